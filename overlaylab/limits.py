@@ -1,0 +1,33 @@
+"""The limits that keep a hostile input from using up memory, disk or time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much an input may ask for before it is refused with the kind ``limit``.
+
+    Args:
+        document: Bytes of one JSON document (config, manifest, index).
+        expanded: Bytes that one compressed stream may expand to.
+        ratio: Expanded bytes per compressed byte, looked at beyond `free` bytes.
+        free: Expanded bytes below which the ratio does not matter.
+        entries: Members of one tar, or entries of one layer.
+        depth: How deep indexes may nest.
+        path: Bytes of one path, and of one extended tar header value.
+    """
+
+    document: int = 32 << 20
+    expanded: int = 64 << 30
+    ratio: int = 500
+    free: int = 1 << 30
+    entries: int = 5_000_000
+    depth: int = 8
+    path: int = 1 << 20
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,220 @@
+"""Media types, and how a layer blob becomes the plain tar that diff_id names."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import BinaryIO
+
+from .errors import Finding
+from .limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Compression", "Inflated", "MediaType", "inflate", "layer_compression", "sniff"]
+
+CHUNK = 1 << 18
+# Four bytes of zstd can stand for 128 KiB, and its reader gives all of a piece at once: this keeps it below 32 MiB.
+ZSTD_CHUNK = 1 << 10
+
+
+class MediaType(StrEnum):
+    """The media types that images are made of. Spec: image-spec, media-types.md; Docker's own from distribution."""
+
+    OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+    OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+    OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+    DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+    DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+    DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+    SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+    SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+    @classmethod
+    def indexes(cls) -> tuple[str, ...]:
+        """Documents that list manifests."""
+        return (cls.OCI_INDEX, cls.DOCKER_LIST)
+
+    @classmethod
+    def manifests(cls) -> tuple[str, ...]:
+        """Documents that describe one platform's image."""
+        return (cls.OCI_MANIFEST, cls.DOCKER_MANIFEST)
+
+    @classmethod
+    def configs(cls) -> tuple[str, ...]:
+        """Image configs."""
+        return (cls.OCI_CONFIG, cls.DOCKER_CONFIG)
+
+
+class Compression(StrEnum):
+    """How a layer blob is packed."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+# What each layer type claims. image-spec, layer.md; the "foreign" ones are Docker's and OCI's
+# names for layers that are fetched from URLs (Windows base layers).
+_LAYERS = {
+    "application/vnd.oci.image.layer.v1.tar": Compression.NONE,
+    "application/vnd.oci.image.layer.v1.tar+gzip": Compression.GZIP,
+    "application/vnd.oci.image.layer.v1.tar+zstd": Compression.ZSTD,
+    "application/vnd.oci.image.layer.nondistributable.v1.tar": Compression.NONE,
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": Compression.GZIP,
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": Compression.ZSTD,
+    "application/vnd.docker.image.rootfs.diff.tar": Compression.NONE,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": Compression.GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": Compression.ZSTD,
+    "application/vnd.docker.image.rootfs.foreign.diff.tar": Compression.NONE,
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": Compression.GZIP,
+}
+
+
+def layer_compression(media_type: str) -> Compression | None:
+    """What a layer's media type says about its packing; None if it is no known layer type."""
+    return _LAYERS.get(media_type.partition(";")[0].strip().lower())
+
+
+def sniff(head: bytes) -> Compression:
+    """How these bytes are packed, told by their first four.
+
+    Spec:
+        RFC 1952 (gzip magic), RFC 8878 (zstd frames and skippable frames).
+    """
+    if head[:2] == b"\x1f\x8b":
+        return Compression.GZIP
+    if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[:1] and head[0] >> 4 == 5):
+        return Compression.ZSTD
+    return Compression.NONE
+
+
+def inflate(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[bytes]:
+    """The plain bytes of a blob, piece by piece, whatever its packing.
+
+    Several gzip members or zstd frames are one after the other, as the tools
+    that make them mean it; what follows the last one is refused.
+
+    Args:
+        stream: The blob, at its start.
+        where: What to call it in findings.
+        limits: `expanded` and `ratio` stop a bomb.
+
+    Raises:
+        Finding: ``bad-compression``, ``limit``.
+    """
+    head = _read_up_to(stream, CHUNK)
+    pieces = {Compression.NONE: _plain, Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}[sniff(head)]
+    taken = _Counter(stream, head)
+    total = 0
+    for piece in pieces(taken, where):
+        total += len(piece)
+        if total > limits.expanded:
+            raise Finding("limit", where, f"at most {limits.expanded} bytes after decompression", "more")
+        if total > limits.free and total > limits.ratio * max(taken.count, 1):
+            raise Finding("limit", where, f"at most {limits.ratio} bytes from each compressed byte", "more")
+        yield piece
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Read until `size` bytes or the end: a pipe may give less at a time."""
+    parts = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class _Counter:
+    """The compressed bytes, in pieces, counted as they are taken."""
+
+    def __init__(self, stream: BinaryIO, head: bytes) -> None:
+        self._stream, self._head, self.count = stream, head, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        piece = self._head
+        while piece:
+            self.count += len(piece)
+            yield piece
+            piece = self._stream.read(CHUNK)
+
+
+def _plain(pieces: _Counter, where: str) -> Iterator[bytes]:
+    yield from pieces
+
+
+def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
+    """Several members; zero bytes of padding may follow the last, as in tape archives."""
+    inflater, started = zlib.decompressobj(wbits=31), False
+    try:
+        for piece in pieces:
+            while piece:
+                if inflater.eof:
+                    if not started and not piece.strip(b"\0"):
+                        break
+                    inflater = zlib.decompressobj(wbits=31)
+                started = True
+                yield inflater.decompress(piece, CHUNK)
+                piece = inflater.unconsumed_tail
+                if inflater.eof:
+                    piece, started = inflater.unused_data, False
+                elif not piece:
+                    # More output may wait inside although no input is left over.
+                    while more := inflater.decompress(b"", CHUNK):
+                        yield more
+    except zlib.error as error:
+        raise Finding("bad-compression", where, "gzip data", str(error)) from None
+    if not inflater.eof:
+        raise Finding("bad-compression", where, "the end of a gzip member", "the input ends early")
+
+
+def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:
+    """Several frames; skippable frames (zstd:chunked keeps its table in one) give nothing."""
+    import zstandard
+
+    def fresh() -> object:
+        return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(write_size=CHUNK)
+
+    slices = (piece[i : i + ZSTD_CHUNK] for piece in pieces for i in range(0, len(piece), ZSTD_CHUNK))
+
+    frame, started = fresh(), False
+    try:
+        for piece in slices:
+            while piece:
+                started = True
+                yield frame.decompress(piece)
+                piece = b""
+                if frame.eof:
+                    piece, frame, started = frame.unused_data, fresh(), False
+    except zstandard.ZstdError as error:
+        raise Finding("bad-compression", where, "zstd data", str(error)) from None
+    if started:
+        raise Finding("bad-compression", where, "the end of a zstd frame", "the input ends early")
+
+
+class Inflated(io.RawIOBase):
+    """The plain bytes of a blob as something to read from, with an observer for each piece.
+
+    Args:
+        stream: The blob, at its start.
+        where: What to call it in findings.
+        limits: See `inflate`.
+    """
+
+    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._pieces = inflate(stream, where, limits)
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._piece = memoryview(piece)
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count

@@ -1,0 +1,101 @@
+"""The facts of a store as plain data: what the command line prints as JSON, and what tables are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from .errors import Problem
+from .image import Container, Image, NotChecked, Store
+from .validate import Report
+
+__all__ = ["container_facts", "image_facts", "inspect_facts", "printable", "problem_facts", "report_facts"]
+
+
+def inspect_facts(store: Store, path: str) -> dict[str, Any]:
+    """Everything that ``inspect`` says, with fixed keys."""
+    images = store.images()
+    problems = [*store.problems, *(problem for image in images for problem in image.problems)]
+    problems += [problem for container in store.containers() for problem in container.problems]
+    return {
+        "path": path,
+        "kind": store.kind,
+        "images": [image_facts(image, store) for image in _one_per_config(images)],
+        "containers": [container_facts(container) for container in store.containers()],
+        "unowned_directories": list(store.unowned_directories()),
+        "problems": [problem_facts(problem) for problem in dict.fromkeys(problems)],
+    }
+
+
+def _one_per_config(images: Iterable[Image]) -> list[Image]:
+    """Several manifests of one config are one image with all their names; the first manifest stands for it."""
+    known: dict[str, Image] = {}
+    names: dict[str, set[str]] = {}
+    for image in images:
+        known.setdefault(image.id, image)
+        names.setdefault(image.id, set()).update(image.names)
+    return [replace(image, names=tuple(sorted(names[key]))) for key, image in known.items()]
+
+
+def image_facts(image: Image, store: Store) -> dict[str, Any]:
+    """One image; lists are bottom first."""
+    return {
+        "id": image.id,
+        "names": list(image.names),
+        "platform": image.platform,
+        "config_digest": image.config_digest,
+        "manifest_digest": image.manifest_digest,
+        "diff_ids": None if image.diff_ids is None else list(image.diff_ids),
+        "chain_ids": None if image.chain_ids is None else list(image.chain_ids),
+        "directories": _directories(image, store),
+    }
+
+
+def _directories(image: Image, store: Store) -> list[str | None] | None:
+    """Folders, bottom first; None for archives and for a platform whose blobs are absent."""
+    if image.config is None or store.kind in ("docker-archive", "oci-layout"):
+        return None
+    return [layer.directory for layer in image.layers]
+
+
+def container_facts(container: Container) -> dict[str, Any]:
+    """One container; `lower` is topmost first."""
+    return {
+        "id": container.id,
+        "name": container.name,
+        "image_id": container.image_id,
+        "lower": list(container.lower),
+        "upper": container.upper,
+        "mount": container.mount,
+    }
+
+
+def problem_facts(problem: Problem) -> dict[str, str]:
+    """One finding."""
+    return {
+        "kind": problem.kind,
+        "severity": problem.severity,
+        "where": problem.where,
+        "expected": str(problem.expected),
+        "found": str(problem.found),
+    }
+
+
+def report_facts(report: Report) -> dict[str, Any]:
+    """Everything that ``verify`` says."""
+    return {
+        "ok": report.ok,
+        "problems": [problem_facts(problem) for problem in report.problems],
+        "not_checked": [_not_checked(item) for item in report.not_checked],
+    }
+
+
+def _not_checked(item: NotChecked) -> dict[str, str]:
+    return {"what": str(item.what), "why": item.why}
+
+
+def printable(text: str) -> str:
+    """A name that came from outside, safe to print: no control characters, and bytes that are not UTF-8 escaped."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -1,0 +1,272 @@
+"""An OCI image layout: ``oci-layout``, ``index.json`` and ``blobs/``, as a folder or as a tar."""
+
+from __future__ import annotations
+
+
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from ..config import ImageConfig, history_problems, layer_history, parse_config
+from ..digest import Digest, verify
+from ..document import parse_json
+from ..errors import Finding, NotReadable, Problem
+from ..image import Container, Found, Image, Layer, NotChecked
+from ..manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
+from ..media import MediaType, layer_compression
+from ..tree import Directory
+from .place import Place
+
+__all__ = ["BlobStore", "OciLayout", "read_index"]
+
+CONTAINERD_NAME = "io.containerd.image.name"
+REF_NAME = "org.opencontainers.image.ref.name"
+REFERENCE = "vnd.docker.reference.digest"
+
+
+class BlobStore:
+    """What archives have in common: layers as blobs in a place, no containers, no folders."""
+
+    kind = ""
+    marks = "trusted.overlay."
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        found = self._read()
+        self.problems = tuple(found.problems)
+        self.not_checked = tuple(found.not_checked)
+        self._images = tuple(found.images)
+
+    def _read(self) -> Found:
+        raise NotImplementedError
+
+    def images(self) -> tuple[Image, ...]:
+        """All images, in the order of the documents."""
+        return self._images
+
+    def containers(self) -> tuple[Container, ...]:
+        """None: archives hold images only."""
+        return ()
+
+    def unowned_directories(self) -> tuple[str, ...]:
+        """None: archives unpack nothing."""
+        return ()
+
+    def open_layer(self, layer: Layer) -> BinaryIO:
+        """The blob as it is stored."""
+        return self.place.open(layer.source)
+
+    def layer_directory(self, name: str) -> Directory:
+        """Archives have no folders."""
+        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+
+
+class OciLayout(BlobStore):
+    """An OCI image layout as a store. Spec: image-spec, image-layout.md."""
+
+    kind = "oci-layout"
+
+    def _read(self) -> Found:
+        found = Found()
+        check_layout(self.place, found)
+        if not self.place.has("index.json"):
+            raise NotReadable("not-an-image", self.place.where, "index.json beside oci-layout", "nothing")
+        walk = read_index(self.place, found)
+        found.images = [entry.image for entry in walk.images]
+        if not walk.images:
+            self._explain(walk, found)
+        return found
+
+    def _explain(self, walk: IndexWalk, found: Found) -> None:
+        """Say why there is no image at all."""
+        if any(problem.severity == "error" for problem in found.problems):
+            first = next(problem for problem in found.problems if problem.severity == "error")
+            raise NotReadable(first.kind, first.where, first.expected, first.found)
+        if walk.artifacts:
+            raise NotReadable("not-a-container-image", self.place.where, "an image config", ", ".join(walk.artifacts))
+        raise NotReadable("empty-index", f"{self.place.where}: index.json", "an image", "nothing")
+
+
+def check_layout(place: Place, found: Found) -> None:
+    """The version in ``oci-layout``; without that file the folder is no layout in the specification's sense."""
+    where = f"{place.where}: oci-layout"
+    if not place.has("oci-layout"):
+        found.problems.append(Problem("missing-member", where, "a file", "nothing"))
+        return
+    version = parse_json(place.read("oci-layout"), where, "bad-manifest").string("imageLayoutVersion")
+    if version.split(".")[0] != "1":
+        raise NotReadable("unsupported-version", where, "imageLayoutVersion 1.0.0", version or "nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """An image that an index leads to, and which top entry of index.json led there."""
+
+    image: Image
+    top: int
+
+
+@dataclass(slots=True)
+class IndexWalk:
+    """What a walk through index.json found."""
+
+    images: list[IndexEntry]
+    artifacts: list[str]
+
+
+def read_index(place: Place, found: Found) -> IndexWalk:
+    """Follow ``index.json`` to every image, through nested indexes.
+
+    Args:
+        place: The layout.
+        found: Gets the problems and what is not checked.
+
+    Returns:
+        One entry per manifest; the same manifest under two names is one entry with both.
+    """
+    where = f"{place.where}: index.json"
+    if "index.json" in place.duplicates():
+        found.problems.append(Problem("duplicate-member", where, "one member", "two"))
+    index = parse_index(place.read("index.json"), where)
+    walker = _Walker(place, found)
+    for number, descriptor in enumerate(index.manifests):
+        walker.visit(descriptor, number, reference_name(descriptor), (), nested=False)
+    return IndexWalk(list(walker.entries.values()), walker.artifacts)
+
+
+def reference_name(descriptor: Descriptor) -> str:
+    """The name that an entry of index.json gives: containerd's full one first, else the reference as it stands."""
+    return descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME) or ""
+
+
+def blob_path(digest: Digest) -> str:
+    """Where a layout keeps a blob. The digest was checked when it was parsed, so the path stays inside."""
+    return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+class _Walker:
+    """One walk through an index; every blob is read once."""
+
+    def __init__(self, place: Place, found: Found) -> None:
+        self._place, self._found = place, found
+        self.entries: dict[tuple[str, Digest], IndexEntry] = {}
+        self.artifacts: list[str] = []
+        self._documents: dict[Digest, bytes] = {}
+
+    def visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...], nested: bool) -> None:
+        """Take one descriptor of an index; problems are kept and the walk goes on."""
+        try:
+            self._visit(descriptor, top, name, above, nested)
+        except Finding as finding:
+            self._found.problems.append(finding.problem)
+
+    def _visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...], nested: bool) -> None:
+        if is_attestation(descriptor):
+            subject = descriptor.annotations.get(REFERENCE, "an image")
+            self._found.not_checked.append(NotChecked(f"attestation {descriptor.digest}", f"a statement about {subject}, not an image"))
+            return
+        if descriptor.digest in above:
+            raise Finding("index-cycle", f"{self._place.where}: {descriptor.where}", "an end", descriptor.digest)
+        if len(above) >= self._place.limits.depth:
+            raise Finding("index-depth", f"{self._place.where}: {descriptor.where}", f"at most {self._place.limits.depth} levels", "more")
+        if descriptor.media_type in (MediaType.SCHEMA1, MediaType.SCHEMA1_SIGNED):
+            raise Finding("unsupported-schema1", f"{self._place.where}: {descriptor.where}", "schemaVersion 2", descriptor.media_type)
+        if not self._place.has(blob_path(descriptor.digest)):
+            self._absent(descriptor, top, name, nested)
+            return
+        raw = self._document(descriptor)
+        where = f"{self._place.where}: {blob_path(descriptor.digest)}"
+        if _is_index(descriptor, raw, where):
+            index: Index = parse_index(raw, where)
+            for entry in index.manifests:
+                self.visit(entry, top, name, (*above, descriptor.digest), nested=True)
+        else:
+            self._manifest(descriptor, parse_manifest(raw, where), top, name)
+
+    def _document(self, descriptor: Descriptor) -> bytes:
+        """A small blob, checked against its descriptor, size first."""
+        if descriptor.digest not in self._documents:
+            where = blob_path(descriptor.digest)
+            raw = self._place.read(where)
+            where = f"{self._place.where}: {where}"
+            if len(raw) != descriptor.size:
+                self._found.problems.append(Problem("size-mismatch", where, f"{descriptor.size} bytes", f"{len(raw)} bytes"))
+            verify(raw, descriptor.digest, where)
+            self._documents[descriptor.digest] = raw
+        return self._documents[descriptor.digest]
+
+    def _absent(self, descriptor: Descriptor, top: int, name: str, nested: bool) -> None:
+        """A platform that was not fetched is normal inside an index; elsewhere the blob is missing."""
+        where = f"{self._place.where}: {blob_path(descriptor.digest)}"
+        if not nested:
+            raise Finding("missing-blob", where, "the manifest", "nothing")
+        platform = str(descriptor.platform or "")
+        self._found.not_checked.append(NotChecked(f"manifest {descriptor.digest}", f"the blobs of {platform or 'a platform'} are not here"))
+        self._add(Image(id=descriptor.digest, platform=platform, manifest_digest=descriptor.digest), top, name)
+
+    def _manifest(self, descriptor: Descriptor, manifest: Manifest, top: int, name: str) -> None:
+        if manifest.config.media_type not in MediaType.configs():
+            self.artifacts.append(manifest.artifact_type or manifest.config.media_type or "a manifest without a config type")
+            return
+        where = f"{self._place.where}: {blob_path(manifest.config.digest)}"
+        platform = str(descriptor.platform or "")
+        base = Image(
+            id=manifest.config.digest, platform=platform, config_digest=manifest.config.digest,
+            manifest_digest=descriptor.digest, manifest=manifest,
+        )
+        try:
+            if not self._place.has(blob_path(manifest.config.digest)):
+                raise Finding("missing-blob", where, "the config", "nothing")
+            config = parse_config(self._document(manifest.config), where)
+        except Finding as finding:
+            self._add(replace(base, problems=(finding.problem,)), top, name)
+            return
+        layers, problems = self._layers(config, manifest, descriptor)
+        image = replace(base, config=config, platform=config.platform or platform, layers=layers)
+        self._add(replace(image, problems=(*problems, *history_problems(config, where))), top, name)
+
+    def _layers(self, config: ImageConfig, manifest: Manifest, owner: Descriptor) -> tuple[tuple[Layer, ...], list[Problem]]:
+        problems: list[Problem] = []
+        if len(manifest.layers) != len(config.diff_ids):
+            where = f"{self._place.where}: {blob_path(owner.digest)}"
+            problems.append(Problem("layer-count", where, f"{len(config.diff_ids)} layers", str(len(manifest.layers))))
+        layers = []
+        for position, (blob, diff_id, chain_id, step) in enumerate(
+            zip(manifest.layers, config.diff_ids, config.chain_ids, layer_history(config))
+        ):
+            problem = self._layer_problem(blob)
+            if problem is not None:
+                problems.append(problem)
+            layers.append(Layer(
+                position=position, diff_id=diff_id, chain_id=chain_id, source=blob_path(blob.digest),
+                descriptor=blob, history=step, readable=problem is None,
+            ))
+        return tuple(layers), problems
+
+    def _layer_problem(self, blob: Descriptor) -> Problem | None:
+        where = f"{self._place.where}: {blob_path(blob.digest)}"
+        if layer_compression(blob.media_type) is None:
+            return Problem("unsupported-media-type", where, "a layer type", blob.media_type or "nothing")
+        if not self._place.has(blob_path(blob.digest)):
+            urls = f"only URLs: {', '.join(blob.urls)}" if blob.urls else "nothing"
+            return Problem("missing-blob", where, "the layer's blob", urls)
+        return None
+
+    def _add(self, image: Image, top: int, name: str) -> None:
+        key = (str(image.id), image.manifest_digest)
+        if key in self.entries:
+            known = self.entries[key]
+            image, top = known.image, known.top
+        names = {*image.names, name} - {""}
+        self.entries[key] = IndexEntry(replace(image, names=tuple(sorted(names))), top)
+
+
+def _is_index(descriptor: Descriptor, raw: bytes, where: str) -> bool:
+    """What a document is: by its type in the descriptor, else by its own shape."""
+    if descriptor.media_type in MediaType.indexes():
+        return True
+    if descriptor.media_type in MediaType.manifests():
+        return False
+    root = parse_json(raw, where, "bad-manifest")
+    return isinstance(root.value, dict) and "manifests" in root.value
+
+

@@ -1,0 +1,39 @@
+"""Small file systems to try things on, made in memory, the same every time."""
+
+from __future__ import annotations
+
+from .tree import Directory, make_tree
+
+__all__ = ["page_layers", "page_overlay"]
+
+# The folders of the page's overlayfs example, in the order of its listing, and the files in them.
+PAGE = {
+    "Fruits": ("Apple", "Orange", "Tomato"),
+    "Meat": ("Beef", "cccc", "Pork"),
+    "Vegetables": ("Carrots", "Tomato"),
+}
+
+
+def page_overlay() -> dict[str, Directory]:
+    """The folders Fruits, Meat and Vegetables of the page's example.
+
+    The page shows no contents, so each file says which folder it is from.
+
+    Example:
+        >>> page_overlay()["Fruits"].names["Tomato"].data
+        b'Tomato from Fruits\\n'
+    """
+    return {folder: make_tree({name: f"{name} from {folder}\n" for name in names}) for folder, names in PAGE.items()}
+
+
+def page_layers() -> tuple[Directory, Directory, Directory]:
+    """The same three, bottom first, as ``lowerdir=Fruits:Vegetables,upperdir=Meat`` stacks them.
+
+    Example:
+        >>> from overlaylab.overlay import Overlay
+        >>> vegetables, fruits, meat = page_layers()
+        >>> Overlay.of_layers([vegetables, fruits], upperdir=meat).lookup("Tomato").inode.data
+        b'Tomato from Fruits\\n'
+    """
+    folders = page_overlay()
+    return folders["Vegetables"], folders["Fruits"], folders["Meat"]

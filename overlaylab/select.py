@@ -1,0 +1,97 @@
+"""Find the image or the container that a person means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .errors import NoSuchImage
+from .image import Container, Image, Store
+from .manifest import Platform
+
+__all__ = ["familiar", "select"]
+
+_HEX = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha512:[0-9a-f]{1,128}")
+
+
+def familiar(name: str) -> str:
+    """A name as people write it: without Docker's default registry and library, with a tag.
+
+    Example:
+        >>> familiar("docker.io/library/busybox")
+        'busybox:latest'
+    """
+    name = name.removeprefix("docker.io/").removeprefix("library/")
+    last = name.rpartition("/")[2]
+    return name if ":" in last or "@" in last else f"{name}:latest"
+
+
+def select(store: Store, query: str, platform: Platform | None = None) -> Image | Container:
+    """Find one image, or one container.
+
+    Args:
+        store: Where to look.
+        query: A name first, as the engines do; else an ID, a config digest, a manifest digest, or a unique hex
+            prefix of one, with or without ``sha256:``; or a container's name or ID.
+        platform: Chooses among the platforms of one name.
+
+    Raises:
+        NoSuchImage: ``no-such-image``, or ``ambiguous-image`` with the candidates; never silently the first.
+    """
+    images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
+    for matches in (_exact(images, query), _familiar(images, query)):
+        if matches:
+            return _only(matches, query)
+    containers = [container for container in store.containers() if query in (container.name, container.id)]
+    if len(containers) == 1:
+        return containers[0]
+    return _by_prefix(images, store.containers(), query)
+
+
+def _exact(images: Sequence[Image], query: str) -> list[Image]:
+    return [image for image in images if query in image.names or query in image.references]
+
+
+def _familiar(images: Sequence[Image], query: str) -> list[Image]:
+    wanted = {familiar(query), f"localhost/{familiar(query)}"}
+    plain = [image for image in images if any(familiar(name) in wanted for name in image.names)]
+    if plain or "@" not in query:
+        return plain
+    digest = query.rpartition("@")[2]
+    return [image for image in images if image.manifest_digest == digest or any(name.endswith(query) for name in image.references)]
+
+
+def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: str) -> Image | Container:
+    if not _HEX.fullmatch(query):
+        raise NoSuchImage("no-such-image", query, "a name or an ID", _names(images) or "no images")
+    wanted = query if ":" in query else f"sha256:{query}"
+    found: list[Image | Container] = [
+        image for image in images
+        if any(digest is not None and digest.startswith(wanted) for digest in (image.id, image.config_digest, image.manifest_digest))
+    ]
+    found += [container for container in containers if container.id.startswith(query)]
+    if not found:
+        raise NoSuchImage("no-such-image", query, "a name or an ID", _names(images) or "no images")
+    return _only(found, query)
+
+
+def _only(matches: Sequence[Image | Container], query: str) -> Image | Container:
+    """One match, or several that have the same layers; platforms whose blobs are absent do not count."""
+    present = [match for match in matches if isinstance(match, Container) or match.config is not None] or list(matches)
+    if len({_key(match) for match in present}) > 1:
+        raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
+    return present[0]
+
+
+def _key(match: Image | Container) -> tuple[str, ...]:
+    return (match.id,) if isinstance(match, Container) else ("image", *(match.diff_ids or (match.id,)))
+
+
+def _label(match: Image | Container) -> str:
+    if isinstance(match, Container):
+        return f"container {match.name or match.id}"
+    return f"{match.id} ({match.platform or 'no platform'}{''.join(f', {name}' for name in match.names)})"
+
+
+def _names(images: Sequence[Image]) -> str:
+    return ", ".join(sorted({name for image in images for name in image.names}))

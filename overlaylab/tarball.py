@@ -1,0 +1,279 @@
+"""Tar headers, read straight from the bytes: ustar, PAX and GNU, in one pass over a stream.
+
+Names stay bytes in disguise (``surrogateescape``), times stay whole nanoseconds,
+extended attributes stay exact. Nothing is ever written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from .errors import Finding
+from .limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["BLOCK", "Member", "TarReader", "looks_like_tar"]
+
+BLOCK = 512
+_ZERO = bytes(BLOCK)
+_XATTR = "SCHILY.xattr."
+_NO_DATA = frozenset("123456")
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """One member of a tar.
+
+    Args:
+        name: As it stands in the tar; not yet made safe.
+        type: The type flag: ``0`` file, ``1`` hard link, ``2`` symlink, ``3`` and ``4`` devices,
+            ``5`` directory, ``6`` fifo.
+        mode: Permission bits.
+        size: Bytes of content; 0 for everything but files.
+        mtime_ns: Nanoseconds since 1970.
+        link: Target of a link, as it stands in the tar.
+        rdev: ``(major, minor)`` of a device.
+        xattrs: Extended attributes, exact bytes.
+        offset: Where the content starts, in bytes from the start of the tar.
+
+    Spec:
+        POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Keyword"; GNU tar, "Basic Tar Format".
+    """
+
+    name: str
+    type: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    link: str
+    rdev: tuple[int, int]
+    xattrs: dict[str, bytes] = field(default_factory=dict)
+    offset: int = 0
+
+
+def looks_like_tar(head: bytes) -> bool:
+    """Whether the first block is a tar header, sound or damaged: a right checksum, or the ustar magic."""
+    if len(head) < BLOCK:
+        return False
+    return head[257:262] == b"ustar" or _checksum_holds(head[:BLOCK])
+
+
+def _checksum_holds(header: bytes) -> bool:
+    """Old tars summed signed bytes, so both sums are right."""
+    text = header[148:156].replace(b"\0", b" ").strip()
+    try:
+        stored = int(text, 8)
+    except ValueError:
+        return False
+    unsigned = sum(header) - sum(header[148:156]) + 8 * 32
+    high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
+    return stored in (unsigned, unsigned - 256 * high)
+
+
+class TarReader:
+    """The members of a tar, one after the other.
+
+    Content that the caller does not take by `content` is skipped.
+
+    Args:
+        stream: At the start of the tar; need not be seekable.
+        where: What to call it in findings.
+        limits: `entries` bounds the number of members, `path` the size of one extended value.
+    """
+
+    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, seek: bool = False) -> None:
+        self._stream, self._where, self._limits, self._seek = stream, where, limits, seek
+        self._position = 0
+        self._left = 0
+        self._padding = 0
+        self.complete = False
+
+    def __iter__(self) -> Iterator[Member]:
+        """Yield the members.
+
+        Raises:
+            Finding: ``bad-tar-header``, ``truncated``, ``absurd-size``, ``limit``.
+        """
+        extended: dict[str, bytes] = {}
+        common: dict[str, bytes] = {}
+        count = 0
+        while (header := self._next_header()) is not None:
+            count += 1
+            if count > self._limits.entries:
+                raise Finding("limit", self._where, f"at most {self._limits.entries} members", "more")
+            member = self._parse(header)
+            if member.type in "xgLK":
+                self._extend(member, extended, common)
+                continue
+            yield self._finished(member, {**common, **extended})
+            extended = {}
+            self.skip()
+
+    def content(self, size: int = 1 << 18) -> Iterator[bytes]:
+        """The content of the member that was yielded last, piece by piece."""
+        while self._left:
+            piece = self._stream.read(min(size, self._left))
+            if not piece:
+                raise Finding("truncated", self._where, f"{self._left} more bytes", "the end")
+            self._left -= len(piece)
+            self._position += len(piece)
+            yield piece
+
+    def skip(self) -> None:
+        """Go to the end of the current member and its padding."""
+        if self._seek:
+            self._position += self._left + self._padding
+            self._left = self._padding = 0
+            self._stream.seek(self._position)
+            return
+        for _ in self.content():
+            pass
+        self._read(self._padding)
+        self._padding = 0
+
+    def _read(self, size: int) -> bytes:
+        parts = []
+        while size and (piece := self._stream.read(size)):
+            parts.append(piece)
+            size -= len(piece)
+            self._position += len(piece)
+        return b"".join(parts)
+
+    def _next_header(self) -> bytes | None:
+        header = self._read(BLOCK)
+        if not header:
+            return None
+        if header == _ZERO:
+            # One block of zeros ends a tar for all readers that matter; a second one should follow.
+            second = self._read(BLOCK)
+            if second.strip(b"\0"):
+                raise Finding("bad-tar-header", f"{self._where} at byte {self._position - len(second)}", "zeros", "a header")
+            self.complete = True
+            return None
+        if len(header) < BLOCK:
+            raise Finding("truncated", f"{self._where} at byte {self._position}", "a header of 512 bytes", f"{len(header)} bytes")
+        if not _checksum_holds(header):
+            where = f"{self._where} at byte {self._position - BLOCK}"
+            raise Finding("bad-tar-header", where, "a header with a right checksum", _text(header[:100]))
+        return header
+
+    def _parse(self, header: bytes) -> Member:
+        kind = chr(header[156]) if header[156] else "0"
+        name = _text(header[:100])
+        if header[257:263] == b"ustar\0" and header[345]:
+            name = f"{_text(header[345:500])}/{name}"
+        if kind == "0" and name.endswith("/"):
+            kind = "5"
+        if kind == "S":
+            raise Finding("bad-tar-header", f"{self._where}: {name}", "a plain member", "a GNU sparse file")
+        member = Member(
+            name=name,
+            type=kind,
+            mode=self._number(header[100:108], name) & 0o7777,
+            uid=self._number(header[108:116], name),
+            gid=self._number(header[116:124], name),
+            size=self._number(header[124:136], name),
+            mtime_ns=self._number(header[136:148], name, negative=True) * 10**9,
+            link=_text(header[157:257]),
+            rdev=(0, 0),
+        )
+        if kind in "34":
+            member.rdev = (self._number(header[329:337], name), self._number(header[337:345], name))
+        self._announce(member)
+        return member
+
+    def _announce(self, member: Member) -> None:
+        """Note how much content follows the header, after a look at whether that can be."""
+        if member.type in _NO_DATA:
+            member.size = 0
+        if member.size > self._limits.expanded:
+            raise Finding("absurd-size", f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
+        self._left = member.size
+        self._padding = -member.size % BLOCK
+
+    def _number(self, raw: bytes, name: str, negative: bool = False) -> int:
+        """Octal text, or GNU's base-256 with the top bit set."""
+        if raw[0] & 0x80:
+            value = int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
+            if raw[0] & 0x40:
+                value = int.from_bytes(raw, "big", signed=True)
+        else:
+            text = raw.replace(b"\0", b" ").strip()
+            try:
+                value = int(text, 8) if text else 0
+            except ValueError:
+                raise Finding("bad-tar-header", f"{self._where}: {name}", "an octal number", _text(raw)) from None
+        if value < 0 and not negative:
+            raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", value)
+        return value
+
+    def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
+        """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
+        if member.size > self._limits.path:
+            raise Finding("limit", f"{self._where}: {member.name}", f"an extended header of at most {self._limits.path} bytes", member.size)
+        data = b"".join(self.content())
+        if member.type == "L":
+            extended.setdefault("path", data.rstrip(b"\0"))
+        elif member.type == "K":
+            extended.setdefault("linkpath", data.rstrip(b"\0"))
+        else:
+            (extended if member.type == "x" else common).update(self._records(data, member.name))
+        self.skip()
+
+    def _records(self, data: bytes, name: str) -> dict[str, bytes]:
+        """PAX records: ``length key=value`` and a newline, where the length counts all of it."""
+        records: dict[str, bytes] = {}
+        while data:
+            digits, _, rest = data[:20].partition(b" ")
+            length = int(digits) if digits.isdigit() else 0
+            record = data[len(digits) + 1 : length]
+            key, equals, value = record.partition(b"=")
+            if not rest or length > len(data) or not equals or not value.endswith(b"\n"):
+                raise Finding("bad-tar-header", f"{self._where}: {name}", "a pax record", _text(data[:60]))
+            records[_text(key)] = value[:-1]
+            data = data[length:]
+        return records
+
+    def _finished(self, member: Member, records: dict[str, bytes]) -> Member:
+        """Put the extended values in place of the short ones."""
+        for key, value in records.items():
+            if key.startswith(_XATTR):
+                member.xattrs[key[len(_XATTR) :]] = value
+            elif key.startswith("GNU.sparse."):
+                raise Finding("bad-tar-header", f"{self._where}: {member.name}", "a plain member", "a GNU sparse file")
+        if "path" in records:
+            member.name = _text(records["path"])
+        if "linkpath" in records:
+            member.link = _text(records["linkpath"])
+        for key in ("uid", "gid", "size"):
+            if key in records:
+                setattr(member, key, self._decimal(records[key], member.name))
+        if "size" in records:
+            self._announce(member)
+        if "mtime" in records:
+            member.mtime_ns = self._nanoseconds(records["mtime"], member.name)
+        if member.type == "0" and member.name.endswith("/") and not member.size:
+            member.type = "5"
+        member.offset = self._position
+        return member
+
+    def _decimal(self, raw: bytes, name: str) -> int:
+        if not raw.isdigit() or len(raw) > 24:
+            raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", _text(raw[:60]))
+        return int(raw)
+
+    def _nanoseconds(self, raw: bytes, name: str) -> int:
+        """Decimal seconds, perhaps with a fraction, kept exact: a float would be wrong in the nanoseconds."""
+        sign = -1 if raw.startswith(b"-") else 1
+        whole, _, fraction = raw.lstrip(b"-").partition(b".")
+        if not (whole or fraction) or not (whole + fraction).isdigit() or len(whole) > 24:
+            raise Finding("bad-tar-header", f"{self._where}: {name}", "a time in seconds", _text(raw[:60]))
+        return sign * (int(whole or b"0") * 10**9 + int(fraction[:9].ljust(9, b"0")))
+
+
+def _text(raw: bytes) -> str:
+    """Up to the first NUL, as text that gives the same bytes back."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")

@@ -1,0 +1,176 @@
+"""The two encodings of deletion, and the way from one to the other.
+
+An image says ``.wh.NAME`` and ``.wh..wh..opq``; an overlayfs layer holds a
+character device 0:0 and the mark ``trusted.overlay.opaque=y``. The kernel knows
+only the second: a file called ``.wh.x`` in a lower directory is just a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
+from .errors import Problem
+from .overlay import TRUSTED, Overlay, is_whiteout
+from .tree import Device, Directory, Inode, find, parent_of, parts_of, walk, whiteout
+
+__all__ = ["to_lowerdir", "to_lowerdirs"]
+
+Below = Callable[[str], Inode | None]
+
+
+def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tuple[Directory, tuple[Problem, ...]]:
+    """Make the directory that an engine would unpack a layer into.
+
+    Args:
+        changeset: The layer's changes.
+        below: Gives the inode that the layers beneath show at a path, or None.
+        where: What to call the layer in findings.
+
+    Returns:
+        The layer as overlayfs wants it, and what was odd: ``no-op-whiteout``, ``opaque-root``, ``dangling-hardlink``.
+
+    Spec:
+        image-spec, layer.md, "Whiteouts"; overlay vectors oci-01 to oci-21. A whiteout never hides an entry of its
+        own layer (oci-05); a whiteout and a directory of one name are an opaque directory (oci-06).
+    """
+    layer = _Layer(below, where)
+    for change in changeset.changes:
+        if isinstance(change, Upsert):
+            layer.put(change.path, change.inode)
+    layer.link([change for change in changeset.changes if isinstance(change, Link)])
+    for change in changeset.changes:
+        if isinstance(change, Whiteout):
+            layer.white_out(change.path)
+    for change in changeset.changes:
+        if isinstance(change, OpaqueWhiteout):
+            layer.make_opaque(change.path)
+    layer.count_links()
+    return layer.root, tuple(layer.problems)
+
+
+def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
+    """Translate a whole stack.
+
+    Args:
+        changesets: Bottom layer first.
+
+    Returns:
+        One directory per layer, bottom first; turn the order with `Overlay.of_layers`.
+    """
+    layers: list[Directory] = []
+    for changeset in changesets:
+        stack = Overlay.of_layers(layers)
+        layers.append(to_lowerdir(changeset, lambda path: stack.lookup(path).inode)[0])
+    return layers
+
+
+class _Layer:
+    """One layer's directory while it is being filled."""
+
+    def __init__(self, below: Below, where: str) -> None:
+        self._below, self._where = below, where
+        root = below(".")
+        self.root = _like(root) if isinstance(root, Directory) else Directory()
+        self.problems: list[Problem] = []
+
+    def put(self, path: str, inode: Inode) -> None:
+        """Put an inode, as a copy, because its link count is this layer's own."""
+        if path == ".":
+            self.root = _like(inode, self.root.names) if isinstance(inode, Directory) else self.root
+            return
+        parent, name = parent_of(path)
+        names = self._directory(parent).names
+        there = names.get(name)
+        if isinstance(inode, Directory):
+            inode = _like(inode, there.names if isinstance(there, Directory) else {})
+        names[name] = inode
+
+    def link(self, links: list[Link]) -> None:
+        """Resolve hard links after all else is there: a link may stand before its target.
+
+        Choice: a link to a file of a lower layer is a copy of that file here, as engines make it.
+        """
+        waiting = links
+        while waiting:
+            again = [link for link in waiting if not self._linked(link)]
+            if len(again) == len(waiting):
+                break
+            waiting = again
+        for link in waiting:
+            self.problems.append(
+                Problem("dangling-hardlink", f"{self._where}: {link.path}", f"a file at {link.target}", "nothing")
+            )
+
+    def _linked(self, link: Link) -> bool:
+        target = find(self.root, link.target) or self._below(link.target)
+        if target is None or isinstance(target, Directory):
+            return False
+        if find(self.root, link.target) is None:
+            target = _copy(target)
+        self.put(link.path, target)
+        return True
+
+    def white_out(self, path: str) -> None:
+        """Record a deletion, unless this layer puts something there itself."""
+        if self._below(path) is None:
+            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a name below", "nothing"))
+        there = find(self.root, path)
+        if isinstance(there, Directory):
+            self._mark_opaque(there)
+        elif there is None:
+            parent, name = parent_of(path)
+            self._directory(parent).names[name] = whiteout()
+
+    def make_opaque(self, path: str) -> None:
+        """Mark a directory opaque.
+
+        On a layer's root the kernel does not heed the mark (wo-15, wo-16): lower names stay visible, as with all
+        engines, and the finding says so.
+        """
+        if path == ".":
+            self.problems.append(Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root"))
+        else:
+            self._mark_opaque(self._directory(path))
+
+    def _mark_opaque(self, directory: Directory) -> None:
+        """Nothing below is merged any more, so whiteouts inside would be listed as they are: take them out (wo-06)."""
+        directory.xattrs = {**directory.xattrs, TRUSTED + "opaque": b"y"}
+        for _, inode in list(walk(directory)):
+            if isinstance(inode, Directory):
+                inode.names = {name: child for name, child in inode.names.items() if not is_whiteout(child)}
+
+    def _directory(self, path: str) -> Directory:
+        """The directory at a path; where the archive left it out, with the attributes that it has below (oci-15)."""
+        node, walked = self.root, ""
+        for name in parts_of(path):
+            walked = f"{walked}/{name}" if walked else name
+            child = node.names.get(name)
+            if not isinstance(child, Directory):
+                lower = self._below(walked)
+                child = node.names[name] = _like(lower) if isinstance(lower, Directory) else Directory()
+            node = child
+        return node
+
+    def count_links(self) -> None:
+        """Give every inode the number of names that it has in this layer."""
+        count: dict[int, int] = {}
+        for _, inode in walk(self.root):
+            count[id(inode)] = count.get(id(inode), 0) + 1
+        for _, inode in walk(self.root):
+            if not isinstance(inode, (Directory, Device)):
+                inode.nlink = count[id(inode)]
+
+
+def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Directory:
+    """A directory with the same attributes, without overlay marks."""
+    return Directory(
+        mode=directory.mode, uid=directory.uid, gid=directory.gid, mtime_ns=directory.mtime_ns,
+        xattrs={key: value for key, value in directory.xattrs.items() if not key.startswith(TRUSTED)},
+        names={} if names is None else names,
+    )
+
+
+def _copy(inode: Inode) -> Inode:
+    """The same inode once more, with one name."""
+    return type(inode)(**{name: getattr(inode, name) for cls in type(inode).__mro__ for name in getattr(cls, "__slots__", ())} | {"nlink": 1})

@@ -1,0 +1,253 @@
+"""A file system as a value: directories hold a small table from name to inode.
+
+A hard link is one inode under two names. Paths are relative, with ``/`` between
+names and ``.`` for the root. Names that are not UTF-8 are kept with Python's
+``surrogateescape``. Trees of lower layers are never changed after they are built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .errors import Finding
+
+__all__ = [
+    "Device", "Directory", "Fifo", "File", "Inode", "Socket", "Symlink",
+    "clean", "entry", "find", "make_tree", "parent_of", "same", "sizes", "walk", "whiteout",
+]
+
+# The time that made-up trees carry: nanoseconds since 1970, a round number that is easy to spot.
+MADE_AT = 1_000_000_000 * 10**9
+
+
+@dataclass(slots=True, kw_only=True)
+class Inode:
+    """What a name stands for.
+
+    Args:
+        mode: Permission bits with setuid, setgid and sticky: ``0o755``.
+        uid: Owner.
+        gid: Group.
+        mtime_ns: Modification time, integer nanoseconds since 1970.
+        xattrs: Extended attributes, name to exact bytes.
+        nlink: How many names the inode has in its layer.
+    """
+
+    type: ClassVar[str] = ""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = MADE_AT
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+    nlink: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Directory(Inode):
+    """A directory; `names` is its table. As a root it is a whole tree."""
+
+    type: ClassVar[str] = "dir"
+    mode: int = 0o755
+    names: dict[str, Inode] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class File(Inode):
+    """A regular file.
+
+    Args:
+        size: In bytes.
+        sha256: Hex digits of its content's digest.
+        data: The content itself, where it was kept; None for the layers of large images.
+    """
+
+    type: ClassVar[str] = "file"
+    size: int = 0
+    sha256: str = hashlib.sha256().hexdigest()
+    data: bytes | None = None
+
+    @classmethod
+    def of(cls, data: bytes, **attributes: Any) -> File:
+        """A file with this content."""
+        return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, **attributes)
+
+
+@dataclass(slots=True, kw_only=True)
+class Symlink(Inode):
+    """A symbolic link; `target` is its text, verbatim."""
+
+    type: ClassVar[str] = "symlink"
+    mode: int = 0o777
+    target: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Device(Inode):
+    """A device node, ``char`` or ``block``, with its numbers ``(major, minor)``."""
+
+    kind: str = "char"
+    rdev: tuple[int, int] = (0, 0)
+
+    @property
+    def type(self) -> str:  # type: ignore[override]
+        return self.kind
+
+
+@dataclass(slots=True, kw_only=True)
+class Fifo(Inode):
+    """A named pipe."""
+
+    type: ClassVar[str] = "fifo"
+
+
+@dataclass(slots=True, kw_only=True)
+class Socket(Inode):
+    """A socket."""
+
+    type: ClassVar[str] = "socket"
+
+
+def whiteout() -> Device:
+    """A whiteout as overlayfs keeps it: a character device 0:0. Kernel: overlay vectors wo-01, wo-27."""
+    return Device(mode=0, kind="char", rdev=(0, 0))
+
+
+def clean(name: str, where: str) -> tuple[str, bool]:
+    """Make a path from a name that came from outside.
+
+    Args:
+        name: For example ``./etc/hosts`` or ``/etc/``.
+        where: What to call its place in findings.
+
+    Returns:
+        The path, ``.`` for the root, and whether the name was absolute.
+
+    Raises:
+        Finding: ``path-escape`` for a ``..`` part or a NUL character.
+    """
+    if "\0" in name:
+        raise Finding("path-escape", where, "a name without NUL", name)
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise Finding("path-escape", where, "a name inside the image", name)
+    return "/".join(parts) or ".", name.startswith("/")
+
+
+def parent_of(path: str) -> tuple[str, str]:
+    """The path of the directory that holds `path`, and the last name."""
+    parent, _, name = path.rpartition("/")
+    return parent or ".", name
+
+
+def parts_of(path: str) -> list[str]:
+    """The names of a path, from the root; none for ``.``."""
+    return [] if path == "." else path.split("/")
+
+
+def find(root: Directory, path: str) -> Inode | None:
+    """The inode at `path`, or None. Symlinks are not followed."""
+    node: Inode | None = root
+    for name in parts_of(path):
+        if not isinstance(node, Directory):
+            return None
+        node = node.names.get(name)
+    return node
+
+
+def walk(root: Directory) -> Iterator[tuple[str, Inode]]:
+    """Every path and its inode, the root first, names sorted, each directory before its content."""
+    yield ".", root
+    stack = [("", name, root.names[name]) for name in sorted(root.names, reverse=True)]
+    while stack:
+        prefix, name, inode = stack.pop()
+        path = prefix + name
+        yield path, inode
+        if isinstance(inode, Directory):
+            stack += [(path + "/", child, inode.names[child]) for child in sorted(inode.names, reverse=True)]
+
+
+def make_tree(names: Mapping[str, Any], **attributes: Any) -> Directory:
+    """Build a small tree by hand.
+
+    Args:
+        names: A name to `str` or `bytes` (a file's content), a mapping (a directory),
+            None (a whiteout), or an `Inode` as it is.
+
+    Example:
+        >>> [path for path, _ in walk(make_tree({"a": "text", "d": {"b": "more"}}))]
+        ['.', 'a', 'd', 'd/b']
+    """
+    return Directory(names={name: _made(value) for name, value in names.items()}, **attributes)
+
+
+def _made(value: Any) -> Inode:
+    match value:
+        case Inode():
+            return value
+        case None:
+            return whiteout()
+        case str():
+            return File.of(value.encode("utf-8", "surrogateescape"))
+        case bytes():
+            return File.of(value)
+        case Mapping():
+            return make_tree(value)
+    raise TypeError(f"expected text, bytes, a mapping, None or an inode, found {type(value).__name__}")
+
+
+def entry(inode: Inode, hidden: str = "trusted.overlay.") -> dict[str, Any]:
+    """One line of a listing, as plain data; a key that does not apply is absent.
+
+    Args:
+        inode: What to describe.
+        hidden: The namespace of overlay marks, which a mount does not show.
+
+    Spec:
+        Kernel: marks are invisible through the mount (overlay vectors wo-33, wo-14); one escape
+        level is stripped (wo-31).
+    """
+    fields: dict[str, Any] = {
+        "type": inode.type,
+        "mode": f"{inode.mode & 0o7777:04o}",
+        "uid": inode.uid,
+        "gid": inode.gid,
+        "mtime_ns": inode.mtime_ns,
+    }
+    match inode:
+        case File():
+            fields |= {"size": inode.size, "nlink": inode.nlink, "sha256": inode.sha256}
+        case Symlink():
+            fields |= {"target": inode.target, "nlink": inode.nlink}
+        case Device():
+            fields["rdev"] = list(inode.rdev)
+    shown = {}
+    for name, value in inode.xattrs.items():
+        if name.startswith(hidden + "overlay."):
+            shown[hidden + name[len(hidden) + len("overlay.") :]] = value.hex()
+        elif not name.startswith(hidden):
+            shown[name] = value.hex()
+    if shown:
+        fields["xattrs_hex"] = dict(sorted(shown.items()))
+    return fields
+
+
+def same(first: Inode, second: Inode) -> bool:
+    """Whether two inodes look the same to a reader: type, attributes and content, whatever is inside a directory."""
+    one, two = entry(first), entry(second)
+    one.pop("nlink", None)
+    two.pop("nlink", None)
+    return one == two
+
+
+def sizes(root: Directory) -> int:
+    """The bytes of all regular files, hard links once: what Docker calls the size of a layer, symlinks aside."""
+    seen: set[int] = set()
+    total = 0
+    for _, inode in walk(root):
+        if isinstance(inode, File) and id(inode) not in seen:
+            seen.add(id(inode))
+            total += inode.size
+    return total

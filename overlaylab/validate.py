@@ -1,0 +1,266 @@
+"""Recompute everything that can be recomputed, and report every mismatch, not the first."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from .changeset import Changeset, read_changeset
+from .digest import Digest, Hasher
+from .errors import Finding, Problem
+from .image import Container, Image, Layer, NotChecked, Store
+from .limits import DEFAULT_LIMITS, Limits
+from .media import Inflated, layer_compression, sniff
+from .overlay import Overlay
+from .translate import to_lowerdir
+from .tree import Directory, entry
+
+__all__ = ["LayerReader", "Report", "merged_entries", "overlay_of", "validate"]
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found wrong, and what could not be looked at."""
+
+    problems: tuple[Problem, ...]
+    not_checked: tuple[NotChecked, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """No problem of severity ``error``."""
+        return not any(problem.severity == "error" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One pass over one layer: what its bytes are called, what they mean, and what is odd.
+
+    Args:
+        diff_id: The digest of the uncompressed bytes, in the algorithm that the config uses.
+        blob: The digest of the bytes as stored, in the algorithm that the manifest uses.
+        size: Stored bytes.
+        changeset: Its changes; None if the tar cannot be read.
+        problems: Findings about the blob, not about any config.
+    """
+
+    diff_id: Digest
+    blob: Digest
+    size: int
+    changeset: Changeset | None
+    problems: tuple[Problem, ...]
+
+
+class _Hashing(io.RawIOBase):
+    """Bytes on their way from one reader to the next, hashed as they pass."""
+
+    def __init__(self, stream: BinaryIO, hasher: Hasher, progress: Progress | None = None) -> None:
+        self._stream, self._hasher, self._progress = stream, hasher, progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._hasher.update(data)
+        if self._progress:
+            self._progress(len(data))
+        return len(data)
+
+
+def read_blob(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, progress: Progress | None = None) -> Reading:
+    """Hash, unpack, hash again and parse a layer, all in one pass and in bounded memory.
+
+    Args:
+        stream: The blob as stored, seekable, at its start.
+        layer: Says which algorithms its digests use, and its media type.
+        where: What to call it in findings.
+        keep: See `read_changeset`.
+        progress: Called with each number of stored bytes.
+
+    Spec:
+        image-spec, config.md, "Layer DiffID"; descriptor.md, "Verification".
+    """
+    problems: list[Problem] = []
+    stored = Hasher(layer.descriptor.digest.algorithm if layer.descriptor else "sha256")
+    plain = Hasher(layer.diff_id.algorithm)
+    problems += _media_problem(stream, layer, where)
+    outer = io.BufferedReader(_Hashing(stream, stored, progress), 1 << 18)
+    inner = io.BufferedReader(_Hashing(Inflated(outer, where, limits), plain), 1 << 18)
+    changeset = None
+    try:
+        try:
+            changeset = read_changeset(inner, where, limits, keep)
+        except Finding as finding:
+            problems.append(_no_tar(finding, inner).problem)
+        # Padding after the end of the tar belongs to the layer's bytes.
+        while inner.read(1 << 18):
+            pass
+    except Finding as finding:
+        changeset = None
+        if finding.problem not in problems:
+            problems.append(finding.problem)
+    try:
+        while outer.read(1 << 18):
+            pass
+    except Finding:
+        pass
+    return Reading(plain.digest(layer.diff_id.algorithm), stored.digest(*_algorithm(layer)), stored.size, changeset, tuple(problems))
+
+
+def _algorithm(layer: Layer) -> tuple[str, ...]:
+    return (layer.descriptor.digest.algorithm,) if layer.descriptor else ()
+
+
+def _no_tar(finding: Finding, stream: BinaryIO) -> Finding:
+    """A bad header at the very start means that this is no tar at all."""
+    problem = finding.problem
+    if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith((" at byte 0", " at byte 512")) and "ustar" not in problem.found:
+        if problem.where.endswith(" at byte 0") or problem.kind == "truncated":
+            return Finding("bad-layer", problem.where, "a tar", problem.found)
+    return finding
+
+
+def _media_problem(stream: BinaryIO, layer: Layer, where: str) -> Iterable[Problem]:
+    """Compare what the media type claims with what the bytes are; the bytes decide."""
+    head = stream.read(4)
+    stream.seek(0)
+    claimed = layer_compression(layer.descriptor.media_type) if layer.descriptor else None
+    actual = sniff(head)
+    if claimed is not None and head and claimed is not actual:
+        yield Problem("media-type-mismatch", where, claimed.value, actual.value)
+
+
+class LayerReader:
+    """Layers of a store as overlayfs directories, each read once in a run.
+
+    Args:
+        store: Where the layers lie.
+        limits: How much they may ask for.
+        keep: See `read_changeset`.
+        progress: Called with each number of stored bytes that was read.
+    """
+
+    def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None) -> None:
+        self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
+        self._readings: dict[tuple[str, ...], Reading] = {}
+        self._lowerdirs: dict[tuple[str, ...], tuple[Directory, tuple[Problem, ...]]] = {}
+        self._folders: dict[str, Directory] = {}
+
+    def reading(self, layer: Layer) -> Reading | None:
+        """The one pass over a layer's blob; None where the store has none."""
+        blob = layer.descriptor
+        key = (layer.source, layer.diff_id.algorithm, *((blob.digest.algorithm, blob.media_type) if blob else ()))
+        if key not in self._readings:
+            stream = self._store.open_layer(layer)
+            if stream is None:
+                return None
+            with stream:
+                self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
+        return self._readings[key]
+
+    def folder(self, name: str) -> Directory:
+        """A folder of the store as a tree."""
+        if name not in self._folders:
+            self._folders[name] = self._store.layer_directory(name)
+        return self._folders[name]
+
+    def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:
+        """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
+        layers: list[Directory] = []
+        problems: list[Problem] = []
+        for layer in image.layers:
+            if not layer.readable:
+                continue
+            try:
+                tree, found = self._lowerdir(image, layer, layers)
+            except Finding as finding:
+                problems.append(finding.problem)
+                continue
+            layers.append(tree)
+            problems += found
+        return layers, problems
+
+    def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory, tuple[Problem, ...]]:
+        if layer.directory is not None:
+            return self.folder(layer.directory), ()
+        key = tuple(other.source for other in image.layers[: layer.position + 1])
+        if key not in self._lowerdirs:
+            reading = self.reading(layer)
+            if reading is None or reading.changeset is None:
+                self._lowerdirs[key] = Directory(), reading.problems if reading else ()
+            else:
+                stack = Overlay.of_layers(below)
+                tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)
+                self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
+        tree, problems = self._lowerdirs[key]
+        return tree, problems + tuple(self._digest_problems(layer))
+
+    def _digest_problems(self, layer: Layer) -> Iterable[Problem]:
+        """Compare the names that the documents give with the digests of the bytes."""
+        reading = self.reading(layer)
+        if reading is None:
+            return
+        if layer.descriptor is not None:
+            if reading.blob != layer.descriptor.digest:
+                yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)
+            if reading.size != layer.descriptor.size:
+                yield Problem("size-mismatch", layer.source, f"{layer.descriptor.size} bytes", f"{reading.size} bytes")
+        broken = any(problem.kind in ("bad-compression", "limit") for problem in reading.problems)
+        if reading.diff_id != layer.diff_id and not broken:
+            yield Problem("diffid-mismatch", layer.source, layer.diff_id, reading.diff_id)
+
+
+def validate(store: Store, images: Iterable[Image] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Report:
+    """Recompute every digest of a store's images and read every layer.
+
+    Args:
+        store: Where they lie.
+        images: Which ones; all if None.
+        limits: How much the input may ask for.
+        progress: Called with each number of stored bytes that was read.
+
+    Returns:
+        All problems, each once, and what was not checked, with the reason.
+    """
+    reader = LayerReader(store, limits, progress=progress)
+    problems = list(store.problems)
+    not_checked = list(store.not_checked)
+    for image in store.images() if images is None else images:
+        problems += image.problems
+        layers, found = reader.lowerdirs(image)
+        problems += found
+        try:
+            # Every visible path is looked up once, so that marks which cannot be followed are found.
+            for _ in Overlay.of_layers(layers, marks=store.marks).walk():
+                pass
+        except Finding as finding:
+            problems.append(finding.problem)
+        for layer in image.layers:
+            if layer.directory is not None:
+                not_checked.append(NotChecked(layer.diff_id, "the store keeps this layer as a folder; its tar is not rebuilt"))
+    for container in store.containers() if images is None else ():
+        problems += container.problems
+    return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
+
+
+def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> tuple[Overlay, list[Problem]]:
+    """The stack that an image or a container sees, and what is wrong with its layers.
+
+    Args:
+        target: An image: all its layers are lower. A container: its upper is on top.
+    """
+    if isinstance(target, Container):
+        layers = [reader.folder(name) for name in reversed(target.lower)]
+        return Overlay.of_layers(layers, reader.folder(target.upper), marks=store.marks), list(target.problems)
+    layers, problems = reader.lowerdirs(target)
+    return Overlay.of_layers(layers, marks=store.marks), [*target.problems, *problems]
+
+
+def merged_entries(overlay: Overlay) -> Mapping[str, dict[str, Any]]:
+    """The merged view as plain data: path -> entry, with the layer that each comes from, counted from the bottom."""
+    return {path: entry(parts[0].inode, overlay.marks) | {"layer": parts[0].layer} for path, parts in overlay.walk()}
