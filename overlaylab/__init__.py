@@ -1,5 +1,58 @@
-"""How does a container image become the filesystem that a process sees?"""
+"""How does a container image become the filesystem that a process sees?
+
+The core (parsing, digests, layers, the overlay model) is here at once and needs
+the standard library only. Readers, the kernel and all that draws are loaded when
+they are first used.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
+from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset
+from .config import HistoryEntry, ImageConfig, layer_history, parse_config
+from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
+from .errors import KINDS, Finding, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
+from .image import Container, Image, Layer, Store
+from .limits import Limits
+from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
+from .media import Compression, MediaType, inflate, sniff
+from .overlay import Found, Overlay, Verdict, is_opaque, is_whiteout
+from .select import select
+from .translate import to_lowerdir, to_lowerdirs
+from .tree import Device, Directory, File, Inode, Symlink, entry, find, make_tree, walk
+from .validate import LayerReader, Report, merged_entries, overlay_of, validate
+
 __version__ = "0.1.0"
+
+# Public name -> the module that has it; loaded on first use.
+_LATER: dict[str, str] = {
+    "open_store": "readers.detect",
+    "check": "exercises",
+    "Picture": "views.picture",
+}
+
+__all__ = [
+    "KINDS", "ChainID", "Changeset", "Compression", "Container", "Descriptor", "Device", "DiffID", "Digest", "Directory",
+    "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode",
+    "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "NoSuchImage", "NotReadable",
+    "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Problem", "Report", "Store", "Symlink", "Upsert", "Verdict",
+    "Whiteout", "apply", "chain_ids", "chain_text", "digest_bytes", "entry", "find", "flatten", "inflate", "is_opaque",
+    "is_whiteout", "layer_history", "make_tree", "merged_entries", "overlay_of", "parse_config", "parse_index",
+    "parse_manifest", "read_changeset", "select", "select_platform", "short", "sniff", "to_lowerdir", "to_lowerdirs",
+    "validate", "verify", "walk", *_LATER,
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what draws, reads or mounts when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

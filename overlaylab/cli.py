@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import KINDS, Finding, OverlayLabError, Problem
+from .errors import KINDS, Finding, NotReadable, OverlayLabError, Problem
 from .image import Container
 from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
@@ -217,6 +217,8 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except NotReadable as error:
+        return _refuse(arguments, *error.problems)
     except Finding as finding:
         return _refuse(arguments, finding.problem)
     except OverlayLabError as error:
@@ -227,8 +229,8 @@ def _run(arguments: list[str]) -> int:
         return _refuse(arguments, Problem("changed-while-reading", str(error.filename), "a file", "nothing"))
 
 
-def _refuse(arguments: list[str], problem: Problem) -> int:
-    facts = report_facts(Report((problem,)))
+def _refuse(arguments: list[str], *problems: Problem) -> int:
+    facts = report_facts(Report(problems))
     facts["ok"] = False
     if "--json" in arguments:
         click.echo(json.dumps(facts, indent=1))

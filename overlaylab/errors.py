@@ -13,6 +13,7 @@ a reader that cannot raises. Severity and the sentence for a person stand in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["KINDS", "Finding", "KernelUnavailable", "NoSuchImage", "NotReadable", "OverlayLabError", "Problem"]
@@ -144,7 +145,19 @@ class Finding(OverlayLabError, ValueError):
 
 
 class NotReadable(Finding):
-    """The input as a whole cannot be read: no image can be listed."""
+    """The input as a whole cannot be read: no image can be listed. `problems` are all that were found on the way."""
+
+    def __init__(self, kind: str, where: str, expected: object = "", found: object = "") -> None:
+        super().__init__(kind, where, expected, found)
+        self.problems: tuple[Problem, ...] = (self.problem,)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> NotReadable:
+        """One error for several problems: the first one of severity ``error`` gives the message."""
+        first = next((problem for problem in problems if problem.severity == ERROR), problems[0])
+        error = cls(first.kind, first.where, first.expected, first.found)
+        error.problems = tuple(problems)
+        return error
 
 
 class NoSuchImage(Finding, LookupError):

@@ -176,7 +176,7 @@ class Overlay:
 
     def walk(self) -> Iterator[tuple[str, tuple[Part, ...]]]:
         """Every visible path with its parts, the root first, names sorted, each directory before its content."""
-        stack: list[tuple[str, tuple[Part, ...]]] = [(".", self._roots)]
+        stack: list[tuple[str, tuple[Part, ...]]] = [(".", self._roots)] if self._roots else []
         while stack:
             path, parts = stack.pop()
             yield path, parts
@@ -201,7 +201,7 @@ class Overlay:
             if path != ".":
                 parent, _, name = path.rpartition("/")
                 made[parent or "."].names[name] = inode
-        return made["."]
+        return made.get(".", Directory())
 
     def provenance(self) -> Mapping[str, int]:
         """For every visible path the layer it comes from, counted from the bottom."""

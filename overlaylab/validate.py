@@ -148,7 +148,7 @@ class LayerReader:
     def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None) -> None:
         self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
         self._readings: dict[tuple[str, ...], Reading] = {}
-        self._lowerdirs: dict[tuple[str, ...], tuple[Directory, tuple[Problem, ...]]] = {}
+        self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
 
     def reading(self, layer: Layer) -> Reading | None:
@@ -173,26 +173,29 @@ class LayerReader:
         """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
         layers: list[Directory] = []
         problems: list[Problem] = []
+        whole = True
         for layer in image.layers:
-            if not layer.readable:
-                continue
-            try:
-                tree, found = self._lowerdir(image, layer, layers)
-            except Finding as finding:
-                problems.append(finding.problem)
-                continue
-            layers.append(tree)
-            problems += found
+            tree, found = None, ()
+            if layer.readable:
+                try:
+                    tree, found = self._lowerdir(image, layer, layers)
+                except Finding as finding:
+                    found = (finding.problem,)
+            # Above a layer that cannot be read nobody knows what is below.
+            problems += [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
+            whole = whole and tree is not None
+            if tree is not None:
+                layers.append(tree)
         return layers, problems
 
-    def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory, tuple[Problem, ...]]:
+    def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
             return self.folder(layer.directory), ()
         key = tuple(other.source for other in image.layers[: layer.position + 1])
         if key not in self._lowerdirs:
             reading = self.reading(layer)
             if reading is None or reading.changeset is None:
-                self._lowerdirs[key] = Directory(), reading.problems if reading else ()
+                self._lowerdirs[key] = None, reading.problems if reading else ()
             else:
                 stack = Overlay.of_layers(below)
                 tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)

@@ -34,8 +34,7 @@ def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     except NotReadable:
         raise
     except Finding as finding:
-        problem = finding.problem
-        raise NotReadable(problem.kind, problem.where, problem.expected, problem.found) from None
+        raise NotReadable.of([finding.problem]) from None
     if isinstance(place, Tar) and not place.complete:
         store.problems += (Problem("truncated", place.where, "two blocks of zeros at the end", "the end"),)
     return store

@@ -40,9 +40,9 @@ class DockerArchive(BlobStore):
         if self.place.has("index.json"):
             self._add_index(found)
         if not found.images:
-            errors = [problem for problem in found.problems if problem.severity == "error"]
-            first = errors[0] if errors else Problem("empty-index", where, "an image", "nothing")
-            raise NotReadable(first.kind, first.where, first.expected, first.found)
+            if not any(problem.severity == "error" for problem in found.problems):
+                found.problems.append(Problem("empty-index", where, "an image", "nothing"))
+            raise NotReadable.of(found.problems)
         return found
 
     def _image(self, node: Node) -> Image:

@@ -79,8 +79,7 @@ class OciLayout(BlobStore):
     def _explain(self, walk: IndexWalk, found: Found) -> None:
         """Say why there is no image at all."""
         if any(problem.severity == "error" for problem in found.problems):
-            first = next(problem for problem in found.problems if problem.severity == "error")
-            raise NotReadable(first.kind, first.where, first.expected, first.found)
+            raise NotReadable.of(found.problems)
         if walk.artifacts:
             raise NotReadable("not-a-container-image", self.place.where, "an image config", ", ".join(walk.artifacts))
         raise NotReadable("empty-index", f"{self.place.where}: index.json", "an image", "nothing")

@@ -377,8 +377,7 @@ def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     except NotReadable:
         raise
     except Finding as finding:
-        problem = finding.problem
-        raise NotReadable(problem.kind, problem.where, problem.expected, problem.found) from None
+        raise NotReadable.of([finding.problem]) from None
 
 
 def _regular(path: str) -> BinaryIO:

@@ -1,0 +1,66 @@
+"""A widget as a thin shell: labelled controls, and a view that a pure function makes from their values.
+
+What is stored in a notebook is the same view without the controls, so a page
+that runs no widgets still teaches, and nbval compares it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from typing import Any
+
+import ipywidgets
+
+from .picture import Picture
+from .words import say
+
+__all__ = ["Panel"]
+
+
+class Panel(ipywidgets.VBox):
+    """Controls above a view.
+
+    A subclass makes its controls, passes them to ``super().__init__(controls)``,
+    and gives `show`, which makes the view from the controls' values. It calls
+    `redraw` whenever one of them changes; nothing is printed.
+
+    Args:
+        controls: Widgets, in the order of the Tab key.
+    """
+
+    def __init__(self, controls: list[ipywidgets.Widget]) -> None:
+        self.view = ipywidgets.HTML()
+        row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
+        super().__init__([row, self.view])
+        self.redraw()
+
+    def show(self) -> Picture:
+        """The view for the present values of the controls."""
+        raise NotImplementedError
+
+    def redraw(self, *_: Any) -> None:
+        """Make the view again; safe as an observer of any control."""
+        self.picture = self.show()
+        self.view.value = self._live()
+
+    def _live(self) -> str:
+        """The view inside a running notebook: the drawing, its sentence for screen readers, and the text twin."""
+        svg = self.picture.svg() or ""
+        alt = html.escape(self.picture.alt)
+        figure = f'<figure role="img" aria-label="{alt}" style="margin:0;overflow-x:auto">{svg}</figure>' if svg else ""
+        opened = "" if svg else " open"
+        twin = f"<pre>{html.escape(self.picture.text)}</pre>"
+        caption = f'<p aria-live="polite">{alt}</p>'
+        return f"{figure}{caption}<details{opened}><summary>{html.escape(say('picture.as_text'))}</summary>{twin}</details>"
+
+    def __repr__(self) -> str:
+        """At most 110 characters, because ipywidgets cuts there; the digest stands for the rest."""
+        mark = hashlib.sha256(self.picture.html().encode("utf-8")).hexdigest()[:8]
+        return f"{type(self).__name__}({self.picture.alt[:80]!r}, {mark})"[:110]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(include=include, exclude=exclude, **options) or {}
+        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
+        data = {**data, "text/plain": repr(self), "text/html": self.picture.html()}
+        return (data, *rest) if rest else data

