@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
+__all__ = ["FACES", "INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
 
 PAPER, INK = "#fdfcf9", "#1f2328"
-SANS, MONO = "DejaVu Sans,Verdana,sans-serif", "DejaVu Sans Mono,Menlo,Consolas,monospace"
+# Faces whose widths Graphviz knows, so that a box is as wide as its text; `FACES` are what a page then shows.
+SANS, MONO = "Verdana", "Courier New"
+FACES = {SANS: "Verdana,DejaVu Sans,sans-serif", MONO: "DejaVu Sans Mono,Menlo,Consolas,Courier New,monospace"}
 
 
 @dataclass(frozen=True, slots=True)

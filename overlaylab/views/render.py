@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+from .palette import FACES
+
 __all__ = ["svg_of"]
 
 
@@ -92,5 +94,10 @@ def _program() -> Callable[[str], str] | None:
 
 
 def _tidy(svg: str) -> str:
+    """Without what is not the picture, in pixels, and with faces that every machine has in place of the measured ones."""
     svg = svg[svg.index("<svg") :]
+    # Graphviz says points and a page then draws everything a third larger: a font size of 13 shall be 13 pixels.
+    svg = re.sub(r'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"', r'<svg width="\1" height="\2"', svg, count=1)
+    for measured, shown in FACES.items():
+        svg = svg.replace(f'font-family="{measured}"', f'font-family="{shown}"')
     return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).strip()
