@@ -245,7 +245,11 @@ class _Walker:
         where = f"{self._place.where}: {blob_path(blob.digest)}"
         if layer_compression(blob.media_type) is None:
             return Problem("unsupported-media-type", where, "a layer type", blob.media_type or "nothing")
-        if not self._place.has(blob_path(blob.digest)):
+        try:
+            there = self._place.has(blob_path(blob.digest))
+        except Finding as finding:
+            return finding.problem
+        if not there:
             urls = f"only URLs: {', '.join(blob.urls)}" if blob.urls else "nothing"
             return Problem("missing-blob", where, "the layer's blob", urls)
         return None

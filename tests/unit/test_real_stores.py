@@ -1,0 +1,219 @@
+"""Archives and data roots that real engines wrote, read as it is known that they must be."""
+
+import gzip
+import io
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+import realdata
+
+import overlaylab as ol
+from overlaylab.present import inspect_facts
+
+
+def without_layer(entries):
+    return {path: {key: value for key, value in item.items() if key != "layer"} for path, item in entries.items()}
+
+
+def merged(store, target):
+    overlay, problems = ol.overlay_of(target, store, ol.LayerReader(store))
+    assert not problems
+    return without_layer(ol.merged_entries(overlay))
+
+
+@pytest.mark.parametrize("name", realdata.NAMES)
+def test_every_digest_of_a_real_store_is_recomputed_and_fits(name):
+    store = ol.open_store(realdata.archive(name))
+    report = ol.validate(store)
+
+    assert report.problems == ()
+    assert len(store.images()) > 0
+
+
+@pytest.mark.parametrize("name", realdata.ARCHIVES)
+def test_archive_has_the_images_of_its_manifest_json(name):
+    facts = realdata.expected(name)
+    store = ol.open_store(realdata.archive(name))
+    images = {image["id"]: image for image in inspect_facts(store, name)["images"]}
+
+    assert store.kind == ("docker-archive" if "docker_manifest" in facts else "oci-layout")
+    for item in facts.get("docker_manifest", []):
+        image = images[item["id"]]
+        assert image["names"] == sorted(item["repo_tags"] or [])
+        assert image["diff_ids"] == [layer["diff_id"] for layer in item["layers"]]
+        assert image["chain_ids"] == item["chain_ids"]
+        assert image["directories"] is None
+
+
+@pytest.mark.parametrize("name", [name for name in realdata.ARCHIVES if "oci_index" in realdata.expected(name)])
+def test_archive_has_the_manifests_of_its_index(name):
+    facts = realdata.expected(name)
+    images = {image["id"]: image for image in inspect_facts(ol.open_store(realdata.archive(name)), name)["images"]}
+    recorded = list(realdata.manifests(facts["oci_index"]))
+
+    assert set(images) == {item["config"] for item in recorded}
+    for item in recorded:
+        image = images[item["config"]]
+        assert image["manifest_digest"] == item["digest"]
+        assert image["chain_ids"] == item["chain_ids"]
+        assert image["config_digest"] == item["config"]
+
+
+def test_platforms_of_an_index_carry_the_name_of_their_index():
+    facts = inspect_facts(ol.open_store(realdata.archive("docker28-containerd-save")), "x")
+    platforms = [image["platform"] for image in facts["images"] if image["names"] == ["kit/multi:1"]]
+
+    assert sorted(platforms) == ["linux/amd64", "linux/arm/v7", "linux/arm64", "linux/riscv64"]
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_data_root_has_the_images_layers_and_folders_that_docker_knew(name):
+    recorded = realdata.expected(name)
+    facts = inspect_facts(ol.open_store(realdata.archive(name)), name)
+
+    assert facts["kind"] == "docker-root"
+    assert facts["problems"] == []
+    assert facts["unowned_directories"] == sorted(recorded["unowned_overlay2_dirs"])
+    assert [image["id"] for image in facts["images"]] == sorted(image["id"] for image in recorded["images"])
+    for image, known in zip(facts["images"], sorted(recorded["images"], key=lambda item: item["id"])):
+        assert image["names"] == sorted(known["repo_tags"])
+        assert image["diff_ids"] == known["diff_ids"]
+        assert image["chain_ids"] == known["chain_ids"]
+        assert image["directories"] == known["cache_ids"]
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_layerdb_entry_is_read_as_docker_wrote_it(name):
+    store = ol.open_store(realdata.archive(name))
+    recorded = realdata.expected(name)["layers"]
+
+    assert len(store.layer_folders()) == len(recorded)
+    for known in recorded:
+        folder = store.folder(ol.ChainID(known["chain_id"]))
+        assert (folder.diff_id, folder.parent, folder.cache_id) == (known["diff_id"], known["parent"], known["cache_id"])
+        assert folder.size == known["size"]
+        assert store.link_target(known["link"]) == known["cache_id"]
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_recorded_size_is_that_of_the_distinct_files_and_links_of_the_folder(name):
+    store = ol.open_store(realdata.archive(name))
+    for folder in store.layer_folders():
+        inodes = {id(inode): inode for _, inode in ol.walk(store.layer_directory(folder.cache_id))}.values()
+        files = sum(inode.size for inode in inodes if isinstance(inode, ol.File))
+        links = sum(len(inode.target.encode()) for inode in inodes if isinstance(inode, ol.Symlink))
+        assert folder.size == files + links
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_container_has_the_lower_chain_and_the_mount_that_docker_used(name):
+    recorded = realdata.expected(name)["containers"]
+    found = {item["id"]: item for item in inspect_facts(ol.open_store(realdata.archive(name)), name)["containers"]}
+
+    assert set(found) == {known["id"] for known in recorded}
+    for known in recorded:
+        container = found[known["id"]]
+        assert (container["name"], container["image_id"]) == (known["name"], known["image_id"])
+        assert (container["lower"], container["upper"]) == (known["lower_ids"], known["mount_id"])
+        assert container["lower"][0] == known["init_id"]
+        if known.get("proc_mounts_line"):
+            options = known["proc_mounts_line"].split()[3].split(",")
+            wanted = [option for option in options if option.split("=")[0] in ("lowerdir", "upperdir", "workdir")]
+            assert container["mount"] == ",".join(wanted)
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_merged_view_of_every_image_is_what_the_kernel_showed(name):
+    store = ol.open_store(realdata.archive(name))
+    compared = 0
+    for known in realdata.expected(name)["images"]:
+        if "rootfs" in known:
+            assert merged(store, ol.select(store, known["id"])) == known["rootfs"]
+            compared += 1
+
+    assert compared >= 4
+
+
+@pytest.mark.parametrize("name", realdata.ROOTS)
+def test_merged_view_of_a_running_container_is_what_the_kernel_showed(name):
+    store = ol.open_store(realdata.archive(name))
+    known = [item for item in realdata.expected(name)["containers"] if item.get("merged")]
+
+    assert known
+    for item in known:
+        assert merged(store, ol.select(store, item["name"])) == item["merged"]
+
+
+def test_same_image_is_the_same_tree_in_every_archive():
+    roots = realdata.rootfs_by_chain()
+    compared = 0
+    for name in realdata.ARCHIVES:
+        store = ol.open_store(realdata.archive(name))
+        for image in store.images():
+            if image.chain_ids in roots:
+                mine, known = merged(store, image), dict(roots[image.chain_ids])
+                mine.pop("."), known.pop(".")
+                assert mine == known
+                compared += 1
+
+    assert compared == 19
+
+
+def test_plain_road_and_overlay_road_lead_to_one_filesystem():
+    """Applying changesets by the specification, and stacking translated layers by the kernel's rules."""
+    compared = 0
+    for name in realdata.ARCHIVES:
+        store = ol.open_store(realdata.archive(name))
+        for image in store.images():
+            changesets = []
+            for layer in image.layers:
+                with store.open_layer(layer) as blob:
+                    plain = io.BytesIO(b"".join(ol.inflate(blob, layer.source)))
+                changesets.append(ol.read_changeset(plain))
+            flat = {path: ol.entry(inode) for path, inode in ol.walk(ol.flatten(changesets))}
+            stacked = without_layer(ol.merged_entries(ol.Overlay.of_layers(ol.to_lowerdirs(changesets))))
+            for item in (*flat.values(), *stacked.values()):
+                item.pop("nlink", None)
+            assert flat == stacked
+            compared += 1
+
+    assert compared >= 30
+
+
+@pytest.mark.parametrize("shape", ["folder", "random name", "plain tar", "below its path", "zstd"])
+def test_data_root_is_told_by_content(shape, tmp_path):
+    source = realdata.archive("docker20-dataroot")
+    plain = gzip.decompress(source.read_bytes())
+    path = tmp_path / "holiday.jpg"
+    if shape == "folder":
+        path = tmp_path / "root"
+        with tarfile.open(source) as tar:
+            tar.extractall(path, members=[m for m in tar if not m.ischr() and not m.isblk()], filter="fully_trusted")
+    elif shape == "random name":
+        shutil.copy(source, path)
+    elif shape == "plain tar":
+        path.write_bytes(plain)
+    elif shape == "below its path":
+        inner = tmp_path / "in/var/lib/docker"
+        inner.mkdir(parents=True)
+        with tarfile.open(source) as tar:
+            tar.extractall(inner, members=[m for m in tar if not m.ischr() and not m.isblk()], filter="fully_trusted")
+        subprocess.run(["tar", "-C", tmp_path / "in", "-czf", path, "var"], check=True)
+    else:
+        import zstandard
+
+        path.write_bytes(zstandard.compress(plain))
+    store = ol.open_store(path)
+
+    assert store.kind == "docker-root"
+    assert len(store.images()) == 24
+    assert [problem for problem in ol.validate(store).problems] == []
+
+
+def test_layers_of_a_data_root_are_named_as_not_proven():
+    store = ol.open_store(realdata.archive("docker20-dataroot"))
+    named = {item.what for item in ol.validate(store).not_checked}
+
+    assert named == {layer["diff_id"] for layer in realdata.expected("docker20-dataroot")["layers"]}
