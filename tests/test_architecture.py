@@ -17,12 +17,12 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
-    errors limits digest document media config manifest tree tarball image
-    changeset overlay translate validate
+    errors limits digest document media config manifest tree tarball image select
+    changeset overlay translate samples validate present
 """.split()
 
-# A folder, or a file beside the core, and its height. Equal heights do not import each other.
-HEIGHTS = {"core": 0, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "cli": 5, "__init__": 6, "__main__": 6}
+# A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
+HEIGHTS = {"core": 0, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "__init__": 5, "cli": 6, "__main__": 7}
 
 FORBIDDEN_IN_CORE = {
     "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",
@@ -74,8 +74,8 @@ def may_import(importer, imported):
     """Tell whether an arrow points the right way."""
     here, there = place(importer), place(imported)
     if here == there == "core":
-        return CORE.index(imported) < CORE.index(importer)
-    return here == there and "/" in importer or HEIGHTS[there] < HEIGHTS[here]
+        return {imported, importer} <= set(CORE) and CORE.index(imported) < CORE.index(importer)
+    return HEIGHTS[there] < HEIGHTS[here] or (here == there and "/" in importer)
 
 
 def does_io(tree):

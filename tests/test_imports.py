@@ -46,7 +46,7 @@ def core_modules():
 
 @pytest.mark.parametrize("module", core_modules())
 def test_import_needs_the_standard_library_alone(module):
-    outcome = run_bare(f"import {module}, threading\nassert threading.active_count() == 1\nprint({module}.__name__)")
+    outcome = run_bare(f"import {module}, threading\nassert threading.active_count() == 1\nprint(sys.modules[\"{module}\"].__name__)")
 
     assert (outcome.stdout.strip(), outcome.stderr) == (module, "")
 

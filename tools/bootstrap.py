@@ -101,8 +101,10 @@ def environment(wanted):
     if python.exists() and written[:1] == [state] and set(wanted) <= set(written[1:]):
         return str(python)
     wanted = sorted(set(wanted) | set(written[1:]))
+    base = base_python()
+    check_venv(base)
     print("Building the environment in {} (once; about ten seconds, longer on a slow line)".format(VENV), flush=True)
-    install(base_python(), python, wanted)
+    install(base, python, wanted)
     STAMP.write_text(" ".join([state] + wanted) + "\n", encoding="utf-8")
     return str(python)
 
@@ -127,7 +129,6 @@ def install(base, python, wanted):
     """Create the environment if it is not there, then let uv fill it: it takes seconds where pip takes a minute."""
     try:
         if not python.exists():
-            check_venv(base)
             subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if not (python.parent / ("uv.exe" if os.name == "nt" else "uv")).exists():

@@ -119,10 +119,26 @@ class LabPage:
         self.tab.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
 
     def run_all(self):
-        """Run every cell, wait for the last one, and fail on an error that no cell announces."""
+        """Run every cell, wait for the last one, and fail on an error that no cell announces.
+
+        The stored outputs go first: a cell that shows a count has then been run here.
+        """
+        self.command("notebook:clear-all-cell-outputs")
         self.command("notebook:run-all-cells")
+        deadline = time.monotonic() + PATIENCE / 1000
+        while (waiting := self.unfinished()) and time.monotonic() < deadline:
+            assert self.errors() == []
+            self.tab.wait_for_timeout(50)
         assert self.errors() == []
-        assert [cell["id"] for cell in self.cells() if cell["cell_type"] == "code" and not cell["execution_count"]] == []
+        assert waiting == []
+
+    def unfinished(self):
+        """Name the code cells that have not been run to their end."""
+        return self.tab.evaluate(
+            """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+                .filter(cell => cell.type === 'code' && (cell.executionCount === null || cell.executionState === 'running'))
+                .map(cell => cell.id)"""
+        )
 
     def command(self, name, arguments=None):
         """Run one of JupyterLab's commands and wait for its end.
@@ -213,4 +229,5 @@ def page(lab, chromium, tmp_path):
     yield view
     if view.theme != LIGHT:  # the lab remembers it for the next test
         view.set_theme(LIGHT)
+    tab.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
     tab.close()
