@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from .digest import Digest
 from .errors import Finding
 from .limits import DEFAULT_LIMITS
 
-__all__ = ["Node", "parse_json"]
+__all__ = ["Node", "compact_json", "field_at", "parse_json", "pretty_json"]
 
 _NAMES = {dict: "an object", list: "an array", str: "a string", int: "an integer", bool: "true or false"}
 
@@ -142,3 +143,60 @@ def _describe(value: object) -> str:
         return "null"
     name = _NAMES.get(type(value), "a number")
     return f"{name} ({value!r})"[:120] if isinstance(value, (str, int, float)) else name
+
+
+def compact_json(text: str) -> bytes:
+    """Write a JSON document without spaces between its parts, keys in the order that they have.
+
+    Engines store an image config in such a form. Many documents say the same
+    and only one of them has the right digest: this is a good guess and no proof.
+
+    Example:
+        >>> compact_json('{ "os": "linux" }')
+        b'{"os":"linux"}'
+    """
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def pretty_json(raw: bytes) -> bytes:
+    """Write a JSON document for people, as the program ``jq`` prints it: two spaces a level, a newline at the end.
+
+    Example:
+        >>> pretty_json(b'{"os":"linux"}')
+        b'{\\n  "os": "linux"\\n}\\n'
+    """
+    return (json.dumps(json.loads(raw), ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+def field_at(raw: bytes, position: int) -> str:
+    """Say in which field of a JSON document a byte lies.
+
+    Args:
+        raw: The document.
+        position: Counted from 0.
+
+    Returns:
+        For example ``config.Env[0]``; empty outside of every field.
+
+    Example:
+        >>> field_at(b'{"os":"linux"}', 7)
+        'os'
+    """
+    path: list[str | int] = []
+    for token in _TOKEN.finditer(raw.decode("latin-1")):
+        text = token.group()
+        if text in ("}", "]"):
+            del path[-1:]
+        elif text == "," and path:
+            last = path.pop()
+            path.append(last + 1 if isinstance(last, int) else "")
+        elif path and path[-1] == "":
+            path[-1] = text.strip('"')
+        if token.end() > position:
+            break
+        if text in ("{", "["):
+            path.append("" if text == "{" else 0)
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path if step != "").lstrip(".")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from .errors import Finding
 from .limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Compression", "Inflated", "MediaType", "inflate", "layer_compression", "sniff"]
+__all__ = ["Compression", "Inflated", "MediaType", "inflate", "layer_compression", "pack", "sniff", "unpack"]
 
 CHUNK = 1 << 18
 # Four bytes of zstd can stand for 128 KiB, and its reader gives all of a piece at once: this keeps it below 32 MiB.
@@ -218,3 +218,32 @@ class Inflated(io.RawIOBase):
         buffer[:count] = self._piece[:count]
         self._piece = self._piece[count:]
         return count
+
+
+def pack(data: bytes, compression: str = "gzip", level: int = 6) -> bytes:
+    """Compress bytes, as an engine does with a layer before it sends it.
+
+    Args:
+        data: The plain bytes.
+        compression: ``gzip``, ``zstd`` or ``none``.
+        level: How hard to try; other levels give other bytes.
+    """
+    kind = Compression(compression)
+    if kind is Compression.GZIP:
+        packer = zlib.compressobj(level, wbits=31)
+        return packer.compress(data) + packer.flush()
+    if kind is Compression.ZSTD:
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=level).compress(data)
+    return data
+
+
+def unpack(blob: bytes) -> bytes:
+    """The plain bytes of a blob that is small enough to be held whole. See `inflate`.
+
+    Example:
+        >>> unpack(pack(b"one") + pack(b"two"))
+        b'onetwo'
+    """
+    return b"".join(inflate(io.BytesIO(blob), "blob"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+
 from .tree import Directory, make_tree
 
-__all__ = ["page_layers", "page_overlay"]
+__all__ = ["page_layers", "page_overlay", "tiny_layer"]
 
 # The folders of the page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
@@ -37,3 +40,20 @@ def page_layers() -> tuple[Directory, Directory, Directory]:
     """
     folders = page_overlay()
     return folders["Vegetables"], folders["Fruits"], folders["Meat"]
+
+
+def tiny_layer() -> bytes:
+    """A layer of one folder and one file: a plain tar, the same bytes on every machine.
+
+    Example:
+        >>> len(tiny_layer())
+        10240
+    """
+    text = b"Hello from a layer.\n" * 20
+    folder, file = tarfile.TarInfo("etc"), tarfile.TarInfo("etc/motd")
+    folder.type, folder.mode, file.size = tarfile.DIRTYPE, 0o755, len(text)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(folder)
+        tar.addfile(file, io.BytesIO(text))
+    return out.getvalue()
