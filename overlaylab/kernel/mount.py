@@ -1,0 +1,346 @@
+"""The real thing: layers mounted by this machine's kernel, where nobody else sees it.
+
+Everything happens in a child process with a mount namespace of its own and a
+temporary folder of ours. When the child ends, its namespace ends, and nothing
+stays mounted. A child, because a Jupyter kernel has threads, and a process with
+threads cannot make a user namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import Finding, KernelUnavailable
+from ..tree import Directory
+from .calls import ROOT, USER
+from .layers import fit, materialise
+from .reasons import explain
+
+__all__ = [
+    "ROOT", "USER", "Availability", "KernelView", "MountOptions", "Stack",
+    "fit", "materialise", "mounted_view", "mounted_views", "native_diff", "probe",
+]
+
+# mount(2) copies one page of options and cuts what is beyond it; the last byte ends the text.
+PAGE = 4096
+# Kernel: more lower layers are EINVAL (overlay vectors mount-38, mount-39).
+MOST_LOWERS = 500
+# How long the child may take, in seconds.
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountOptions:
+    """What is written after ``-o``.
+
+    Args:
+        lowerdirs: Paths, **topmost first**, not escaped.
+        upperdir: The writable layer's path, or None.
+        workdir: An empty directory beside the upper; with an upper only.
+        userxattr: Whether marks are ``user.overlay.*``, as for mounts without root.
+        redirect_dir: ``on``, ``off``, ``follow``, ``nofollow``, or None for the module's default.
+        metacopy: ``on``, ``off`` or None.
+        index: ``on``, ``off`` or None.
+        xino: ``on``, ``off``, ``auto`` or None.
+
+    Example:
+        >>> MountOptions(lowerdirs=("a:b", "c"), upperdir="u", workdir="w").data()
+        b'lowerdir=a\\\\:b:c,upperdir=u,workdir=w'
+    """
+
+    lowerdirs: tuple[str, ...]
+    upperdir: str | None = None
+    workdir: str | None = None
+    userxattr: bool = False
+    redirect_dir: str | None = None
+    metacopy: str | None = None
+    index: str | None = None
+    xino: str | None = None
+
+    def text(self) -> str:
+        """The options as text, in the order in which people write them.
+
+        Raises:
+            Finding: ``wrong-call`` for no lower directory, an empty path, or an upper without a work directory.
+
+        Spec:
+            Kernel: ``\\:`` between lowers, ``\\,`` and ``\\\\`` (overlay vectors mount-24 to mount-32, mount-75); empty
+            elements EINVAL (mount-33); upper without workdir EINVAL (mount-07).
+        """
+        upper = () if self.upperdir is None else (self.upperdir, self.workdir or "")
+        if not self.lowerdirs or not all((*self.lowerdirs, *upper)):
+            raise Finding("wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one")
+        words = ["lowerdir=" + ":".join(_escaped(path).replace(":", "\\:") for path in self.lowerdirs)]
+        if self.upperdir is not None:
+            words += ["upperdir=" + _escaped(self.upperdir), "workdir=" + _escaped(self.workdir or "")]
+        if self.userxattr:
+            words.append("userxattr")
+        for name in ("redirect_dir", "metacopy", "index", "xino"):
+            if (value := getattr(self, name)) is not None:
+                words.append(f"{name}={value}")
+        return ",".join(words)
+
+    def data(self) -> bytes:
+        """The options as mount(2) takes them.
+
+        Raises:
+            Finding: ``limit`` if they do not fit into one page; otherwise as `text`.
+        """
+        data = self.text().encode("utf-8", "surrogateescape")
+        if len(data) >= PAGE:
+            raise Finding("limit", "mount options", f"at most {PAGE - 1} bytes", f"{len(data)} bytes")
+        return data
+
+    def command(self, target: str) -> str:
+        """The line that a person would type, quoted for the shell.
+
+        Example:
+            >>> MountOptions(lowerdirs=("Fruits", "Vegetables"), upperdir="Meat", workdir="work").command("/mnt/tmp")
+            'mount -t overlay overlay -o lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work /mnt/tmp'
+        """
+        return shlex.join(["mount", "-t", "overlay", "overlay", "-o", self.text(), target])
+
+
+def _escaped(path: str) -> str:
+    """Backslash and comma, which mean something in any option."""
+    return path.replace("\\", "\\\\").replace(",", "\\,")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What is to be mounted.
+
+    Args:
+        lowerdirs: **Topmost first**; every file with its content.
+        upperdir: The writable layer, or None. The kernel works on a copy.
+        options: The names under which the layers are put into the temporary folder, and how they are mounted;
+            None for ``lower1:lower2:…``, ``upper``, ``work``. In a user namespace `userxattr` is added.
+    """
+
+    lowerdirs: tuple[Directory, ...]
+    upperdir: Directory | None = None
+    options: MountOptions | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelView:
+    """What the kernel showed.
+
+    Args:
+        merged: The mounted tree, read name by name.
+        listing: For each directory the names that readdir gave, sorted: also those that lstat then did not find.
+        options: What was mounted, and how; the paths are relative to the temporary folder.
+        mount_line: The kernel's own line about it, from /proc/self/mounts.
+        kernel: The kernel's release.
+        mode: `ROOT` or `USER`.
+        left_out: What could not be written to disk, in words; nothing for root.
+        lowerdirs: The lower layers as they lay on disk after unmounting, topmost first, contents as digests.
+        upperdir: The upper layer likewise.
+    """
+
+    merged: Directory
+    listing: Mapping[str, tuple[str, ...]]
+    options: MountOptions
+    mount_line: str
+    kernel: str
+    mode: str
+    left_out: tuple[str, ...] = ()
+    lowerdirs: tuple[Directory, ...] = ()
+    upperdir: Directory | None = None
+
+    def line_at(self, target: str) -> str:
+        """The mount line as it would read with another place to mount on: the temporary folder has a new name each time."""
+        source, _, rest = self.mount_line.split(" ", 2)
+        return f"{source} {target} {rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether this machine can mount an overlay.
+
+    Args:
+        mode: `ROOT`, `USER`, or None if it cannot.
+        reason: Why not, as one sentence; empty if it can.
+    """
+
+    mode: str | None
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.mode is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the child is asked: to look at stacks, or to make a trial. Both processes are ours, so pickle carries it."""
+
+    task: str
+    mode: str = ROOT
+    folder: str = ""
+    stacks: tuple[Stack, ...] = ()
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the child answers: a value, a Finding's parts, or the step that failed with its errno."""
+
+    value: Any = None
+    finding: tuple[str, str, str, str] | None = None
+    step: str = ""
+    errno: int = 0
+    detail: str = ""
+
+
+def probe(mode: str | None = None) -> Availability:
+    """Find out by a real trial whether this machine can mount an overlay.
+
+    Args:
+        mode: Try this one only; None tries root's way first, if this is root, and then a user namespace.
+    """
+    try:
+        return Availability(_ask("trial", mode=mode).value)
+    except KernelUnavailable as unavailable:
+        return Availability(None, unavailable.reason)
+
+
+def native_diff(mode: str | None = None) -> str:
+    """Make the trial by which Docker decides its "Native Overlay Diff".
+
+    Returns:
+        Empty if an upper directory holds all of a layer's changes and can be packed as it is, else why not.
+
+    Raises:
+        KernelUnavailable: No trial is possible.
+
+    Spec:
+        moby, daemon/graphdriver/overlay2, doesSupportNativeDiff.
+    """
+    return _ask("native-diff", mode=mode).value
+
+
+def mounted_view(
+    lowerdirs: Sequence[Directory], upperdir: Directory | None = None, *,
+    options: MountOptions | None = None, keep: int = 16 << 20, mode: str | None = None,
+) -> KernelView:
+    """Mount a stack with the real kernel and read the merged tree back.
+
+    Args:
+        lowerdirs: **Topmost first**. Small trees whose files carry their content.
+        upperdir: The writable layer, or None for a read-only overlay.
+        options: Names and settings, as in `Stack`.
+        keep: Bytes of content to keep in the result, all files together.
+        mode: `ROOT` or `USER`; None takes what works.
+
+    Raises:
+        KernelUnavailable: This machine cannot; the reason says why.
+        Finding: ``wrong-call`` for a stack that overlayfs refuses, ``limit`` for a file without content, for options
+            of more than a page, or a name that is too long.
+    """
+    stack = Stack(lowerdirs=tuple(lowerdirs), upperdir=upperdir, options=options)
+    return mounted_views([stack], keep=keep, mode=mode)[0]
+
+
+def mounted_views(stacks: Sequence[Stack], *, keep: int = 16 << 20, mode: str | None = None) -> tuple[KernelView, ...]:
+    """Mount many stacks, one after the other, in one child process; otherwise as `mounted_view`."""
+    named = tuple(replace(stack, options=_options(stack)) for stack in stacks)
+    return _ask("views", mode=mode, stacks=named, keep=keep).value
+
+
+def _options(stack: Stack) -> MountOptions:
+    """The options of a stack, made up or checked against it."""
+    count = len(stack.lowerdirs)
+    if count < (1 if stack.upperdir else 2):
+        # Kernel: anything less is EINVAL (overlay vectors mount-03 to mount-05).
+        raise Finding("wrong-call", "lowerdirs", "two lower layers, or one and an upper", count)
+    if count > MOST_LOWERS:
+        raise Finding("limit", "lowerdirs", f"at most {MOST_LOWERS} lower layers", count)
+    options = stack.options or _made_up(count, stack.upperdir is not None)
+    names = [*options.lowerdirs, *filter(None, (options.upperdir, options.workdir)), "merged"]
+    if len(options.lowerdirs) != count or (options.upperdir is None) != (stack.upperdir is None):
+        raise Finding("wrong-call", "options", "a name for each layer", options.text())
+    if len({*names}) < len(names) or any("/" in name or name in ("", ".", "..") for name in names):
+        raise Finding("wrong-call", "options", "different plain names, none of them 'merged'", options.text())
+    options.data()
+    return options
+
+
+def _made_up(count: int, upper: bool) -> MountOptions:
+    """Names for layers that have none, short where there are many, so that they fit into the page."""
+    prefix = "lower" if count < 100 else ""
+    lowerdirs = tuple(f"{prefix}{number}" for number in range(1, count + 1))
+    return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
+
+
+def _ask(task: Literal["trial", "native-diff", "views"], mode: str | None = None, **request: Any) -> Reply:
+    """Put a task to a child, in each mode that is possible, until one works.
+
+    Raises:
+        KernelUnavailable: None did; the reason joins what each of them said.
+        Finding: The child found the input wrong.
+    """
+    if not sys.platform.startswith("linux"):
+        raise KernelUnavailable(f"overlayfs is a part of Linux, and this machine runs {platform.system() or sys.platform}")
+    if not sys.executable:
+        raise KernelUnavailable("the mount needs a second Python process, and this one does not know where Python is")
+    reasons = []
+    for way in [mode] if mode else [ROOT, USER] if os.geteuid() == 0 else [USER]:
+        reply = _in_child(Request(task=task, mode=way, **request))
+        if reply.finding:
+            raise Finding(*reply.finding)
+        if not reply.step:
+            return reply
+        reasons.append(explain(way, reply.step, reply.errno, reply.detail))
+    raise KernelUnavailable("; ".join(dict.fromkeys(reasons)))
+
+
+def _in_child(request: Request) -> Reply:
+    """Run one child with a temporary folder, and remove the folder whatever happens."""
+    try:
+        folder = os.path.realpath(tempfile.mkdtemp(prefix="overlaylab-"))
+    except OSError as error:
+        return Reply(step="child", detail=f"no temporary folder can be made: {error.strerror}")
+    try:
+        outcome = subprocess.run(
+            # No site packages, and nothing from the current folder: the child needs Python and this package alone.
+            [sys.executable, "-S", "-P", "-X", "utf8", "-m", "overlaylab.kernel.child"],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
+            input=_packed(replace(request, folder=folder)), capture_output=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Reply(step="child", detail=f"it took longer than {PATIENCE:.0f} seconds")
+    except OSError as error:
+        return Reply(step="child", errno=error.errno or 0, detail=error.strerror or "")
+    finally:
+        _remove(folder)
+    if outcome.returncode == 0:
+        return pickle.loads(outcome.stdout)
+    said = outcome.stderr.decode("utf-8", "replace").strip().splitlines()
+    return Reply(step="child", detail=said[-1] if said else f"it ended with {outcome.returncode}")
+
+
+def _packed(request: Request) -> bytes:
+    try:
+        return pickle.dumps(request)
+    except RecursionError:
+        raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
+
+
+def _remove(folder: str) -> None:
+    """Remove our folder. Only an interrupted child leaves something in it, then also directories without rights."""
+    for path, names, _ in os.walk(folder):
+        for name in names:
+            if not os.path.islink(os.path.join(path, name)):
+                os.chmod(os.path.join(path, name), 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
