@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from .errors import Finding
 
@@ -147,7 +147,8 @@ def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
     chain: list[ChainID] = []
     for diff_id in diff_ids:
         if not chain:
-            chain.append(ChainID(diff_id))
+            # A DiffID was checked when it was made; the name of the base is taken over as it is.
+            chain.append(str.__new__(ChainID, diff_id))
         else:
             chain.append(ChainID.of(chain_text(chain[-1], diff_id).encode("ascii")))
     return tuple(chain)
@@ -178,16 +179,3 @@ class Hasher:
     def digest(self, algorithm: str = "sha256") -> Digest:
         """The digest of all pieces so far."""
         return Digest(f"{algorithm}:{self._hashes[algorithm].hexdigest()}")
-
-
-def same_chain(first: Sequence[str], second: Sequence[str]) -> int:
-    """How many layers two images share from the bottom: the length of their common chain.
-
-    Args:
-        first: diff_ids or chain_ids, bottom first.
-        second: The same of another image.
-    """
-    for count, (one, two) in enumerate(zip(first, second)):
-        if one != two:
-            return count
-    return min(len(first), len(second))

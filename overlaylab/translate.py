@@ -39,9 +39,9 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
         if isinstance(change, Upsert):
             layer.put(change.path, change.inode)
     layer.link([change for change in changeset.changes if isinstance(change, Link)])
-    for change in changeset.changes:
-        if isinstance(change, Whiteout):
-            layer.white_out(change.path)
+    # From the top down, because below a name that is deleted there is nothing left to delete.
+    for path in sorted(change.path for change in changeset.changes if isinstance(change, Whiteout)):
+        layer.white_out(path)
     for change in changeset.changes:
         if isinstance(change, OpaqueWhiteout):
             layer.make_opaque(change.path)
@@ -118,9 +118,18 @@ class _Layer:
         there = find(self.root, path)
         if isinstance(there, Directory):
             self._mark_opaque(there)
-        elif there is None:
+        elif there is None and not self._deleted_above(path):
             parent, name = parent_of(path)
             self._directory(parent).names[name] = whiteout()
+
+    def _deleted_above(self, path: str) -> bool:
+        """Whether a directory on the way is a whiteout of this layer."""
+        while path != ".":
+            path, _ = parent_of(path)
+            there = find(self.root, path)
+            if there is not None:
+                return is_whiteout(there)
+        return False
 
     def make_opaque(self, path: str) -> None:
         """Mark a directory opaque.
