@@ -20,8 +20,13 @@ def familiar(name: str) -> str:
     Example:
         >>> familiar("docker.io/library/busybox")
         'busybox:latest'
+
+    Spec:
+        distribution/reference, FamiliarName: ``library/`` goes only where one part follows it.
     """
-    name = name.removeprefix("docker.io/").removeprefix("library/")
+    name = name.removeprefix("index.").removeprefix("docker.io/") if name.startswith(("docker.io/", "index.docker.io/")) else name
+    if name.startswith("library/") and name.count("/") == 1:
+        name = name.removeprefix("library/")
     last = name.rpartition("/")[2]
     return name if ":" in last or "@" in last else f"{name}:latest"
 
