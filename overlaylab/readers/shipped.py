@@ -1,0 +1,64 @@
+"""The files that come with the kit, and data roots opened, or refused in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from ..errors import Finding
+from ..image import Store
+from .detect import open_store
+from .docker_root import DEFAULT_ROOT, DockerRoot
+
+__all__ = ["NEW_ROOT", "Visit", "recorded_mount", "shipped", "shipped_root", "visit"]
+
+ROOT = "docker20-dataroot.tar.gz"
+# A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
+NEW_ROOT = "docker29-dataroot.tar.gz"
+# The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.
+MOUNT = "docker20-proc-mounts.txt"
+
+
+def shipped(name: str) -> str:
+    """The path of a file that comes with the kit, for example ``docker20-dataroot.tar.gz``."""
+    return str(files("overlaylab") / "data" / name)
+
+
+def shipped_root(name: str = ROOT) -> DockerRoot:
+    """Open the real data root that comes with the kit, without unpacking it.
+
+    Docker 20.10.24 made it: an image of twelve layers, its intermediate images, and a container that was running.
+
+    Raises:
+        NotReadable: For a root that has no layerdb.
+    """
+    return open_store(shipped(name))
+
+
+def recorded_mount() -> str:
+    """The line of /proc/mounts for the shipped root's container, recorded while it ran."""
+    with open(shipped(MOUNT), encoding="utf-8") as file:
+        return file.read().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A data root that was asked for: the store, or the sentence that says why there is none.
+
+    Args:
+        path: Where.
+        store: What was found; None if nothing can be read there.
+        why: Why not; empty if it was found.
+    """
+
+    path: str
+    store: Store | None
+    why: str = ""
+
+
+def visit(path: str = DEFAULT_ROOT) -> Visit:
+    """Open a data root if that is possible, else say why not; never raises for what is found there."""
+    try:
+        return Visit(path, open_store(path))
+    except (Finding, OSError) as error:
+        return Visit(path, None, str(error))

@@ -1,0 +1,398 @@
+"""Pictures of a data root: the walk from a name to its folders, the layerdb's names and their owners, a mount's stack.
+
+A name that a hash computes carries a colour stripe of its own and the glyph #; a random name carries a grey stripe and
+the glyph □, because nothing computes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+
+from ..digest import ChainID, DiffID, chain_ids, short
+from ..errors import KINDS, Finding
+from ..image import Container, Image
+from ..overlay import is_whiteout
+from ..present import printable
+from ..readers.docker_root import DRIVER, DockerRoot
+from ..readers.shipped import Visit
+from ..readers.walk import Step, Walk, follow
+from ..select import select
+from ..tree import Directory, Symlink
+from .palette import INK, PALETTE, SANS, hue
+from .panel import Panel
+from .picture import Picture, new_graph
+from .table import Text, table
+from .words import say
+
+__all__ = ["PathFinder", "draw_listing", "draw_mount", "draw_walk", "layers_table", "list_tree", "tell_visit", "walk_table"]
+
+GREY = "#9aa0a6"
+# The glyph that goes with the stripe: computed by a hash, drawn by lot, put together from other names.
+GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
+BRIDGES = ("cache-id", "mount-id")
+_LONG_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def brief(text: str) -> str:
+    """The text, safe to print, with every 64 hex digits cut to 12."""
+    return _LONG_HEX.sub(lambda found: found[0][:12] + "…", printable(text))
+
+
+def plain(label: str) -> str:
+    """A label that Graphviz shows as it is: a backslash would be taken for an order."""
+    return label.replace("\\", "\\\\")
+
+
+# The walk
+
+
+def draw_walk(walk: Walk) -> Picture:
+    """The way as a U: down where names are computed, over the one bridge, up where names are random."""
+    bridge = next(number for number, step in enumerate(walk.steps) if step.key in BRIDGES)
+    left, right = walk.steps[:bridge], walk.steps[bridge + 1 :]
+    graph = new_graph("walk", rankdir="TB", newrank="true", nodesep="0.55", ranksep="0.3")
+    title = say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/")
+    _side(graph, "cluster_left", title, walk, left, 1, "")
+    _side(graph, "cluster_right", say("walk.folder_side"), walk, right, bridge + 2, "back")
+    step = walk.steps[bridge]
+    label = f"{bridge + 1}  {step.key}\n□ {step.content[:12]}…"
+    graph.edge(left[-1].key, right[0].key, label=label, constraint="false", penwidth="3", color=PALETTE["equal"].line)
+    for one, other in zip(reversed(left), right):
+        with graph.subgraph() as row:
+            row.attr(rank="same")
+            row.node(one.key)
+            row.node(other.key)
+    return Picture(graph.source, _walk_alt(walk), _walk_text(walk))
+
+
+def _side(graph: Any, name: str, title: str, walk: Walk, steps: Sequence[Step], first: int, direction: str) -> None:
+    """One arm of the U, in its frame; the right arm is read upwards."""
+    with graph.subgraph(name=name) as side:
+        side.attr(label=title, style="rounded", color=PALETTE["plain"].line, fontname=SANS, labeljust="l")
+        for number, step in enumerate(steps, first):
+            stripe, fill, line = _colours(step)
+            lines = [f"{number}  {say(f'walk.what.{step.key}')}", *_lines(walk, step)]
+            text = "".join(f"   {plain(text)}\\l" for text in lines)
+            side.node(step.key, text, style="striped", fillcolor=f"{stripe};0.025:{fill}", color=line, width="4.7")
+        for one, other in zip(steps, steps[1:]):
+            pair = (other.key, one.key) if direction else (one.key, other.key)
+            side.edge(*pair, dir=direction or "forward")
+
+
+def _colours(step: Step) -> tuple[str, str, str]:
+    """Stripe, fill and line: a hash has its own hue, a random name is grey."""
+    if step.origin == "hash":
+        return hue(_digest(step)), PALETTE["hash"].fill, PALETTE["hash"].line
+    return GREY, PALETTE["hidden" if step.origin == "list" else "plain"].fill, PALETTE["plain"].line
+
+
+def _digest(step: Step) -> str:
+    return step.found.rpartition(":")[2] or "00"
+
+
+def _lines(walk: Walk, step: Step) -> list[str]:
+    """What a box says under its title: what was read, and what came out of it."""
+    path = brief(step.path.removeprefix(f"image/{DRIVER}/"))
+    match step.key:
+        case "name" | "prefix":
+            return [path, f"# image ID  {brief(step.found)}"]
+        case "config":
+            return [path, f"# diff_id   {brief(step.found)}  {_which(walk)}"]
+        case "chain" if walk.position == 0:
+            return [say("walk.base"), f"# chain_id  {brief(step.found)}"]
+        case "chain":
+            return [say("walk.hashed", below=walk.position, number=walk.position + 1), f"# chain_id  {brief(step.found)}"]
+        case "layerdb" | "mounts" | "directory":
+            return [path, brief(step.content)]
+        case "link":
+            return [path, f"□ l/{step.content[:12]}…", f"  -> {brief(step.found.partition(' -> ')[2])}"]
+        case "lower":
+            return [path, _count(step.content), *_some(step.content)]
+        case "lowerdir":
+            return ["lowerdir=", *_some(step.content)]
+        case "container":
+            return [path, f"□ {brief(step.found)}"]
+        case "parent":
+            return [path, f"# chain_id  {brief(step.found)}"]
+        case "init-id":
+            return [path, f"□ {brief(step.found)}"]
+    return [f"lowerdir={_some(step.content.partition('=')[2].partition(',')[0])[0]}", "upperdir=…/diff,workdir=…/work"]
+
+
+def _which(walk: Walk) -> str:
+    return say("walk.layer", number=walk.position + 1, count=len(walk.image.layers))
+
+
+def _count(lower: str) -> str:
+    names = lower.split(":") if lower else []
+    if not names:
+        return say("walk.no_lower")
+    return say("walk.one_lower") if len(names) == 1 else say("walk.lowers", count=len(names))
+
+
+def _some(lower: str) -> list[str]:
+    """The first short names of a chain, and how many more there are."""
+    names = [printable(name.rpartition("/l/")[2].removeprefix("l/")) for name in lower.split(":") if name]
+    shown = " : ".join(f"l/{name[:8]}…" for name in names[:2])
+    return [f"≡ {shown} : +{len(names) - 2}" if len(names) > 2 else f"≡ {shown}"] if names else []
+
+
+def _lowers(walk: Walk) -> int:
+    return len(walk["lower"].content.split(":")) if walk["lower"].content else 0
+
+
+def _walk_alt(walk: Walk) -> str:
+    query = printable(walk.query)
+    if walk.container:
+        return say("walk.alt_container", query=query, mount=short(walk["mount-id"].found), lowers=_lowers(walk))
+    image, layer = walk.image, walk.image.layers[walk.position]
+    return say(
+        "walk.alt_image", query=query, number=walk.position + 1, count=len(image.layers), image=short(image.id),
+        diff=short(layer.diff_id), chain=short(layer.chain_id), cache=short(walk["cache-id"].found), lowers=_lowers(walk),
+    )
+
+
+def _walk_text(walk: Walk) -> str:
+    """The text twin: every step with all digits."""
+    out = []
+    for number, step in enumerate(walk.steps, 1):
+        out.append(f"{number:>2}  {say(f'walk.what.{step.key}')}: {say(f'walk.means.{step.key}')}")
+        out += [f"      {printable(step.path)}"] if step.path else []
+        content = step.content.replace(":l/", ":\nl/") if step.key in ("lower", "lowerdir") else step.content
+        out += [f"      | {printable(line)}" for line in content.split("\n") if line]
+        if step.found not in (step.content, f"lowerdir={step.content}"):
+            out += [f"   {GLYPHS[step.origin]}  {printable(line)}" for line in step.found.split("\n") if line]
+    return "\n".join(out)
+
+
+def walk_table(walk: Walk) -> Any:
+    """The steps as a table: what was read, what came out, and where that name comes from."""
+    rows = [
+        (number, say(f"walk.what.{step.key}"), brief(step.path) or "–", brief(step.found.partition("\n")[0])[:60], say(f"walk.origin.{step.origin}"))
+        for number, step in enumerate(walk.steps, 1)
+    ]
+    return table(("", "step", "read", "found", "where the name comes from"), rows)
+
+
+def layers_table(store: DockerRoot, query: str) -> Any:
+    """An image's layers, topmost first as they lie: three names each, and what made them."""
+    image = select(store, query)
+    rows = [
+        (layer.position + 1, short(layer.diff_id), short(layer.chain_id), short(layer.directory or "?"), _size(store, layer.chain_id), _made_by(layer))
+        for layer in reversed(image.layers)
+    ]
+    return table(("layer", "diff_id", "chain_id", "cache-id", "size", "made by"), rows)
+
+
+def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
+    try:
+        return store.folder(chain_id).size
+    except Finding:
+        return None
+
+
+def _made_by(layer: Any, width: int = 44) -> str:
+    text = printable(layer.history.created_by if layer.history else "").removeprefix("/bin/sh -c ").removeprefix("#(nop) ")
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+# The names of a layerdb and their owners
+
+
+def draw_listing(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -> Picture:
+    """The names of a layerdb, each with the image that it belongs to, found by computing the images' chain_ids.
+
+    Args:
+        names: Folder names: hex digits.
+        images: An image's name -> its diff_ids, bottom first.
+    """
+    owners = {
+        chain_id.hex: (name, position, len(diff_ids))
+        for name, diff_ids in images.items()
+        for position, chain_id in enumerate(chain_ids(diff_ids))
+    }
+    graph = new_graph("listing", rankdir="TB", nodesep="0.1", ranksep="0.04")
+    lines = []
+    for row, name in enumerate(names):
+        owner = owners.get(name)
+        style = PALETTE["plain" if owner is None else "equal" if owner[1] == 0 else "hash"]
+        line = f"{'  ' if owner is None else '= ' if owner[1] == 0 else '# '}{name[:12]}…  {_owner(owner)}"
+        _row(graph, f"row{row}", line, hue(name), style, 6.6)
+        lines.append(f"{line[:2]}{name}  {_owner(owner)}")
+    _stack(graph, [f"row{row}" for row in range(len(names))])
+    found = [owners[name][0] for name in names if name in owners]
+    known = ", ".join(say("store.listing_known", count=found.count(image), image=image) for image in images)
+    return Picture(graph.source, say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)), "\n".join(lines))
+
+
+def _owner(owner: tuple[str, int, int] | None) -> str:
+    if owner is None:
+        return say("store.listing_unknown")
+    image, position, count = owner
+    key = "store.listing_base" if position == 0 else "store.listing_owner"
+    return say(key, image=printable(image), layer=say("walk.layer", number=position + 1, count=count))
+
+
+def _row(graph: Any, name: str, text: str, stripe: str, style: Any, width: float) -> None:
+    """One row of a list that is drawn as a stack of boxes."""
+    graph.node(
+        name, f"   {plain(text)}\\l", style="striped", fillcolor=f"{stripe};0.015:{style.fill}", color=style.line,
+        penwidth=str(style.width), width=str(width), height="0.28", margin="0.08,0.02",
+    )
+
+
+def _stack(graph: Any, names: Sequence[str]) -> None:
+    for one, other in zip(names, names[1:]):
+        graph.edge(one, other, style="invis")
+
+
+# A mount
+
+
+def draw_mount(store: DockerRoot, container: Container) -> Picture:
+    """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
+    image = next((image for image in store.images() if image.id == container.image_id), None)
+    rows = [("upper", f"✎ upper     {'':26}  □ {container.upper[:12]}…  {say('store.mount_upper')}")]
+    for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
+        rows.append(("lower", f"▤ lower {number:>2}  {link.removeprefix('l/')}  □ {folder[:12]}…  {_role(folder, image)}"))
+    graph = new_graph("mount", rankdir="TB", nodesep="0.1", ranksep="0.04")
+    note = {"shape": "plaintext", "style": "", "fontname": SANS, "height": "0.3"}
+    graph.node("top", f"{say('store.mount_top')} ▼", **note)
+    for row, (kind, text) in enumerate(rows):
+        _row(graph, f"row{row}", text, PALETTE[kind].line, PALETTE[kind], 8.6)
+    graph.node("bottom", f"▲ {say('store.mount_bottom')}", **note)
+    _stack(graph, ["top", *(f"row{row}" for row in range(len(rows))), "bottom"])
+    alt = say(
+        "store.mount_alt", name=printable(container.name), upper=container.upper[:12], count=len(container.lower),
+        first=container.links[0] if container.links else "–", last=container.links[-1] if container.links else "–",
+    )
+    return Picture(graph.source, alt, "\n".join(text for _, text in rows))
+
+
+def _role(folder: str, image: Image | None) -> str:
+    """What a lower folder is: the init layer, or which layer of the image."""
+    if folder.endswith("-init"):
+        return say("store.mount_init")
+    for layer in image.layers if image else ():
+        if layer.directory == folder:
+            number = say("walk.layer", number=layer.position + 1, count=len(image.layers))
+            return say("store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number)
+    return ""
+
+
+# Text
+
+
+def list_tree(folder: Directory, name: str = "diff") -> Text:
+    """A folder as the program ``tree`` prints it; a whiteout is marked with its glyph."""
+    return Text("\n".join([name, *_branches(folder, "")]))
+
+
+def _branches(folder: Directory, indent: str) -> list[str]:
+    out = []
+    for name in sorted(folder.names):
+        inode, last = folder.names[name], name == max(folder.names)
+        out.append(f"{indent}{'└── ' if last else '├── '}{printable(name)}{_mark(inode)}")
+        if isinstance(inode, Directory):
+            out += _branches(inode, indent + ("    " if last else "│   "))
+    return out
+
+
+def _mark(inode: Any) -> str:
+    if is_whiteout(inode):
+        return f"  {PALETTE['whiteout'].glyph} {say('store.whiteout')}"
+    return f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
+
+
+def tell_visit(visit: Visit) -> Text:
+    """What a visit to a data root found, in plain words."""
+    path = printable(visit.path)
+    if visit.store is None:
+        return Text(say("store.visit_no", path=path, why=printable(visit.why).rstrip(".")))
+    images = len(visit.store.images())
+    if not isinstance(visit.store, DockerRoot):
+        return Text(say("store.visit_other", path=path, kind=visit.store.kind, images=images))
+    layers, containers = len(visit.store.layer_folders()), len(visit.store.containers())
+    return Text(say("store.visit_yes", path=path, images=images, layers=layers, containers=containers))
+
+
+# The widget
+
+
+class PathFinder(Panel):
+    """Choose an image and a layer; see the whole way to its folder, and what was read at each step.
+
+    Args:
+        store: A data root.
+        query: The image to begin with; the first that has a name if none is given.
+    """
+
+    def __init__(self, store: DockerRoot, query: str = "") -> None:
+        self.store = store
+        names = sorted({name for image in store.images() if image.layers for name in image.names})
+        style = {"description_width": "initial"}
+        options = [(printable(name), name) for name in names]
+        self.image = ipywidgets.Dropdown(description=say("finder.image"), options=options, value=query if query in names else names[0] if names else None, style=style)
+        self.query = ipywidgets.Text(
+            description=say("finder.query"), placeholder=say("finder.query_hint"), value="" if query in names else query,
+            continuous_update=True, style=style, layout=ipywidgets.Layout(width="16em"),
+        )
+        self.layer = ipywidgets.BoundedIntText(description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=ipywidgets.Layout(width="8em"))
+        self.down, self.up = (ipywidgets.Button(description=say(f"finder.{key}"), layout=ipywidgets.Layout(width="auto")) for key in ("down", "up"))
+        self._to_top()
+        super().__init__([self.image, self.query, self.layer, self.down, self.up])
+        self.image.observe(self._chosen, "value")
+        self.query.observe(self._typed, "value")
+        self.layer.observe(self.redraw, "value")
+        self.down.on_click(lambda _: self._step(-1))
+        self.up.on_click(lambda _: self._step(1))
+
+    @property
+    def wanted(self) -> str:
+        """The name or ID to look for: what is typed counts, else what is chosen."""
+        return self.query.value.strip() or self.image.value or ""
+
+    def _chosen(self, _: Any) -> None:
+        """A choice from the list takes back what was typed."""
+        if self.query.value:
+            self.query.value = ""
+        else:
+            self._typed(None)
+
+    def _typed(self, _: Any) -> None:
+        self._to_top()
+        self.redraw()
+
+    def _to_top(self) -> None:
+        """Begin at the image's topmost layer, with the number field as long as the image is high."""
+        try:
+            found = select(self.store, self.wanted)
+        except Finding:
+            return
+        count = len(found.layers) if isinstance(found, Image) else 1
+        self.layer.max = max(1, count)
+        self.layer.value = self.layer.max
+
+    def _step(self, by: int) -> None:
+        self.layer.value = min(self.layer.max, max(1, self.layer.value + by))
+
+    def show(self) -> Picture:
+        """The walk, or the reason why there is none."""
+        try:
+            return draw_walk(follow(self.store, self.wanted, self.layer.value - 1))
+        except Finding as finding:
+            return _no_way(finding)
+
+
+def _no_way(finding: Finding) -> Picture:
+    """A card with the reason in plain words."""
+    problem = finding.problem
+    alt = say("walk.none", why=KINDS[problem.kind][1])
+    found = f"\n{printable(problem.where)}: {printable(problem.found)}" if problem.found else ""
+    graph = new_graph("none")
+    graph.node("none", plain(alt), fontname=SANS, color=PALETTE["whiteout"].line, fillcolor=PALETTE["whiteout"].fill, style="filled,rounded,dashed", fontcolor=INK)
+    return Picture(graph.source, alt, alt + found)
