@@ -1,0 +1,128 @@
+"""The mount command as people type it, read the way mount(8) and the kernel read it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, fields
+
+from ..errors import Finding
+from .mount import MountOptions
+
+__all__ = ["MountCommand", "parse_mount", "parse_options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountCommand:
+    """A mount command in its parts.
+
+    Args:
+        kind: The file system's type, after ``-t``.
+        source: What is mounted. For an overlay it is only a name, which /proc/mounts shows.
+        target: The directory to mount on.
+        options: What stands after ``-o``.
+    """
+
+    kind: str
+    source: str
+    target: str
+    options: MountOptions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers in the order of the options: lowers **topmost first**, then the upper."""
+        return (*self.options.lowerdirs, *filter(None, [self.options.upperdir]))
+
+    def __str__(self) -> str:
+        return self.options.command(self.target)
+
+
+def parse_mount(command: str) -> MountCommand:
+    """Take a mount command apart.
+
+    Args:
+        command: As typed in a shell, with or without the prompt and ``sudo``.
+
+    Raises:
+        Finding: ``wrong-call`` with the part that is missing or not understood.
+
+    Example:
+        >>> parse_mount("mount -t overlay overlay -o lowerdir=a:b,upperdir=u,workdir=w /mnt/tmp").names
+        ('a', 'b', 'u')
+    """
+    words = shlex.split(command.strip().removeprefix("$"))
+    if words[:1] == ["sudo"]:
+        words = words[1:]
+    if not words or words[0] != "mount":
+        raise Finding("wrong-call", "mount command", "the word mount", words[0] if words else "nothing")
+    flags, plain = _sorted(words[1:])
+    if len(plain) != 2:
+        raise Finding("wrong-call", "mount command", "a source and a target", " ".join(plain) or "nothing")
+    if flags.get("-t") != "overlay":
+        raise Finding("wrong-call", "mount command", "-t overlay", f"-t {flags.get('-t', '')}")
+    return MountCommand(kind="overlay", source=plain[0], target=plain[1], options=parse_options(flags.get("-o", "")))
+
+
+def _sorted(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The two flags with their values, and the words that stand alone."""
+    flags: dict[str, str] = {}
+    plain: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word[:2] not in ("-t", "-o"):
+            plain.append(word)
+            continue
+        value = word[2:] or next(rest, "")
+        flags[word[:2]] = f"{flags['-o']},{value}" if word[:2] == "-o" and "-o" in flags else value
+    return flags, plain
+
+
+def parse_options(text: str) -> MountOptions:
+    r"""Read what stands after ``-o``.
+
+    Raises:
+        Finding: ``wrong-call`` for no ``lowerdir``, an upper without a work directory, or a word that is not known.
+
+    Spec:
+        Kernel: ``\:``, ``\,`` and ``\\``; another backslash vanishes (overlay vectors mount-24 to mount-32, mount-75);
+        workdir without an upper is ignored (mount-08); a second ``lowerdir=`` replaces the first (mount-36).
+
+    Example:
+        >>> parse_options("lowerdir=Fruits:Vegetables").lowerdirs
+        ('Fruits', 'Vegetables')
+    """
+    found: dict[str, str | tuple[str, ...] | bool] = {}
+    known = {field.name for field in fields(MountOptions)} - {"lowerdirs"}
+    for word in filter(None, _split(text, ",")):
+        name, _, value = word.partition("=")
+        if name == "lowerdir":
+            found["lowerdirs"] = tuple(_plain(path) for path in _split(value, ":"))
+        elif name == "userxattr":
+            found[name] = True
+        elif name in known:
+            found[name] = _plain(value)
+        else:
+            raise Finding("wrong-call", "mount options", "an option of overlayfs", name)
+    if "upperdir" not in found:
+        found.pop("workdir", None)
+    options = MountOptions(**{"lowerdirs": (), **found})
+    options.text()
+    return options
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Cut at separators that have no backslash before them; the backslashes stay."""
+    parts, start, position = [], 0, 0
+    while position < len(text):
+        if text[position] == "\\":
+            position += 1
+        elif text[position] == separator:
+            parts.append(text[start:position])
+            start = position + 1
+        position += 1
+    return [*parts, text[start:]]
+
+
+def _plain(text: str) -> str:
+    """A path without its backslashes."""
+    characters = iter(text)
+    return "".join(next(characters, "") if character == "\\" else character for character in characters)

@@ -1,0 +1,95 @@
+"""A sheet on which each box has its place: for pictures that must lie as the thing itself lies.
+
+Graphviz draws, but does not arrange: the origin is at the top left, x grows to
+the right and y downwards, all in pixels.
+"""
+
+from __future__ import annotations
+
+from .palette import INK, MONO, PALETTE, SANS, Style, hue
+from .picture import new_graph
+
+__all__ = ["CHAR", "LINE", "Sheet", "fitted", "width_of"]
+
+# The advance of one character and the height of one line, at 13 pixels.
+CHAR, LINE = 7.85, 20
+
+
+def width_of(text: str) -> float:
+    """The width of a chip around a text."""
+    return round(len(text) * CHAR) + 18
+
+
+def fitted(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; of a longer one the beginning and the end."""
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) * 3 // 5
+    return text[: limit - 1 - tail] + "…" + text[-tail:]
+
+
+class Sheet:
+    """Boxes, texts and arrows. Each thing is drawn over those before it."""
+
+    def __init__(self, name: str) -> None:
+        self._graph = new_graph(name, layout="nop", outputorder="nodesfirst", splines="false")
+        self._names: set[str] = set()
+
+    @property
+    def dot(self) -> str:
+        """The Graphviz source."""
+        return self._graph.source
+
+    def box(self, x: float, y: float, width: float, height: float, text: str = "", style: str = "plain", *, middle: bool = False, title: str = "") -> None:
+        """A rounded box in one of the palette's styles.
+
+        Args:
+            text: In the monospace face, in ink, at the left unless `middle`.
+            style: A key of the palette.
+            title: What the pointer shows; the text itself if it is not given.
+        """
+        look: Style = PALETTE[style]
+        line = "" if look.style == "solid" else f",{look.style}"
+        self._node(
+            x, y, width, height, text, title, middle=middle, shape="box", style=f"filled,rounded{line}",
+            fillcolor=look.fill, color=look.line, penwidth=str(look.width), peripheries=str(look.peripheries), fontname=MONO,
+        )  # fmt: skip
+
+    def text(self, x: float, y: float, text: str, *, width: float = 0, face: str = SANS, color: str = INK, size: int = 13, middle: bool = False) -> None:
+        """Text without a box, beginning at x, or around the middle of the width."""
+        room = width or len(text) * size * 0.75
+        self._node(
+            x, y, room, size + 7, text, "", middle=middle, shape="none", style="", fillcolor="none", fontname=face,
+            fontcolor=color, fontsize=str(size), margin="0",
+        )  # fmt: skip
+
+    def chip(self, x: float, y: float, digest: str, size: float = 14) -> None:
+        """A digest's swatch: decoration beside its text, so it has no words of its own."""
+        colour = hue(digest)
+        self._node(x, y, size, size, "", "", shape="box", style="filled,rounded", fillcolor=colour, color=colour)
+
+    def arrow(self, x1: float, y1: float, x2: float, y2: float, style: str = "plain", **attributes: str) -> None:
+        """A straight arrow in a style's line colour."""
+        ends = []
+        for x, y in ((x1, y1), (x2, y2)):
+            ends.append(self._node(x, y, 0, 0, "", "", shape="point", style="invis"))
+        look = PALETTE[style]
+        self._graph.edge(*ends, color=look.line, penwidth="2", style="solid" if look.style == "bold" else look.style, **attributes)
+
+    def _node(self, x: float, y: float, width: float, height: float, text: str, title: str, *, middle: bool = True, **attributes: str) -> str:
+        """Put a node; its name is what a browser shows under the pointer, so it is told apart by blanks alone."""
+        name = title or text or " "
+        while name in self._names:
+            name += " "
+        self._names.add(name)
+        label = text.replace("\\", "\\\\") + ("" if middle else "\\l")
+        self._graph.node(
+            _quotable(name), label if text else "", pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
+            width=f"{width / 72:.3f}", height=f"{height / 72:.3f}", fixedsize="true", **attributes,
+        )  # fmt: skip
+        return _quotable(name)
+
+
+def _quotable(name: str) -> str:
+    """A node's name that Graphviz takes as it is: a colon would name a port."""
+    return name.replace("\\", "\\\\").replace(":", "꞉")

@@ -1,0 +1,90 @@
+"""A table where a table reads best: a pandas frame, or a plain one where pandas is not installed."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Table", "Text", "table"]
+
+
+class Text(str):
+    """Text that a notebook shows as it is, with its lines, not as a quoted string."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is shown without pandas.
+
+    Args:
+        columns: The headings.
+        rows: One tuple a row, in the order of the columns.
+        index: The heading of each row.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    index: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        lines = [("", *self.columns)] + [(str(name), *map(str, row)) for name, row in zip(self.index, self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *self.columns))
+        body = "".join(
+            f"<tr><th>{html.escape(str(name))}</th>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
+            for name, row in zip(self.index, self.rows)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """Make a table; the first column names the rows.
+
+    Args:
+        columns: The headings; that of the first column is left out.
+        rows: One sequence a row.
+
+    Returns:
+        A `pandas.DataFrame`, or a `Table` where pandas is not installed.
+    """
+    index = tuple(row[0] for row in rows)
+    cells = tuple(tuple(row[1:]) for row in rows)
+    try:
+        import pandas
+    except ImportError:
+        return Table(tuple(columns[1:]), cells, index)
+    # dtype=object: a None or a text among numbers must not change how the numbers read.
+    return _frame_class(pandas)(list(cells), index=list(index), columns=list(columns[1:]), dtype=object)
+
+
+@functools.cache
+def _frame_class(pandas: Any) -> type:
+    """A frame that shows its texts whole and from the left; what is computed from it is a plain frame."""
+    options = ("display.max_colwidth", None, "display.max_columns", None, "display.max_rows", 200, "display.width", 240)
+
+    class Frame(pandas.DataFrame):
+        def __repr__(self) -> str:
+            with pandas.option_context(*options):
+                return super().__repr__()
+
+        def _repr_html_(self) -> str | None:
+            with pandas.option_context(*options):
+                shown = super()._repr_html_()
+            return shown and shown.replace("<td>", '<td style="text-align: left">').replace('text-align: right;', "text-align: left;")
+
+    Frame.__name__ = Frame.__qualname__ = "DataFrame"
+    return Frame
