@@ -143,8 +143,8 @@ class Store(Protocol):
     def open_layer(self, layer: Layer) -> BinaryIO | None:
         """The layer's blob as it is stored, or None where the store keeps folders instead."""
 
-    def layer_directory(self, name: str) -> Directory:
-        """A layer's folder as overlayfs has it, by its name in the store."""
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
 
     def blobs(self) -> Iterator[tuple[Digest, str]]:
         """Further blobs to be checked against their names: ``(digest, where)``."""

@@ -166,7 +166,7 @@ class LayerReader:
     def folder(self, name: str) -> Directory:
         """A folder of the store as a tree."""
         if name not in self._folders:
-            self._folders[name] = self._store.layer_directory(name)
+            self._folders[name] = self._store.layer_directory(name, self._keep)
         return self._folders[name]
 
     def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:

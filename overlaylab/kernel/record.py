@@ -12,15 +12,20 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
+from ..readers.shipped import shipped_root
 from ..samples import page_overlay
-from ..tree import Directory, File, Inode, Symlink, entry, walk
+from ..select import select
+from ..tree import Device, Directory, Fifo, File, Inode, Symlink, entry, walk
+from ..validate import LayerReader, overlay_of
 from .mount import KernelView, MountOptions, Stack, mounted_views
 
-__all__ = ["recordable", "recorded", "to_plain"]
+__all__ = ["recordable", "recordable_images", "recorded", "to_plain"]
 
 FORMAT = 1
 # Where the recorded mount line says that the overlay is: the temporary folder's name is new each time.
 TARGET = "/mnt/tmp"
+# Content of at most so many bytes is recorded whole; of more, its digest.
+SHORT = 200
 
 
 def recordable() -> dict[str, Stack]:
@@ -36,11 +41,19 @@ def recordable() -> dict[str, Stack]:
     }
 
 
+def recordable_images() -> dict[str, Stack]:
+    """The layers of the shipped data root's image, as an image and as its container has them mounted."""
+    store = shipped_root()
+    reader = LayerReader(store, keep=1 << 20)
+    overlays = {name: overlay_of(select(store, name), store, reader)[0] for name in ("kit/app:1", "web")}
+    return {name: Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for name, overlay in overlays.items()}
+
+
 def recorded(name: str) -> KernelView:
     """A mount that was recorded on a real kernel; its layers are not part of it.
 
     Args:
-        name: ``page`` or ``page-turned``, as in `recordable`.
+        name: ``page`` or ``page-turned``, as in `recordable`; ``kit/app:1`` or ``web``, as in `recordable_images`.
 
     Raises:
         KeyError: There is no record of that name.
@@ -54,7 +67,7 @@ def to_plain(view: KernelView) -> dict[str, Any]:
     merged = []
     for path, inode in walk(view.merged):
         line = {"path": path, **entry(inode)}
-        if isinstance(inode, File):
+        if isinstance(inode, File) and inode.size <= SHORT:
             line["content"] = (inode.data or b"").decode("utf-8", "surrogateescape")
         merged.append(line)
     options = {key: value for key, value in asdict(view.options).items() if value not in (None, False)}
@@ -88,7 +101,7 @@ def _tree(lines: list[Mapping[str, Any]]) -> Directory:
 
 
 def _inode(line: Mapping[str, Any]) -> Inode:
-    """The three types that the recorded stacks hold."""
+    """The types that the recorded stacks hold."""
     attributes = {
         "mode": int(line["mode"], 8), "uid": line["uid"], "gid": line["gid"], "mtime_ns": line["mtime_ns"],
         "nlink": line.get("nlink", 1),
@@ -99,14 +112,20 @@ def _inode(line: Mapping[str, Any]) -> Inode:
             return Directory(**attributes)
         case "symlink":
             return Symlink(**attributes, target=line["target"])
-        case "file":
+        case "char" | "block" as kind:
+            return Device(**attributes, kind=kind, rdev=tuple(line["rdev"]))
+        case "fifo":
+            return Fifo(**attributes)
+        case "file" if "content" in line:
             return File.of(line["content"].encode("utf-8", "surrogateescape"), **attributes)
-    raise ValueError(f"expected dir, symlink or file, found {line['type']}")
+        case "file":
+            return File(**attributes, size=line["size"], sha256=line["sha256"])
+    raise ValueError(f"expected a type that was recorded, found {line['type']}")
 
 
 def transcript() -> str:
     """The record as text, made now by this machine's kernel, as root."""
-    stacks = recordable()
+    stacks = recordable() | recordable_images()
     views = mounted_views(list(stacks.values()), mode="root")
     plain = {name: to_plain(view) for name, view in zip(stacks, views, strict=True)}
     return json.dumps({"format": FORMAT, "views": plain}, indent=1, sort_keys=True) + "\n"

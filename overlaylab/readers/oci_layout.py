@@ -55,7 +55,7 @@ class BlobStore:
         """The blob as it is stored."""
         return self.place.open(layer.source)
 
-    def layer_directory(self, name: str) -> Directory:
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """Archives have no folders."""
         raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 

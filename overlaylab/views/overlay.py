@@ -198,7 +198,7 @@ def layer_table(overlay: Overlay, image: Image | None = None, names: Sequence[st
 def _counts(story: Sequence[Line]) -> tuple[int, ...]:
     changes = [line.change for line in story]
     gone = sum(line.fate.kind == "hidden" for line in story)
-    seen = sum(line.fate.kind == "shown" and line.change in ("added", "changed", "emptied") for line in story)
+    seen = sum(line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story)
     return changes.count("added"), changes.count("changed"), changes.count("removed") + changes.count("emptied"), gone, seen
 
 
