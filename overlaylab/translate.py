@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
+from .changeset import OPAQUE, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Problem
 from .overlay import TRUSTED, Overlay, is_whiteout
 from .tree import Device, Directory, Inode, find, parent_of, parts_of, walk, whiteout
@@ -113,23 +113,28 @@ class _Layer:
 
     def white_out(self, path: str) -> None:
         """Record a deletion, unless this layer puts something there itself."""
+        closed = self._closed_above(path)
+        if closed is not None and not is_whiteout(closed):
+            # umoci writes these for a folder that became a file. Docker refuses them.
+            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}"))
+            return
         if self._below(path) is None:
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a name below", "nothing"))
         there = find(self.root, path)
         if isinstance(there, Directory):
             self._mark_opaque(there)
-        elif there is None and not self._deleted_above(path):
+        elif there is None and closed is None:
             parent, name = parent_of(path)
             self._directory(parent).names[name] = whiteout()
 
-    def _deleted_above(self, path: str) -> bool:
-        """Whether a directory on the way is a whiteout of this layer."""
+    def _closed_above(self, path: str) -> Inode | None:
+        """What this layer has on the way instead of a directory: there, nothing shows from below anyway."""
         while path != ".":
             path, _ = parent_of(path)
             there = find(self.root, path)
             if there is not None:
-                return is_whiteout(there)
-        return False
+                return None if isinstance(there, Directory) else there
+        return None
 
     def make_opaque(self, path: str) -> None:
         """Mark a directory opaque.
@@ -139,8 +144,12 @@ class _Layer:
         """
         if path == ".":
             self.problems.append(Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root"))
-        else:
+            return
+        closed = self._closed_above(f"{path}/{OPAQUE}")
+        if closed is None:
             self._mark_opaque(self._directory(path))
+        elif not is_whiteout(closed):
+            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}"))
 
     def _mark_opaque(self, directory: Directory) -> None:
         """Nothing below is merged any more, so whiteouts inside would be listed as they are: take them out (wo-06)."""

@@ -52,6 +52,20 @@ def test_long_names_and_targets_survive(form):
     assert ol.find(root, name).target == target
 
 
+def test_long_name_that_is_cut_right_behind_a_slash_is_still_a_file():
+    name = "d" * 99 + "/file"
+    root = merged(tar(member(name, b"content"), member("next", b"n"), form=tarfile.GNU_FORMAT))
+
+    assert ol.find(root, name).data == b"content"
+    assert ol.find(root, "next").data == b"n"
+
+
+def test_name_with_a_slash_behind_it_is_a_directory_in_the_oldest_tars():
+    root = merged(tar((member("old/")[0], b""), member("old/f", b"x")))
+
+    assert ol.find(root, "old").type == "dir"
+
+
 def test_ustar_prefix_is_part_of_the_name():
     name = "/".join(["p" * 60, "q" * 60, "f"])
 
@@ -192,6 +206,18 @@ def test_odd_members_are_named_by_kind(members, expected):
 
 def test_bare_whiteout_deletes_neither_the_directory_nor_the_root():
     assert paths(merged(LOWER, tar(member(".wh."), member("a/.wh.")))) == [".", "a", "a/b", "a/b/old", "a/f", "g"]
+
+
+@pytest.mark.parametrize("mark", ["a/.wh.f", "a/b/.wh.old", "a/.wh..wh..opq", "a/b/.wh..wh..opq"])
+def test_whiteout_below_what_is_no_directory_any_more_changes_nothing(mark):
+    """umoci writes such layers when a folder became a file."""
+    layers = [LOWER, tar(member("a", b"now a file"), member(mark))]
+    changesets = [read(layer) for layer in layers]
+    top, problems = ol.to_lowerdir(changesets[1], lambda path: ol.find(ol.flatten(changesets[:1]), path))
+
+    assert paths(merged(*layers)) == paths(ol.flatten(changesets)) == [".", "a", "g"]
+    assert [problem.kind for problem in problems] == ["no-op-whiteout"]
+    assert paths(top) == [".", "a"]
 
 
 def test_member_that_is_refused_is_left_out_and_the_rest_is_read():
