@@ -190,7 +190,7 @@ def layer_table(overlay: Overlay, image: Image | None = None, names: Sequence[st
     rows = []
     for layer in reversed(range(len(called))):
         story = layer_story(overlay, layer)
-        step = [step_text(image.layers[layer].history.created_by)] if image is not None and image.layers[layer].history else []
+        step = [step_text(printable(image.layers[layer].history.created_by))] if image is not None and image.layers[layer].history else []
         rows.append((called[layer], *step, *_counts(story)))
     return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
 
@@ -205,12 +205,13 @@ def _counts(story: Sequence[Line]) -> tuple[int, ...]:
 # The stack as it lies
 
 
-def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "") -> Picture:
+def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "", path: str = "") -> Picture:
     """The stack with the bottom layer at the bottom, and beside it what somebody sees who looks down on it.
 
     Args:
         names: In the order of the mount options: lowers topmost first, then the upper.
         target: Where it is mounted.
+        path: The name that is lit up wherever it is seen.
     """
     sheet = Sheet("stack")
     called, roots = labels(overlay, names), layers_of(overlay)
@@ -218,12 +219,12 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "")
     left, width = 74, 470
     y = top = 30.0
     for layer in reversed(range(len(roots))):
-        y = _layer_box(sheet, overlay, layer, called[layer], left, y, width, provenance) + 12
+        y = _layer_box(sheet, overlay, layer, called[layer], left, y, width, path) + 12
     bottom = y - 12
     sheet.arrow(52, bottom - 4, 52, top + 4)
     sheet.text(2, top, say("overlay.top"))
     sheet.text(2, bottom - 20, say("overlay.bottom"))
-    _merged_box(sheet, overlay, called, provenance, left + width + 86, top, 312, max(bottom - top, 60), target)
+    _merged_box(sheet, overlay, called, provenance, left + width + 86, top, 312, max(bottom - top, 60), target, path)
     sheet.arrow(left + width + 10, top + 24, left + width + 76, top + 24, "merged")
     sheet.text(left + width + 2, top - 8, say("overlay.looking_down"), width=84, middle=True)
     _order(sheet, overlay, called, left, bottom + 16)
@@ -232,9 +233,9 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "")
     return Picture(sheet.dot, alt, _stack_text(overlay, called, provenance, target))
 
 
-def _layer_box(sheet: Sheet, overlay: Overlay, layer: int, name: str, x: float, y: float, width: float, provenance) -> float:
+def _layer_box(sheet: Sheet, overlay: Overlay, layer: int, name: str, x: float, y: float, width: float, path: str) -> float:
     """One layer with a chip for each of its names; return the y of its lower edge."""
-    chips = _chips(overlay, layer, provenance)
+    chips = _chips(overlay, layer, path)
     places, inside = _flow([width_of(text) for text, _ in chips], width - 24)
     height = 34 + inside * 32
     role = _role(overlay, layer)
@@ -249,13 +250,14 @@ def _role(overlay: Overlay, layer: int) -> str:
     return "upper" if overlay.upperdir is not None and layer == len(overlay.lowerdirs) else "lower"
 
 
-def _chips(overlay: Overlay, layer: int, provenance) -> list[tuple[str, str]]:
+def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]]:
     """The names of one layer with the style of what became of each; what goes beyond a picture is counted."""
     chips = []
     story = layer_story(overlay, layer)
     for line in story[:MOST]:
         style = _style(overlay, line)
         glyph = PALETTE[style].glyph + " " if style in ("hidden", "whiteout", "opaque") else ""
+        style = "equal" if style == "plain" and line.path == path else style
         chips.append((glyph + _shown(line.path, LONGEST) + "/" * isinstance(line.inode, Directory), style))
     if len(story) > MOST:
         chips.append((say("overlay.more", count=len(story) - MOST), "plain"))
@@ -282,7 +284,7 @@ def _flow(widths: Sequence[float], room: float) -> tuple[list[tuple[float, int]]
     return places, row + 1 if widths else 0
 
 
-def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y: float, width: float, height: float, target: str) -> None:
+def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y: float, width: float, height: float, target: str, lit: str) -> None:
     paths = [path for path in provenance if path != "."]
     shown = paths[: MOST + 3]
     height = max(height, 38 + 31 * len(shown) + (24 if len(paths) > len(shown) else 0))
@@ -291,7 +293,7 @@ def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y:
     for row, path in enumerate(shown):
         layer = provenance[path]
         name = _shown(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
-        sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "plain")
+        sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "equal" if path == lit else "plain")
         role = _role(overlay, layer)
         sheet.box(x + 170, y + 34 + row * 31, width - 182, 25, f"{PALETTE[role].glyph} {fitted(called[layer], 12)}", role, title=f"{name}: {called[layer]}")
     if len(paths) > len(shown):
@@ -315,7 +317,7 @@ def _stack_text(overlay: Overlay, called, provenance, target: str) -> str:
     lines = []
     for layer in reversed(range(len(called))):
         role = _role(overlay, layer)
-        texts = [text for text, _ in _chips(overlay, layer, provenance)]
+        texts = [text for text, _ in _chips(overlay, layer)]
         lines.append(f"{PALETTE[role].glyph} {say('palette.' + role)} {called[layer]}: {', '.join(texts) or say('overlay.empty')}")
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
     shown = [f"{_shown(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
