@@ -165,8 +165,6 @@ class TarReader:
         name = _text(header[:100])
         if header[257:263] == b"ustar\0" and header[345]:
             name = f"{_text(header[345:500])}/{name}"
-        if kind == "0" and name.endswith("/"):
-            kind = "5"
         if kind == "S":
             raise Finding("bad-tar-header", f"{self._where}: {name}", "a plain member", "a GNU sparse file")
         member = Member(
@@ -255,6 +253,8 @@ class TarReader:
             self._announce(member)
         if "mtime" in records:
             member.mtime_ns = self._nanoseconds(records["mtime"], member.name)
+        # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
+        # a long name was cut, so this looks at the final name.
         if member.type == "0" and member.name.endswith("/") and not member.size:
             member.type = "5"
         member.offset = self._position
