@@ -104,7 +104,7 @@ def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> 
     layer = image.layers[position]
     yield _name_step(store, image, query)
     config = f"{DB}/imagedb/content/{image.id.algorithm}/{image.id.hex}"
-    listed = "\n".join(f"{number}  {other.diff_id}" for number, other in enumerate(image.layers))
+    listed = "\n".join(f"{number:>3}  {other.diff_id}" for number, other in enumerate(image.layers, 1))
     yield Step(key="config", path=config, content=listed, found=layer.diff_id, origin="hash")
     hashed = layer.diff_id if position == 0 else chain_text(image.layers[position - 1].chain_id, layer.diff_id)
     yield Step(key="chain", path="", content=hashed, found=layer.chain_id, origin="hash")

@@ -31,6 +31,8 @@ from .words import say
 __all__ = ["PathFinder", "draw_listing", "draw_mount", "draw_walk", "layers_table", "list_tree", "tell_visit", "walk_table"]
 
 GREY = "#9aa0a6"
+# One character's width at 13 pixels, and how many characters a box holds: left arm, right arm.
+CHAR, LEFT, RIGHT = 7.85, 48, 43
 # The glyph that goes with the stripe: computed by a hash, drawn by lot, put together from other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
 BRIDGES = ("cache-id", "mount-id")
@@ -54,13 +56,13 @@ def draw_walk(walk: Walk) -> Picture:
     """The way as a U: down where names are computed, over the one bridge, up where names are random."""
     bridge = next(number for number, step in enumerate(walk.steps) if step.key in BRIDGES)
     left, right = walk.steps[:bridge], walk.steps[bridge + 1 :]
-    graph = new_graph("walk", rankdir="TB", newrank="true", nodesep="0.55", ranksep="0.3")
+    graph = new_graph("walk", rankdir="TB", newrank="true", nodesep="0.4", ranksep="0.3")
+    graph.attr(pad="0.15")
     title = say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/")
-    _side(graph, "cluster_left", title, walk, left, 1, "")
-    _side(graph, "cluster_right", say("walk.folder_side"), walk, right, bridge + 2, "back")
+    _side(graph, "cluster_left", title, walk, left, 1, LEFT)
+    _side(graph, "cluster_right", say("walk.folder_side"), walk, right, bridge + 2, RIGHT)
     step = walk.steps[bridge]
-    label = f"{bridge + 1}  {step.key}\n□ {step.content[:12]}…"
-    graph.edge(left[-1].key, right[0].key, label=label, constraint="false", penwidth="3", color=PALETTE["equal"].line)
+    graph.edge(left[-1].key, right[0].key, label=f"{bridge + 1}  {step.key}\n□ {step.content[:8]}…", constraint="false", penwidth="3")
     for one, other in zip(reversed(left), right):
         with graph.subgraph() as row:
             row.attr(rank="same")
@@ -69,18 +71,24 @@ def draw_walk(walk: Walk) -> Picture:
     return Picture(graph.source, _walk_alt(walk), _walk_text(walk))
 
 
-def _side(graph: Any, name: str, title: str, walk: Walk, steps: Sequence[Step], first: int, direction: str) -> None:
+def _side(graph: Any, name: str, title: str, walk: Walk, steps: Sequence[Step], first: int, room: int) -> None:
     """One arm of the U, in its frame; the right arm is read upwards."""
     with graph.subgraph(name=name) as side:
         side.attr(label=title, style="rounded", color=PALETTE["plain"].line, fontname=SANS, labeljust="l")
         for number, step in enumerate(steps, first):
             stripe, fill, line = _colours(step)
             lines = [f"{number}  {say(f'walk.what.{step.key}')}", *_lines(walk, step)]
-            text = "".join(f"   {plain(text)}\\l" for text in lines)
-            side.node(step.key, text, style="striped", fillcolor=f"{stripe};0.025:{fill}", color=line, width="4.7")
+            text = "".join(f"   {plain(text[:room].ljust(room))}\\l" for text in lines)
+            height = str(round((16 * len(lines) + 10) / 72, 3))
+            side.node(step.key, text, style="striped", fillcolor=f"{stripe};0.025:{fill}", color=line, width=_inches(room), height=height, fixedsize="true")
         for one, other in zip(steps, steps[1:]):
-            pair = (other.key, one.key) if direction else (one.key, other.key)
-            side.edge(*pair, dir=direction or "forward")
+            # The right arm is read upwards.
+            side.edge(*((other.key, one.key) if room == RIGHT else (one.key, other.key)), dir="back" if room == RIGHT else "forward")
+
+
+def _inches(characters: int) -> str:
+    """The width of a box that holds so many characters beside its stripe."""
+    return str(round((characters + 4) * CHAR / 72, 3))
 
 
 def _colours(step: Step) -> tuple[str, str, str]:
@@ -120,7 +128,8 @@ def _lines(walk: Walk, step: Step) -> list[str]:
             return [path, f"# chain_id  {brief(step.found)}"]
         case "init-id":
             return [path, f"□ {brief(step.found)}"]
-    return [f"lowerdir={_some(step.content.partition('=')[2].partition(',')[0])[0]}", "upperdir=…/diff,workdir=…/work"]
+    lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
+    return ["lowerdir=", *_some(lower), f"upperdir={brief(upper.rpartition(f'{DRIVER}/')[2])}", f"workdir={brief(work.rpartition(f'{DRIVER}/')[2])}"]
 
 
 def _which(walk: Walk) -> str:
@@ -221,7 +230,7 @@ def draw_listing(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -
         owner = owners.get(name)
         style = PALETTE["plain" if owner is None else "equal" if owner[1] == 0 else "hash"]
         line = f"{'  ' if owner is None else '= ' if owner[1] == 0 else '# '}{name[:12]}…  {_owner(owner)}"
-        _row(graph, f"row{row}", line, hue(name), style, 6.6)
+        _row(graph, f"row{row}", line, hue(name), style, 58)
         lines.append(f"{line[:2]}{name}  {_owner(owner)}")
     _stack(graph, [f"row{row}" for row in range(len(names))])
     found = [owners[name][0] for name in names if name in owners]
@@ -237,11 +246,11 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
     return say(key, image=printable(image), layer=say("walk.layer", number=position + 1, count=count))
 
 
-def _row(graph: Any, name: str, text: str, stripe: str, style: Any, width: float) -> None:
+def _row(graph: Any, name: str, text: str, stripe: str, style: Any, room: int) -> None:
     """One row of a list that is drawn as a stack of boxes."""
     graph.node(
-        name, f"   {plain(text)}\\l", style="striped", fillcolor=f"{stripe};0.015:{style.fill}", color=style.line,
-        penwidth=str(style.width), width=str(width), height="0.28", margin="0.08,0.02",
+        name, f"   {plain(text[:room].ljust(room))}\\l", style="striped", fillcolor=f"{stripe};0.015:{style.fill}", color=style.line,
+        penwidth=str(style.width), width=_inches(room), height="0.3", fixedsize="true",
     )
 
 
@@ -260,12 +269,13 @@ def draw_mount(store: DockerRoot, container: Container) -> Picture:
     for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
         rows.append(("lower", f"▤ lower {number:>2}  {link.removeprefix('l/')}  □ {folder[:12]}…  {_role(folder, image)}"))
     graph = new_graph("mount", rankdir="TB", nodesep="0.1", ranksep="0.04")
+    graph.attr(pad="0.15")
     note = {"shape": "plaintext", "style": "", "fontname": SANS, "height": "0.3"}
-    graph.node("top", f"{say('store.mount_top')} ▼", **note)
+    for name in ("top", "first", "last"):
+        graph.node(name, say(f"store.mount_{name}"), **note)
     for row, (kind, text) in enumerate(rows):
-        _row(graph, f"row{row}", text, PALETTE[kind].line, PALETTE[kind], 8.6)
-    graph.node("bottom", f"▲ {say('store.mount_bottom')}", **note)
-    _stack(graph, ["top", *(f"row{row}" for row in range(len(rows))), "bottom"])
+        _row(graph, f"row{row}", text, PALETTE[kind].line, PALETTE[kind], 100)
+    _stack(graph, ["top", "row0", "first", *(f"row{row}" for row in range(1, len(rows))), "last"])
     alt = say(
         "store.mount_alt", name=printable(container.name), upper=container.upper[:12], count=len(container.lower),
         first=container.links[0] if container.links else "–", last=container.links[-1] if container.links else "–",
