@@ -13,12 +13,14 @@ from typing import Any
 from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset
 from .config import HistoryEntry, ImageConfig, layer_history, parse_config
 from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
+from .document import compact_json, field_at, pretty_json
 from .errors import KINDS, Finding, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
 from .image import Container, Image, Layer, Store
 from .limits import Limits
 from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
-from .media import Compression, MediaType, inflate, sniff
+from .media import Compression, MediaType, inflate, pack, sniff, unpack
 from .overlay import Found, Overlay, Verdict, is_opaque, is_whiteout
+from .samples import tiny_layer
 from .select import select
 from .translate import to_lowerdir, to_lowerdirs
 from .tree import Device, Directory, File, Inode, Symlink, entry, find, make_tree, walk
@@ -29,8 +31,26 @@ __version__ = "0.1.0"
 # Public name -> the module that has it; loaded on first use.
 _LATER: dict[str, str] = {
     "open_store": "readers.detect",
+    "shipped_root": "readers.shipped",
+    "table": "views.table",
     "check": "exercises",
     "Picture": "views.picture",
+    "page": "readers.page",
+    "packings": "readers.packings",
+    "source": "views.text",
+    "hex_dump": "views.text",
+    "field_table": "views.config",
+    "writing_table": "views.config",
+    "image_table": "views.config",
+    "config_picture": "views.config",
+    "history_picture": "views.config",
+    "packing_table": "views.packing",
+    "layer_table": "views.chain",
+    "chain_picture": "views.chain",
+    "ByteFlipper": "views.flipper",
+    "flip_bit": "views.flipper",
+    "differing": "views.flipper",
+    "ChainStepper": "views.stepper",
 }
 
 __all__ = [
@@ -38,10 +58,10 @@ __all__ = [
     "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode",
     "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "NoSuchImage", "NotReadable",
     "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Problem", "Report", "Store", "Symlink", "Upsert", "Verdict",
-    "Whiteout", "apply", "chain_ids", "chain_text", "digest_bytes", "entry", "find", "flatten", "inflate", "is_opaque",
+    "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "inflate", "is_opaque",
     "is_whiteout", "layer_history", "make_tree", "merged_entries", "overlay_of", "parse_config", "parse_index",
-    "parse_manifest", "read_changeset", "select", "select_platform", "short", "sniff", "to_lowerdir", "to_lowerdirs",
-    "validate", "verify", "walk", *_LATER,
+    "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "sniff", "to_lowerdir", "tiny_layer", "to_lowerdirs",
+    "unpack", "validate", "verify", "walk", *_LATER,
 ]
 
 

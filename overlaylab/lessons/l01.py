@@ -1,0 +1,77 @@
+"""The exercises of notebook 01: the image config and the image ID."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ..config import ImageConfig
+from ..digest import digest_bytes
+from ..document import compact_json, pretty_json
+from ..exercises import exercise, letters
+from ..readers.page import page
+from ..readers.shipped import shipped_root
+from ..select import select
+
+__all__: list[str] = []
+
+DIGITS = 12
+
+
+def busybox() -> bytes:
+    """busybox's config, byte for byte."""
+    return compact_json(page.busybox_text)
+
+
+@cache
+def config_of(name: str) -> ImageConfig:
+    """The config of an image in the data root that comes with the kit."""
+    return select(shipped_root(), name).config
+
+
+def app() -> bytes:
+    """The config of kit/app, byte for byte."""
+    return config_of("kit/app:1").raw
+
+
+exercise(
+    "01-newline",
+    lambda: digest_bytes(busybox() + b"\n"),
+    unchanged=lambda: digest_bytes(busybox()),
+    backslash=lambda: digest_bytes(busybox() + b"\\n"),
+    windows=lambda: digest_bytes(busybox() + b"\r\n"),
+    two=lambda: digest_bytes(busybox() + b"\n\n"),
+    front=lambda: digest_bytes(b"\n" + busybox()),
+    pretty=lambda: digest_bytes(pretty_json(busybox())),
+    bare=lambda: digest_bytes(busybox() + b"\n").hex,
+    short=lambda: digest_bytes(busybox() + b"\n").hex[:DIGITS],
+)
+
+exercise(
+    "01-image-id",
+    lambda: config_of("kit/app:1").image_id,
+    rewritten=lambda: digest_bytes(compact_json(app().decode())),
+    pretty=lambda: digest_bytes(pretty_json(app())),
+    newline=lambda: digest_bytes(app() + b"\n"),
+    busybox=lambda: digest_bytes(busybox()),
+    bare=lambda: digest_bytes(app()).hex,
+    short=lambda: digest_bytes(app()).hex[:DIGITS],
+)
+
+exercise(
+    "01-layers",
+    lambda: len(config_of("kit/web:latest").diff_ids),
+    every=lambda: len(config_of("kit/web:latest").history),
+    empty=lambda: sum(step.empty_layer for step in config_of("kit/web:latest").history),
+    marked=lambda: sum("#(nop)" not in step.created_by for step in config_of("kit/web:latest").history),
+)
+
+exercise(
+    "01-changes",
+    lambda: "bce",
+    read=letters,
+    tag=lambda: "abce",
+    space=lambda: "ce",
+    time=lambda: "be",
+    packing=lambda: "bcde",
+    all=lambda: "abcde",
+)
