@@ -68,6 +68,11 @@ class Sheet:
         colour = hue(digest)
         self._node(x, y, size, size, "", "", shape="box", style="filled,rounded", fillcolor=colour, color=colour)
 
+    def square(self, x: float, y: float, size: float = 13) -> None:
+        """The grey square of a random name, which nothing computes; decoration too."""
+        colour = PALETTE["hidden"].line
+        self._node(x, y, size, size, "", "", shape="box", style="filled", fillcolor=colour, color=colour)
+
     def arrow(self, x1: float, y1: float, x2: float, y2: float, style: str = "plain", **attributes: str) -> None:
         """A straight arrow in a style's line colour."""
         ends = []

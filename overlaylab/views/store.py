@@ -1,7 +1,7 @@
 """Pictures of a data root: the walk from a name to its folders, the layerdb's names and their owners, a mount's stack.
 
-A name that a hash computes carries a colour stripe of its own and the glyph #; a random name carries a grey stripe and
-the glyph □, because nothing computes it.
+A name that a hash computes carries a chip of its own colour, and # where there is no colour; a random name carries a
+grey square, and □, because nothing computes it.
 """
 
 from __future__ import annotations
@@ -15,38 +15,32 @@ import ipywidgets
 from ..digest import ChainID, DiffID, chain_ids, short
 from ..errors import KINDS, Finding
 from ..image import Container, Image
-from ..overlay import is_whiteout
 from ..present import printable
 from ..readers.docker_root import DRIVER, DockerRoot
 from ..readers.shipped import Visit
 from ..readers.walk import Step, Walk, follow
 from ..select import select
-from ..tree import Directory, Symlink
-from .palette import INK, PALETTE, SANS, hue
+from .palette import MONO, PALETTE
 from .panel import Panel
-from .picture import Picture, new_graph
+from .picture import Picture
+from .sheet import LINE, Sheet
 from .table import Text, table
 from .words import say
 
-__all__ = ["PathFinder", "draw_listing", "draw_mount", "draw_walk", "layers_table", "list_tree", "tell_visit", "walk_table"]
+__all__ = ["PathFinder", "draw_listing", "draw_mount", "draw_walk", "layers_table", "tell_visit", "walk_table"]
 
-GREY = "#9aa0a6"
-# One character's width at 13 pixels, and how many characters a box holds: left arm, right arm.
-CHAR, LEFT, RIGHT = 7.85, 48, 43
-# The glyph that goes with the stripe: computed by a hash, drawn by lot, put together from other names.
+# The glyph that goes with a chip: computed by a hash, drawn by lot, put together from other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
+STYLES = {"hash": "hash", "random": "plain", "list": "lower"}
 BRIDGES = ("cache-id", "mount-id")
+# The two arms of the walk's U: where each begins and how wide its boxes are; the bridge lies between.
+LEFT, RIGHT = (0, 404), (500, 344)
 _LONG_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def brief(text: str) -> str:
     """The text, safe to print, with every 64 hex digits cut to 12."""
     return _LONG_HEX.sub(lambda found: found[0][:12] + "…", printable(text))
-
-
-def plain(label: str) -> str:
-    """A label that Graphviz shows as it is: a backslash would be taken for an order."""
-    return label.replace("\\", "\\\\")
 
 
 # The walk
@@ -56,64 +50,64 @@ def draw_walk(walk: Walk) -> Picture:
     """The way as a U: down where names are computed, over the one bridge, up where names are random."""
     bridge = next(number for number, step in enumerate(walk.steps) if step.key in BRIDGES)
     left, right = walk.steps[:bridge], walk.steps[bridge + 1 :]
-    graph = new_graph("walk", rankdir="TB", newrank="true", nodesep="0.4", ranksep="0.3")
-    graph.attr(pad="0.15")
-    title = say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/")
-    _side(graph, "cluster_left", title, walk, left, 1, LEFT)
-    _side(graph, "cluster_right", say("walk.folder_side"), walk, right, bridge + 2, RIGHT)
-    step = walk.steps[bridge]
-    graph.edge(left[-1].key, right[0].key, label=f"{bridge + 1}  {step.key}\n□ {step.content[:8]}…", constraint="false", penwidth="3")
-    for one, other in zip(reversed(left), right):
-        with graph.subgraph() as row:
-            row.attr(rank="same")
-            row.node(one.key)
-            row.node(other.key)
-    return Picture(graph.source, _walk_alt(walk), _walk_text(walk))
+    cards = {step.key: _lines(walk, step) for step in (*left, *right)}
+    height = max(sum(_height(cards[step.key]) for step in arm) + 24 * (len(arm) - 1) for arm in (left, right))
+    sheet = Sheet("walk")
+    sheet.text(LEFT[0], 0, say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/"))
+    sheet.text(RIGHT[0], 0, say("walk.folder_side"))
+    bottom = 28 + height
+    _arm(sheet, cards, left, 1, LEFT, bottom - height, bottom)
+    _arm(sheet, cards, right[::-1], bridge + 1 + len(right), RIGHT, bottom - height, bottom)
+    step, start, middle = walk.steps[bridge], LEFT[0] + LEFT[1], bottom - _height(cards[left[-1].key]) / 2
+    sheet.text(start + 8, middle - 48, f"{bridge + 1}  {step.key}")
+    sheet.square(start + 8, middle - 22)
+    sheet.text(start + 26, middle - 26, f"{step.content[:6]}…", face=MONO)
+    sheet.arrow(start, middle, RIGHT[0], middle)
+    return Picture(sheet.dot, _walk_alt(walk), _walk_text(walk))
 
 
-def _side(graph: Any, name: str, title: str, walk: Walk, steps: Sequence[Step], first: int, room: int) -> None:
-    """One arm of the U, in its frame; the right arm is read upwards."""
-    with graph.subgraph(name=name) as side:
-        side.attr(label=title, style="rounded", color=PALETTE["plain"].line, fontname=SANS, labeljust="l")
-        for number, step in enumerate(steps, first):
-            stripe, fill, line = _colours(step)
-            lines = [f"{number}  {say(f'walk.what.{step.key}')}", *_lines(walk, step)]
-            text = "".join(f"   {plain(text[:room].ljust(room))}\\l" for text in lines)
-            height = str(round((16 * len(lines) + 10) / 72, 3))
-            side.node(step.key, text, style="striped", fillcolor=f"{stripe};0.025:{fill}", color=line, width=_inches(room), height=height, fixedsize="true")
-        for one, other in zip(steps, steps[1:]):
-            # The right arm is read upwards.
-            side.edge(*((other.key, one.key) if room == RIGHT else (one.key, other.key)), dir="back" if room == RIGHT else "forward")
+def _arm(sheet: Sheet, cards: Mapping[str, list[str]], steps: Sequence[Step], first: int, arm: tuple[int, int], top: float, bottom: float) -> None:
+    """One arm of the U, from top to bottom; the numbers of the right arm run upwards, and its arrows too."""
+    (x, width), heights = arm, [_height(cards[step.key]) for step in steps]
+    gap = (bottom - top - sum(heights)) / max(1, len(steps) - 1)
+    y, upwards = top, arm is RIGHT
+    for row, (step, height) in enumerate(zip(steps, heights)):
+        _card(sheet, x, y, width, height, f"{first + (-row if upwards else row)}  {say(f'walk.what.{step.key}')}", cards[step.key], step)
+        if row:
+            sheet.arrow(x + width / 2, *((y, x + width / 2, y - gap) if upwards else (y - gap, x + width / 2, y)))
+        y += height + gap
 
 
-def _inches(characters: int) -> str:
-    """The width of a box that holds so many characters beside its stripe."""
-    return str(round((characters + 4) * CHAR / 72, 3))
+def _height(lines: Sequence[str]) -> int:
+    return LINE * (len(lines) + 1) + 10
 
 
-def _colours(step: Step) -> tuple[str, str, str]:
-    """Stripe, fill and line: a hash has its own hue, a random name is grey."""
-    if step.origin == "hash":
-        return hue(_digest(step)), PALETTE["hash"].fill, PALETTE["hash"].line
-    return GREY, PALETTE["hidden" if step.origin == "list" else "plain"].fill, PALETTE["plain"].line
-
-
-def _digest(step: Step) -> str:
-    return step.found.rpartition(":")[2] or "00"
+def _card(sheet: Sheet, x: float, y: float, width: float, height: float, title: str, lines: Sequence[str], step: Step) -> None:
+    """One step: what is read, and under it the name that comes out, with its chip."""
+    sheet.box(x, y, width, height, "", STYLES[step.origin], title=title)
+    sheet.text(x + 10, y + 4, title)
+    for row, line in enumerate(lines, 1):
+        below = y + 4 + row * LINE
+        chip = line[:1]
+        if chip == "#":
+            sheet.chip(x + 12, below + 3, step.found.rpartition(":")[2])
+        elif chip == "□":
+            sheet.square(x + 12, below + 4)
+        sheet.text(x + (32 if chip in "#□" else 10), below, line[2:] if chip == "□" else line, face=MONO)
 
 
 def _lines(walk: Walk, step: Step) -> list[str]:
-    """What a box says under its title: what was read, and what came out of it."""
+    """What a box says under its title: what was read, and what came out of it; a first # or □ is drawn as a chip."""
     path = brief(step.path.removeprefix(f"image/{DRIVER}/"))
     match step.key:
         case "name" | "prefix":
-            return [path, f"# image ID  {brief(step.found)}"]
+            return [path, f"# image ID {brief(step.found)}"]
         case "config":
-            return [path, f"# diff_id   {brief(step.found)}  {_which(walk)}"]
+            return [path, f"# diff_id  {brief(step.found)} {_which(walk)}"]
         case "chain" if walk.position == 0:
-            return [say("walk.base"), f"# chain_id  {brief(step.found)}"]
+            return [say("walk.base"), f"# chain_id {brief(step.found)}"]
         case "chain":
-            return [say("walk.hashed", below=walk.position, number=walk.position + 1), f"# chain_id  {brief(step.found)}"]
+            return [say("walk.hashed", below=walk.position, number=walk.position + 1), f"# chain_id {brief(step.found)}"]
         case "layerdb" | "mounts" | "directory":
             return [path, brief(step.content)]
         case "link":
@@ -122,12 +116,10 @@ def _lines(walk: Walk, step: Step) -> list[str]:
             return [path, _count(step.content), *_some(step.content)]
         case "lowerdir":
             return ["lowerdir=", *_some(step.content)]
-        case "container":
+        case "container" | "init-id":
             return [path, f"□ {brief(step.found)}"]
         case "parent":
-            return [path, f"# chain_id  {brief(step.found)}"]
-        case "init-id":
-            return [path, f"□ {brief(step.found)}"]
+            return [path, f"# chain_id {brief(step.found)}"]
     lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
     return ["lowerdir=", *_some(lower), f"upperdir={brief(upper.rpartition(f'{DRIVER}/')[2])}", f"workdir={brief(work.rpartition(f'{DRIVER}/')[2])}"]
 
@@ -224,18 +216,17 @@ def draw_listing(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -
         for name, diff_ids in images.items()
         for position, chain_id in enumerate(chain_ids(diff_ids))
     }
-    graph = new_graph("listing", rankdir="TB", nodesep="0.1", ranksep="0.04")
-    lines = []
+    sheet, lines = Sheet("listing"), []
     for row, name in enumerate(names):
         owner = owners.get(name)
-        style = PALETTE["plain" if owner is None else "equal" if owner[1] == 0 else "hash"]
-        line = f"{'  ' if owner is None else '= ' if owner[1] == 0 else '# '}{name[:12]}…  {_owner(owner)}"
-        _row(graph, f"row{row}", line, hue(name), style, 58)
-        lines.append(f"{line[:2]}{name}  {_owner(owner)}")
-    _stack(graph, [f"row{row}" for row in range(len(names))])
+        style = "plain" if owner is None else "equal" if owner[1] == 0 else "hash"
+        glyph = PALETTE[style].glyph or " "
+        sheet.box(0, row * 28, 560, 24, f"     {name[:12]}…  {glyph} {_owner(owner)}", style, title=name)
+        sheet.chip(10, row * 28 + 5, name)
+        lines.append(f"{glyph} {name}  {_owner(owner)}")
     found = [owners[name][0] for name in names if name in owners]
     known = ", ".join(say("store.listing_known", count=found.count(image), image=image) for image in images)
-    return Picture(graph.source, say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)), "\n".join(lines))
+    return Picture(sheet.dot, say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)), "\n".join(lines))
 
 
 def _owner(owner: tuple[str, int, int] | None) -> str:
@@ -246,41 +237,31 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
     return say(key, image=printable(image), layer=say("walk.layer", number=position + 1, count=count))
 
 
-def _row(graph: Any, name: str, text: str, stripe: str, style: Any, room: int) -> None:
-    """One row of a list that is drawn as a stack of boxes."""
-    graph.node(
-        name, f"   {plain(text[:room].ljust(room))}\\l", style="striped", fillcolor=f"{stripe};0.015:{style.fill}", color=style.line,
-        penwidth=str(style.width), width=_inches(room), height="0.3", fixedsize="true",
-    )
-
-
-def _stack(graph: Any, names: Sequence[str]) -> None:
-    for one, other in zip(names, names[1:]):
-        graph.edge(one, other, style="invis")
-
-
 # A mount
 
 
 def draw_mount(store: DockerRoot, container: Container) -> Picture:
     """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
     image = next((image for image in store.images() if image.id == container.image_id), None)
-    rows = [("upper", f"✎ upper     {'':26}  □ {container.upper[:12]}…  {say('store.mount_upper')}")]
+    rows = [(f"✎ {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
     for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
-        rows.append(("lower", f"▤ lower {number:>2}  {link.removeprefix('l/')}  □ {folder[:12]}…  {_role(folder, image)}"))
-    graph = new_graph("mount", rankdir="TB", nodesep="0.1", ranksep="0.04")
-    graph.attr(pad="0.15")
-    note = {"shape": "plaintext", "style": "", "fontname": SANS, "height": "0.3"}
-    for name in ("top", "first", "last"):
-        graph.node(name, say(f"store.mount_{name}"), **note)
-    for row, (kind, text) in enumerate(rows):
-        _row(graph, f"row{row}", text, PALETTE[kind].line, PALETTE[kind], 100)
-    _stack(graph, ["top", "row0", "first", *(f"row{row}" for row in range(1, len(rows))), "last"])
+        rows.append((f"▤ {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
+    sheet, lines = Sheet("mount"), []
+    sheet.text(0, 0, say("store.mount_top"))
+    sheet.text(0, 52, say("store.mount_first"))
+    for row, (what, link, folder, role) in enumerate(rows):
+        y = 24 + row * 28 + (26 if row else 0)
+        sheet.box(0, y, 830, 24, "", "lower" if row else "upper", title=folder)
+        sheet.square(330, y + 5)
+        for x, text in ((10, what), (100, link), (352, f"{folder[:12]}…"), (480, role)):
+            sheet.text(x, y + 2, text, face=MONO)
+        lines.append(f"{what:<11} {link:<26}  □ {folder}  {role}".rstrip())
+    sheet.text(0, 24 + len(rows) * 28 + 26, say("store.mount_last"))
     alt = say(
         "store.mount_alt", name=printable(container.name), upper=container.upper[:12], count=len(container.lower),
         first=container.links[0] if container.links else "–", last=container.links[-1] if container.links else "–",
     )
-    return Picture(graph.source, alt, "\n".join(text for _, text in rows))
+    return Picture(sheet.dot, alt, "\n".join(lines))
 
 
 def _role(folder: str, image: Image | None) -> str:
@@ -295,27 +276,6 @@ def _role(folder: str, image: Image | None) -> str:
 
 
 # Text
-
-
-def list_tree(folder: Directory, name: str = "diff") -> Text:
-    """A folder as the program ``tree`` prints it; a whiteout is marked with its glyph."""
-    return Text("\n".join([name, *_branches(folder, "")]))
-
-
-def _branches(folder: Directory, indent: str) -> list[str]:
-    out = []
-    for name in sorted(folder.names):
-        inode, last = folder.names[name], name == max(folder.names)
-        out.append(f"{indent}{'└── ' if last else '├── '}{printable(name)}{_mark(inode)}")
-        if isinstance(inode, Directory):
-            out += _branches(inode, indent + ("    " if last else "│   "))
-    return out
-
-
-def _mark(inode: Any) -> str:
-    if is_whiteout(inode):
-        return f"  {PALETTE['whiteout'].glyph} {say('store.whiteout')}"
-    return f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
 
 
 def tell_visit(visit: Visit) -> Text:
@@ -403,6 +363,7 @@ def _no_way(finding: Finding) -> Picture:
     problem = finding.problem
     alt = say("walk.none", why=KINDS[problem.kind][1])
     found = f"\n{printable(problem.where)}: {printable(problem.found)}" if problem.found else ""
-    graph = new_graph("none")
-    graph.node("none", plain(alt), fontname=SANS, color=PALETTE["whiteout"].line, fillcolor=PALETTE["whiteout"].fill, style="filled,rounded,dashed", fontcolor=INK)
-    return Picture(graph.source, alt, alt + found)
+    sheet = Sheet("none")
+    sheet.box(0, 0, 12 + 8 * len(alt), 40, "", "whiteout", title=alt)
+    sheet.text(12, 10, alt)
+    return Picture(sheet.dot, alt, alt + found)
