@@ -14,7 +14,7 @@ from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply,
 from .config import HistoryEntry, ImageConfig, layer_history, parse_config
 from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
 from .document import compact_json, field_at, pretty_json
-from .errors import KINDS, Finding, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
+from .errors import KINDS, Finding, InputError, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
 from .image import Container, Image, Layer, Store
 from .limits import Limits
 from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
@@ -55,7 +55,7 @@ _LATER: dict[str, str] = {
 
 __all__ = [
     "KINDS", "ChainID", "Changeset", "Compression", "Container", "Descriptor", "Device", "DiffID", "Digest", "Directory",
-    "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode",
+    "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode", "InputError",
     "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "NoSuchImage", "NotReadable",
     "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Problem", "Report", "Store", "Symlink", "Upsert", "Verdict",
     "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "inflate", "is_opaque",

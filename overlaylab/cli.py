@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import KINDS, Finding, NotReadable, OverlayLabError, Problem
+from .errors import KINDS, InputError, NotReadable, OverlayLabError, Problem
 from .image import Container
 from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
@@ -220,8 +220,8 @@ def run(arguments: list[str]) -> int:
         return 0
     except NotReadable as error:
         return _refuse(arguments, *error.problems)
-    except Finding as finding:
-        return _refuse(arguments, finding.problem)
+    except InputError as error:
+        return _refuse(arguments, error.problem)
     except OverlayLabError as error:
         return _refuse(arguments, Problem("kernel-unavailable", "overlaylab", "", str(error)))
     except PermissionError as error:

@@ -1,9 +1,10 @@
 """Everything that can be wrong with an input, as one tree of errors and one table of kinds.
 
     OverlayLabError
-      Finding(ValueError)               something is wrong with what was read: kind, where, expected, found
+      InputError(ValueError)            has a problem: kind, where, expected, found
+        Finding                         something is wrong with what was read; a reader may go on with the rest
         NotReadable                     the input as a whole cannot be read
-      NoSuchImage(LookupError)          IMAGE fits nothing, or several that differ
+        NoSuchImage(LookupError)        IMAGE fits nothing, or several that differ
       KernelUnavailable(RuntimeError)   a real mount is not possible here: reason
 
 A `Problem` is such an error as data. A reader that can go on collects problems;
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Finding", "KernelUnavailable", "NoSuchImage", "NotReadable", "OverlayLabError", "Problem"]
+__all__ = ["KINDS", "Finding", "InputError", "KernelUnavailable", "NoSuchImage", "NotReadable", "OverlayLabError", "Problem"]
 
 ERROR, WARNING = "error", "warning"
 
@@ -125,8 +126,8 @@ class OverlayLabError(Exception):
     """The root of every error that this package raises on purpose."""
 
 
-class Finding(OverlayLabError, ValueError):
-    """Something is wrong with the input that was read; `problem` is the same as data.
+class InputError(OverlayLabError, ValueError):
+    """Something is wrong with an input; `problem` is the same as data.
 
     Args:
         kind: A word of `KINDS`.
@@ -144,7 +145,11 @@ class Finding(OverlayLabError, ValueError):
         return [f"{type(self).__name__}: {self}"]
 
 
-class NotReadable(Finding):
+class Finding(InputError):
+    """Something is wrong with a part of what was read; what is beside it may be sound."""
+
+
+class NotReadable(InputError):
     """The input as a whole cannot be read: no image can be listed. `problems` are all that were found on the way."""
 
     def __init__(self, kind: str, where: str, expected: object = "", found: object = "") -> None:
@@ -160,7 +165,7 @@ class NotReadable(Finding):
         return error
 
 
-class NoSuchImage(Finding, LookupError):
+class NoSuchImage(InputError, LookupError):
     """A name or ID that fits no image, or several that differ."""
 
 

@@ -10,7 +10,9 @@ from ..limits import DEFAULT_LIMITS, Limits
 from .docker_archive import DockerArchive
 from .docker_root import DockerRoot, check_driver
 from .oci_layout import OciLayout
-from .place import Folder, Inside, Place, Progress, Tar, open_place
+from .opening import Progress, open_place
+from .place import Folder, Inside, Place
+from .tar_place import Tar
 
 __all__ = ["open_store"]
 
@@ -31,8 +33,6 @@ def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     place = open_place(path, limits, progress)
     try:
         store = _recognise(_root_of(place))
-    except NotReadable:
-        raise
     except Finding as finding:
         raise NotReadable.of([finding.problem]) from None
     if isinstance(place, Tar) and not place.complete:

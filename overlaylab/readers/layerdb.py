@@ -1,0 +1,212 @@
+"""Docker's layerdb: the table that turns a computed chain_id into the random name of a folder.
+
+    image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..digest import ChainID, DiffID, chain_text
+from ..errors import Finding, Problem
+from .place import Place
+
+__all__ = ["CACHE_ID", "DRIVER", "LayerDB", "LayerFolder"]
+
+DRIVER = "overlay2"
+CACHE_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}(-init)?")
+_LINK = re.compile(r"[A-Z0-9]{26}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFolder:
+    """One entry of the layerdb.
+
+    Args:
+        chain_id: Its folder's name.
+        diff_id: The file ``diff``.
+        parent: The file ``parent``: the chain_id below; None for a bottom layer.
+        cache_id: The file ``cache-id``: a random name, derivable from nothing.
+        size: The file ``size``: bytes of the layer's files, hard links once.
+    """
+
+    chain_id: ChainID
+    diff_id: DiffID
+    parent: ChainID | None
+    cache_id: str
+    size: int | None
+
+
+class LayerDB:
+    """The layers of a data root, each looked up and checked once.
+
+    Args:
+        place: The data root.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.path = f"image/{DRIVER}/layerdb"
+        self._layers: dict[ChainID, LayerFolder | Finding] = {}
+        self._problems: dict[ChainID, tuple[Problem, ...]] = {}
+
+    def folder(self, chain_id: ChainID) -> LayerFolder:
+        """Look a chain_id up in the layerdb: the step that turns a computed name into a random one.
+
+        Raises:
+            Finding: ``missing-layer``, ``path-escape`` for a cache-id that is no plain name, ``bad-digest``.
+        """
+        if chain_id not in self._layers:
+            try:
+                self._layers[chain_id] = self._read_layer(chain_id)
+            except Finding as finding:
+                self._layers[chain_id] = finding
+        found = self._layers[chain_id]
+        if isinstance(found, Finding):
+            raise found
+        return found
+
+    def _read_layer(self, chain_id: ChainID) -> LayerFolder:
+        path = f"{self.path}/{chain_id.algorithm}/{chain_id.hex}"
+        where = f"{self.place.where}: {path}"
+        if not self.place.has(path):
+            raise Finding("missing-layer", where, "a folder", "nothing")
+        size = self.text(f"{path}/size")
+        if size is not None and not (size.isascii() and size.isdigit() and len(size) < 20):
+            raise Finding("absurd-size", f"{where}/size", "a number of bytes", size)
+        parent = self.text(f"{path}/parent")
+        cache_id = self.need(f"{path}/cache-id")
+        if not CACHE_ID.fullmatch(cache_id):
+            raise Finding("path-escape", f"{where}/cache-id", "64 hex digits, or 25 letters and digits", cache_id)
+        return LayerFolder(
+            chain_id=chain_id, diff_id=DiffID(self.need(f"{path}/diff"), f"{where}/diff"),
+            parent=ChainID(parent, f"{where}/parent") if parent else None,
+            cache_id=cache_id, size=int(size) if size else None,
+        )
+
+    def text(self, path: str) -> str | None:
+        """One of the store's small files, stripped; None if it is absent."""
+        if not self.place.has(path):
+            return None
+        return self.place.read(path).decode("utf-8", "surrogateescape").strip()
+
+    def need(self, path: str) -> str:
+        """One of the store's small files, which must be there."""
+        text = self.text(path)
+        if text is None:
+            raise Finding("missing-layer", f"{self.place.where}: {path}", "a file", "nothing")
+        return text
+
+    def checked(
+        self, chain_id: ChainID, diff_id: DiffID, below: ChainID | None
+    ) -> tuple[LayerFolder | None, tuple[Problem, ...]]:
+        """A layer with everything that is wrong with its folders; checked once, however many images use it."""
+        try:
+            folder = self.folder(chain_id)
+        except Finding as finding:
+            return None, (finding.problem,)
+        if chain_id not in self._problems:
+            self._problems[chain_id] = tuple(self._chain_problems(folder, diff_id, below)) + tuple(
+                self._directory_problems(folder)
+            )
+        return folder, self._problems[chain_id]
+
+    def _chain_problems(self, folder: LayerFolder, diff_id: DiffID, below: ChainID | None) -> Iterator[Problem]:
+        """Compare what the layerdb says with what the config's diff_ids give."""
+        where = f"{self.place.where}: {self.path}/sha256/{folder.chain_id.hex}"
+        if folder.diff_id != diff_id:
+            yield Problem("chain-mismatch", f"{where}/diff", diff_id, folder.diff_id)
+        if folder.parent != below:
+            cyclic = folder.parent is not None and self._leads_back(folder)
+            yield Problem("parent-cycle" if cyclic else "chain-mismatch", f"{where}/parent", below or "no such file", folder.parent or "nothing")
+
+    def _leads_back(self, folder: LayerFolder) -> bool:
+        """Whether following ``parent`` from a layer comes back to a layer that was met."""
+        met = {folder.chain_id}
+        try:
+            while folder.parent is not None:
+                if folder.parent in met:
+                    return True
+                met.add(folder.parent)
+                folder = self.folder(folder.parent)
+        except Finding:
+            return False
+        return False
+
+    def _directory_problems(self, folder: LayerFolder) -> Iterator[Problem]:
+        """Whether the layer's folder is there, its short name leads to it, and its lower list is its ancestry."""
+        where = f"{self.place.where}: {DRIVER}/{folder.cache_id}"
+        if self.place.type_of(f"{DRIVER}/{folder.cache_id}/diff") != "dir":
+            yield Problem("missing-cache-dir", where, "a folder with diff/", "nothing")
+            return
+        link = self.text(f"{DRIVER}/{folder.cache_id}/link")
+        if link is not None:
+            target = self.link_target(link)
+            if target != folder.cache_id:
+                yield Problem("dangling-link", f"{self.place.where}: {DRIVER}/l/{link}", folder.cache_id, target or "nothing")
+        found: list[str] = []
+        for short in self.lower(folder.cache_id):
+            target = self.link_target(short.removeprefix("l/"))
+            if target is None:
+                yield Problem("dangling-link", f"{where}/lower", f"a link {short}", "nothing")
+                return
+            found.append(target)
+        expected = [ancestor.cache_id for ancestor in self._ancestors(folder)]
+        if found != expected:
+            yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
+
+    def _ancestors(self, folder: LayerFolder) -> Iterator[LayerFolder]:
+        """The layers beneath, nearest first."""
+        met = {folder.chain_id}
+        while folder.parent is not None and folder.parent not in met:
+            met.add(folder.parent)
+            try:
+                folder = self.folder(folder.parent)
+            except Finding:
+                return
+            yield folder
+
+    def _entries(self, problems: list[Problem]) -> Iterator[LayerFolder]:
+        """Every entry that can be read, in the order of the chain_ids; what is wrong with the others goes to `problems`."""
+        for name in self.place.names(f"{self.path}/sha256"):
+            try:
+                yield self.folder(ChainID(f"sha256:{name}", f"{self.place.where}: {self.path}/sha256/{name}"))
+            except Finding as finding:
+                problems.append(finding.problem)
+
+    def layer_folders(self) -> tuple[LayerFolder, ...]:
+        """All layers that can be read, in the order of their chain_ids."""
+        return tuple(self._entries([]))
+
+    def orphans(self) -> list[Problem]:
+        """Problems of entries that no image leads to."""
+        problems: list[Problem] = []
+        for folder in self._entries(problems):
+            if folder.chain_id in self._problems:
+                continue
+            expected = folder.diff_id if folder.parent is None else ChainID.of(chain_text(folder.parent, folder.diff_id).encode("ascii"))
+            if expected != folder.chain_id:
+                where = f"{self.place.where}: {self.path}/sha256/{folder.chain_id.hex}"
+                problems.append(Problem("chain-mismatch", where, expected, folder.chain_id))
+            problems += self._directory_problems(folder)
+        return problems
+
+    def link_target(self, link: str) -> str | None:
+        """The folder that a short name in ``l/`` leads to; None if it leads nowhere.
+
+        A short name is a symlink ``l/NAME -> ../<cache-id>/diff``, there to keep mount options short.
+        """
+        path = f"{DRIVER}/l/{link}"
+        if not _LINK.fullmatch(link) or self.place.type_of(path) != "symlink":
+            return None
+        target = self.place.link_target(path).removeprefix("../").removesuffix("/diff")
+        if not CACHE_ID.fullmatch(target) or self.place.type_of(f"{DRIVER}/{target}/diff") != "dir":
+            return None
+        return target
+
+    def lower(self, name: str) -> tuple[str, ...]:
+        """The file ``lower`` of a folder: short names, topmost first; none for a bottom layer."""
+        text = self.text(f"{DRIVER}/{name}/lower")
+        return tuple(text.split(":")) if text else ()

@@ -1,0 +1,93 @@
+"""Open what a PATH names: a folder, a tar, or a compressed tar."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import Finding, NotReadable
+from ..limits import DEFAULT_LIMITS, Limits
+from ..media import Compression, Inflated, sniff
+from ..tarball import looks_like_tar
+from .place import Folder, Place
+from .tar_place import Tar
+
+__all__ = ["Progress", "open_place"]
+
+Progress = Callable[[int], None]
+
+
+def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
+    """Open a folder, a tar, or a compressed tar.
+
+    A compressed tar is unpacked once, as one stream, into a private temporary
+    file that has no name and goes away by itself; its members are never written.
+
+    Raises:
+        NotReadable: ``not-found``, ``permission-denied``, ``empty``, ``not-an-image``, ``truncated``,
+            ``bad-tar-header``, ``bad-compression``, ``limit``, ``absurd-size``.
+    """
+    path = os.fspath(path)
+    where = os.path.basename(os.path.normpath(path)) or path
+    try:
+        if os.path.isdir(path):
+            os.listdir(path)
+            return Folder(path, where, limits)
+        stream = _regular(path)
+    except FileNotFoundError:
+        raise NotReadable("not-found", path, "a file or folder", "nothing") from None
+    except PermissionError:
+        raise Folder(path, where, limits).denied(".") from None
+    except (OSError, ValueError) as error:
+        raise NotReadable("not-found", path, "a file or folder", str(error)) from None
+    try:
+        return _open_tar(stream, where, limits, progress)
+    except Finding as finding:
+        raise NotReadable.of([finding.problem]) from None
+
+
+def _regular(path: str) -> BinaryIO:
+    """Open a regular file; anything else (a pipe, a device) could block for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("this is neither a regular file nor a folder")
+    return open(path, "rb")
+
+
+def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress | None) -> Tar:
+    head = stream.read(512)
+    stream.seek(0)
+    if not head:
+        raise NotReadable("empty", where, "an archive", "no bytes")
+    if sniff(head) is not Compression.NONE:
+        stream = _spool(stream, where, limits, progress)
+        head = stream.read(512)
+        if not head:
+            raise NotReadable("empty", where, "an archive", "compressed data of no bytes")
+    if not looks_like_tar(head) and head.strip(b"\0"):
+        raise NotReadable("not-an-image", where, "an archive, a layout or a store", _describe(head))
+    size = stream.seek(0, 2)
+    return Tar(stream, size, where, limits)
+
+
+def _spool(stream: BinaryIO, where: str, limits: Limits, progress: Progress | None) -> BinaryIO:
+    spool = tempfile.SpooledTemporaryFile(max_size=32 << 20)
+    plain = Inflated(stream, where, limits)
+    while piece := plain.read(1 << 18):
+        spool.write(piece)
+        if progress:
+            progress(len(piece))
+    stream.close()
+    spool.seek(0)
+    return spool
+
+
+def _describe(head: bytes) -> str:
+    """What a file seems to be, by its first bytes."""
+    for magic, name in ((b"PK", "a zip file"), (b"\xfd7zXZ", "xz data"), (b"BZh", "bzip2 data"), (b"{", "JSON"), (b"\x7fELF", "a program")):
+        if head.startswith(magic):
+            return name
+    return "something else"

@@ -1,0 +1,174 @@
+"""A tar as a place: one pass over its headers makes a table, content is read where it lies."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from ..digest import Hasher
+from ..errors import Finding, NotReadable
+from ..limits import Limits
+from ..tarball import Member, TarReader
+from ..tree import Device, Directory, Fifo, File, Inode, Symlink, clean, parent_of
+from .place import HOPS, Place
+
+__all__ = ["Section", "Tar"]
+
+
+class Section(io.RawIOBase):
+    """A stretch of a file, as a file of its own."""
+
+    def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
+        self._stream, self._offset, self._size, self._position = stream, offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = {0: 0, 1: self._position, 2: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: bytearray) -> int:
+        count = max(0, min(len(buffer), self._size - self._position))
+        self._stream.seek(self._offset + self._position)
+        data = self._stream.read(count)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+class Tar(Place):
+    """A tar, read where it lies: one pass over its headers makes the table, content is read on demand.
+
+    Args:
+        stream: A seekable file with the plain tar.
+        size: Its bytes.
+    """
+
+    def __init__(self, stream: BinaryIO, size: int, where: str, limits: Limits) -> None:
+        super().__init__(where, limits)
+        self._stream, self._size = stream, size
+        self._members: dict[str, Member] = {}
+        self._children: dict[str, set[str]] = {".": set()}
+        self._twice: set[str] = set()
+        self._links: dict[str, int] = {}
+        self.complete = False
+        self._index()
+
+    def _index(self) -> None:
+        reader = TarReader(self._stream, self.where, self.limits, seek=True)
+        self._stream.seek(0)
+        for member in reader:
+            if member.offset + member.size > self._size:
+                where = f"{self.where}: {member.name}"
+                raise NotReadable("truncated", where, f"{member.size} bytes", f"{self._size - member.offset} bytes and the end")
+            path, _ = clean(member.name, self.where)
+            if path in self._members and (member.type, self._members[path].type) != ("5", "5"):
+                self._twice.add(path)
+            self._members[path] = member
+            self._enter(path, member.type == "5")
+        self.complete = reader.complete
+        for path in self._members:
+            final = self._final(path)
+            self._links[final] = self._links.get(final, 0) + 1
+
+    def _enter(self, path: str, directory: bool) -> None:
+        if directory:
+            self._children.setdefault(path, set())
+        while path != ".":
+            path, name = parent_of(path)
+            known = self._children.setdefault(path, set())
+            if name in known:
+                return
+            known.add(name)
+
+    def _final(self, path: str) -> str:
+        """Where a hard link leads: a tar stores the content with the first name."""
+        for _ in range(HOPS):
+            member = self._members.get(path)
+            if member is None or member.type != "1":
+                return path
+            path, _ = clean(member.link, f"{self.where}: {path}")
+        raise Finding("symlink-loop", f"{self.where}: {path}", "a hard link to a file", "hard links in a circle")
+
+    def type_of(self, path: str) -> str | None:
+        if path == ".":
+            return "dir"
+        member = self._members.get(self._final(path))
+        if member is None:
+            return "dir" if path in self._children else None
+        return {"5": "dir", "2": "symlink", "3": "other", "4": "other", "6": "other"}.get(member.type, "file")
+
+    def names(self, path: str) -> tuple[str, ...]:
+        return tuple(sorted(self._children.get(path, ())))
+
+    def link_target(self, path: str) -> str:
+        return self._members[self._final(path)].link
+
+    def size(self, path: str) -> int:
+        return self._members[self._final(path)].size
+
+    def _open(self, path: str) -> BinaryIO:
+        member = self._members[self._final(path)]
+        return Section(self._stream, member.offset, member.size)
+
+    def duplicates(self) -> frozenset[str]:
+        return frozenset(self._twice)
+
+    def tree(self, path: str, keep: int = 0) -> Directory:
+        self._inodes: dict[str, Inode] = {}
+        return self._directory(path, [keep])
+
+    def _directory(self, path: str, keep: list[int]) -> Directory:
+        member = self._members.get(path)
+        made = Directory() if member is None else Directory(**_attributes(member))
+        for name in self.names(path):
+            child = name if path == "." else f"{path}/{name}"
+            made.names[name] = self._directory(child, keep) if self.type_of(child) == "dir" else self._inode(child, keep)
+        return made
+
+    def _inode(self, path: str, keep: list[int]) -> Inode:
+        final = self._final(path)
+        if final not in self._inodes:
+            member = self._members.get(final)
+            if member is None:
+                raise Finding("dangling-hardlink", f"{self.where}: {path}", f"a member {final}", "nothing")
+            self._inodes[final] = self._made(member, final, keep)
+        return self._inodes[final]
+
+    def _made(self, member: Member, path: str, keep: list[int]) -> Inode:
+        attributes = _attributes(member) | {"nlink": self._links[path]}
+        match member.type:
+            case "2":
+                return Symlink(**attributes | {"mode": 0o777}, target=member.link)
+            case "3" | "4":
+                return Device(**attributes | {"nlink": 1}, kind="char" if member.type == "3" else "block", rdev=member.rdev)
+            case "6":
+                return Fifo(**attributes)
+        with self._open(path) as stream:
+            return _file(stream, member.size, attributes, keep)
+
+
+def _attributes(member: Member) -> dict:
+    return {
+        "mode": member.mode, "uid": member.uid, "gid": member.gid,
+        "mtime_ns": member.mtime_ns, "xattrs": member.xattrs,
+    }
+
+
+def _file(stream: BinaryIO, size: int, attributes: dict, keep: list[int]) -> File:
+    """Read a file once, for its digest; keep the content while the allowance lasts."""
+    if size <= keep[0]:
+        keep[0] -= size
+        return File.of(stream.read(), **attributes)
+    hasher = Hasher()
+    while piece := stream.read(1 << 18):
+        hasher.update(piece)
+    return File(**attributes, size=size, sha256=hasher.digest().hex)
