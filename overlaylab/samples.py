@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Mapping
 
-from .tree import Directory, make_tree
+from .tree import MADE_AT, Directory, make_tree
 
-__all__ = ["page_layers", "page_overlay", "tiny_layer"]
+__all__ = ["layer_tar", "page_layers", "page_overlay", "tiny_layer"]
 
 # The folders of the page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
@@ -57,3 +58,26 @@ def tiny_layer() -> bytes:
         tar.addfile(folder)
         tar.addfile(file, io.BytesIO(text))
     return out.getvalue()
+
+
+def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
+    """A small layer, as a stream at its start: a plain tar, the same bytes on every machine.
+
+    Args:
+        members: A name to a file's content; a name that ends in ``/`` is a folder.
+
+    Example:
+        >>> from overlaylab.changeset import read_changeset
+        >>> [change.path for change in read_changeset(layer_tar({"etc/": "", "etc/motd": "hello"})).changes]
+        ['etc', 'etc/motd']
+    """
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members.items():
+            member, data = tarfile.TarInfo(name.rstrip("/")), content.encode()
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            member.mode = 0o755 if name.endswith("/") else 0o644
+            member.size, member.mtime = len(data), MADE_AT // 10**9
+            tar.addfile(member, io.BytesIO(data))
+    out.seek(0)
+    return out

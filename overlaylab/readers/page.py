@@ -5,9 +5,9 @@ Each text in ``data/page`` is a piece of the page as it stands there, commands i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import NamedTuple
 
 from ..config import ImageConfig, parse_config
 from ..digest import DiffID, Digest
@@ -16,8 +16,7 @@ from ..document import compact_json
 __all__ = ["ListedImage", "Page", "PageStep", "page"]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedImage:
+class ListedImage(NamedTuple):
     """One line of ``docker image list``."""
 
     repository: str
@@ -27,8 +26,7 @@ class ListedImage:
     size: str
 
 
-@dataclass(frozen=True, slots=True)
-class PageStep:
+class PageStep(NamedTuple):
     """One step of the page's chain: the text it hands to sha256sum, and the hex digits that sha256sum prints."""
 
     text: str
@@ -116,6 +114,11 @@ class Page:
     def overlayfs_text(self) -> str:
         """The folders Fruits, Meat and Vegetables, and the mount command."""
         return _piece("overlayfs")
+
+    @property
+    def mount_command(self) -> str:
+        """The mount command, without the prompt."""
+        return self.overlayfs_text.splitlines()[-1].strip().removeprefix("$")
 
 
 def _file_name(piece: str) -> str:

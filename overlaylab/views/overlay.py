@@ -16,7 +16,7 @@ from .table import Text, table
 from .words import say
 
 __all__ = [
-    "layer_picture", "layer_table", "listing", "lookup_picture", "mount_words", "panes_picture", "provenance_table",
+    "layer_picture", "stack_table", "listing", "lookup_picture", "mount_words", "panes_picture", "provenance_table",
     "stack_picture", "trace", "tree_text",
 ]
 
@@ -178,7 +178,7 @@ def _kind(overlay: Overlay, inode: Inode) -> str:
     return say(f"overlay.kind.{inode.type}")
 
 
-def layer_table(overlay: Overlay, image: Image | None = None, names: Sequence[str] = ()):
+def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[str] = ()):
     """One row a layer, the top of the stack first: what it does to the layers beneath, and how much of it is still seen.
 
     Args:
