@@ -110,6 +110,11 @@ class Page:
         """What ``docker info`` says, in part."""
         return _piece("docker-info")
 
+    @cached_property
+    def info(self) -> dict[str, str]:
+        """The same as fields, in the page's order."""
+        return {name.strip(): value.strip() for name, mark, value in (line.partition(":") for line in self.docker_info.splitlines()) if mark}
+
     @property
     def overlayfs_text(self) -> str:
         """The folders Fruits, Meat and Vegetables, and the mount command."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from ..errors import Finding
+from ..errors import InputError
 from ..image import Store
 from .detect import open_store
 from .docker_root import DEFAULT_ROOT, DockerRoot
@@ -60,5 +60,5 @@ def visit(path: str = DEFAULT_ROOT) -> Visit:
     """Open a data root if that is possible, else say why not; never raises for what is found there."""
     try:
         return Visit(path, open_store(path))
-    except (Finding, OSError) as error:
+    except (InputError, OSError) as error:
         return Visit(path, None, str(error))

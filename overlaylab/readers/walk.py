@@ -82,11 +82,11 @@ def follow(store: Store, query: str, position: int = -1) -> Walk:
 
     Raises:
         NoSuchImage: ``no-such-image``, ``ambiguous-image``.
-        Finding: ``no-layerdb`` for another kind of store, ``wrong-call`` for a layer that is not there, and what
+        Finding: ``wrong-call`` for another kind of store and for a layer that is not there, and what
             is wrong with the layer.
     """
     if not isinstance(store, DockerRoot):
-        raise Finding("no-layerdb", "follow", "a Docker data root", store.kind)
+        raise Finding("wrong-call", "follow", "a Docker data root", store.kind)
     found = select(store, query.strip())
     if isinstance(found, Container):
         return Walk(query=query.strip(), steps=tuple(_container_steps(store, found)), container=found)
@@ -209,7 +209,7 @@ def layer_size(folder: Directory) -> int:
 
 def _place(store: Store):
     if not isinstance(store, DockerRoot):
-        raise Finding("no-layerdb", "ls and cat", "a Docker data root", store.kind)
+        raise Finding("wrong-call", "ls and cat", "a Docker data root", store.kind)
     return store.place
 
 

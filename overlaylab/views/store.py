@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets
 
 from ..digest import ChainID, DiffID, chain_ids, short
-from ..errors import KINDS, Finding
+from ..errors import KINDS, InputError
 from ..image import Container, Image
 from ..present import printable
 from ..readers.docker_root import DRIVER, DockerRoot
@@ -192,7 +192,7 @@ def layers_table(store: DockerRoot, query: str) -> Any:
 def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
     try:
         return store.folder(chain_id).size
-    except Finding:
+    except InputError:
         return None
 
 
@@ -341,7 +341,7 @@ class PathFinder(Panel):
         """Begin at the image's topmost layer, with the number field as long as the image is high."""
         try:
             found = select(self.store, self.wanted)
-        except Finding:
+        except InputError:
             return
         count = len(found.layers) if isinstance(found, Image) else 1
         self.layer.max = max(1, count)
@@ -354,11 +354,11 @@ class PathFinder(Panel):
         """The walk, or the reason why there is none."""
         try:
             return draw_walk(follow(self.store, self.wanted, self.layer.value - 1))
-        except Finding as finding:
+        except InputError as finding:
             return _no_way(finding)
 
 
-def _no_way(finding: Finding) -> Picture:
+def _no_way(finding: InputError) -> Picture:
     """A card with the reason in plain words."""
     problem = finding.problem
     alt = say("walk.none", why=KINDS[problem.kind][1])
