@@ -22,7 +22,7 @@ from .sheet import LINE, Sheet
 from .table import table
 from .words import say
 
-__all__ = ["STATIONS", "MachineReport", "MapGuide", "draw_map", "info_table", "machine_report"]
+__all__ = ["STATIONS", "MachineReport", "MapGuide", "map_picture", "info_table", "machine_report"]
 
 # Station -> the style of its box.
 STATIONS = {"config": "hash", "diff": "hash", "chain": "hash", "cache": "plain", "mount": "lower", "view": "merged"}
@@ -61,7 +61,7 @@ def sights(store: DockerRoot, image: str = "kit/app:1", container: str = "web") 
     )
 
 
-def draw_map(store: DockerRoot, station: int = 0, seen: Sights | None = None) -> Picture:
+def map_picture(store: DockerRoot, station: int = 0, seen: Sights | None = None) -> Picture:
     """The journey as a map: what a hash computes in the upper row, what one machine has in the lower.
 
     Args:
@@ -140,7 +140,7 @@ class MapGuide(Panel):
 
     def show(self) -> Picture:
         """The map with the chosen station marked."""
-        return draw_map(self.store, self.station.value, self.seen)
+        return map_picture(self.store, self.station.value, self.seen)
 
 
 # This machine

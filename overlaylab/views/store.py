@@ -27,7 +27,7 @@ from .sheet import LINE, Sheet
 from .table import Text, table
 from .words import say
 
-__all__ = ["PathFinder", "draw_listing", "draw_mount", "draw_walk", "layers_table", "tell_visit", "walk_table"]
+__all__ = ["PathFinder", "layerdb_picture", "mount_picture", "walk_picture", "folders_table", "tell_visit", "walk_table"]
 
 # The glyph that goes with a chip: computed by a hash, drawn by lot, put together from other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
@@ -46,7 +46,7 @@ def brief(text: str) -> str:
 # The walk
 
 
-def draw_walk(walk: Walk) -> Picture:
+def walk_picture(walk: Walk) -> Picture:
     """The way as a U: down where names are computed, over the one bridge, up where names are random."""
     bridge = next(number for number, step in enumerate(walk.steps) if step.key in BRIDGES)
     left, right = walk.steps[:bridge], walk.steps[bridge + 1 :]
@@ -179,7 +179,7 @@ def walk_table(walk: Walk) -> Any:
     return table(("", "step", "read", "found", "where the name comes from"), rows)
 
 
-def layers_table(store: DockerRoot, query: str) -> Any:
+def folders_table(store: DockerRoot, query: str) -> Any:
     """An image's layers, topmost first as they lie: three names each, and what made them."""
     image = select(store, query)
     rows = [
@@ -204,7 +204,7 @@ def _made_by(layer: Any, width: int = 44) -> str:
 # The names of a layerdb and their owners
 
 
-def draw_listing(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -> Picture:
+def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -> Picture:
     """The names of a layerdb, each with the image that it belongs to, found by computing the images' chain_ids.
 
     Args:
@@ -240,7 +240,7 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
 # A mount
 
 
-def draw_mount(store: DockerRoot, container: Container) -> Picture:
+def mount_picture(store: DockerRoot, container: Container) -> Picture:
     """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
     image = next((image for image in store.images() if image.id == container.image_id), None)
     rows = [(f"✎ {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
@@ -353,7 +353,7 @@ class PathFinder(Panel):
     def show(self) -> Picture:
         """The walk, or the reason why there is none."""
         try:
-            return draw_walk(follow(self.store, self.wanted, self.layer.value - 1))
+            return walk_picture(follow(self.store, self.wanted, self.layer.value - 1))
         except InputError as finding:
             return _no_way(finding)
 
