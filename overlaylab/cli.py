@@ -208,6 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and give its exit status."""
+    if not arguments:
+        cli.main(["--help"], prog_name="overlaylab", standalone_mode=False)
+        return 2
     try:
         return cli.main(arguments, prog_name="overlaylab", standalone_mode=False) or 0
     except click.ClickException as error:

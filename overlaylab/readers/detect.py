@@ -79,7 +79,7 @@ def _refusal(place: Place) -> NotReadable:
         return NotReadable("truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks")
     if "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
         return NotReadable("legacy-v1", place.where, "manifest.json", "repositories and version-1 folders")
-    if "containerd" in names or "overlay2" in names or ("containers" in names and "network" in names):
+    if place.has("containerd/daemon") or "overlay2" in names or ("containers" in names and "image" in names):
         return NotReadable("no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd")
     if any(name.startswith("io.containerd.") for name in names):
         return NotReadable("not-an-image", place.where, "an archive, a layout or Docker's classic store", "a containerd root")

@@ -53,7 +53,7 @@ def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
 def _regular(path: str) -> BinaryIO:
     """Open a regular file; anything else (a pipe, a device) could block for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError("this is neither a regular file nor a folder")
+        raise NotReadable("not-an-image", path, "a regular file or a folder", "a device, a pipe or a socket")
     return open(path, "rb")
 
 
