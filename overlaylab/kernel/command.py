@@ -10,6 +10,9 @@ from .mount import MountOptions
 
 __all__ = ["MountCommand", "parse_mount", "parse_options"]
 
+# Options that every file system takes, and that the kernel adds to a line of /proc/mounts.
+GENERIC = {"rw", "ro", "relatime", "noatime", "nodiratime", "strictatime", "nosuid", "nodev", "noexec", "sync", "dirsync"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountCommand:
@@ -77,7 +80,7 @@ def _sorted(words: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def parse_options(text: str) -> MountOptions:
-    r"""Read what stands after ``-o``.
+    r"""Read what stands after ``-o``, or as options in a line of /proc/mounts; words for any file system are passed over.
 
     Raises:
         Finding: ``wrong-call`` for no ``lowerdir``, an upper without a work directory, or a word that is not known.
@@ -98,6 +101,8 @@ def parse_options(text: str) -> MountOptions:
             found["lowerdirs"] = tuple(_plain(path) for path in _split(value, ":"))
         elif name == "userxattr":
             found[name] = True
+        elif word in GENERIC or name == "uuid":
+            continue
         elif name in known:
             found[name] = _plain(value)
         else:

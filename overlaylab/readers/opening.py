@@ -42,6 +42,8 @@ def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
         raise NotReadable("not-found", path, "a file or folder", "nothing") from None
     except PermissionError:
         raise Folder(path, where, limits).denied(".") from None
+    except NotReadable:
+        raise
     except (OSError, ValueError) as error:
         raise NotReadable("not-found", path, "a file or folder", str(error)) from None
     try:

@@ -22,6 +22,8 @@ __all__ = [
 
 # How many names of one layer a picture shows, and how long a shown path may be.
 MOST, LONGEST = 9, 34
+# The marks that decide what is seen; the others are the kernel's bookkeeping.
+ACTING = tuple(f".overlay.{mark}" for mark in ("opaque", "whiteout", "redirect", "metacopy"))
 
 
 # Words
@@ -80,14 +82,14 @@ def _shown(path: str, limit: int = 0) -> str:
 
 
 def listing(tree: Directory) -> Text:
-    """A tree as ``ls -l`` would list it, with the marks that overlayfs reads.
+    """A tree as ``ls -l`` would list it, with the marks that decide what is seen.
 
     A whiteout is what it is on the disk: a character device 0, 0.
     """
     rows = []
     for path, inode in walk(tree):
         if path != ".":
-            marks = "".join(f"   {name}={value.decode('utf-8', 'replace')}" for name, value in sorted(inode.xattrs.items()) if "overlay." in name)
+            marks = "".join(f"   {name}={value.decode('utf-8', 'replace')}" for name, value in sorted(inode.xattrs.items()) if name.endswith(ACTING))
             target = f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
             rows.append((_mode(inode), f"{inode.uid}:{inode.gid}", _size(inode), _shown(path) + "/" * isinstance(inode, Directory) + target + marks))
     if not rows:
@@ -112,7 +114,7 @@ def _size(inode: Inode) -> str:
 
 
 def tree_text(tree: Directory, title: str = ".") -> Text:
-    """A tree drawn with lines, as the program ``tree`` draws it."""
+    """A tree drawn with lines, character for character as the program ``tree`` draws it, its unbreakable blanks too."""
     return Text("\n".join([title, *_branches(tree, "")]))
 
 
@@ -123,7 +125,7 @@ def _branches(directory: Directory, indent: str) -> Iterable[str]:
         yield f"{indent}{'└── ' if last else '├── '}{printable(name)}"
         child = directory.names[name]
         if isinstance(child, Directory):
-            yield from _branches(child, indent + ("    " if last else "│   "))
+            yield from _branches(child, indent + ("    " if last else "│\u00a0\u00a0 "))
 
 
 # Tables
