@@ -109,7 +109,11 @@ def parse_options(text: str) -> MountOptions:
             raise Finding("wrong-call", "mount options", "an option of overlayfs", name)
     if "upperdir" not in found:
         found.pop("workdir", None)
-    options = MountOptions(**{"lowerdirs": (), **found})
+    elif "workdir" not in found:
+        raise Finding("wrong-call", "mount options", "a workdir beside the upperdir", "upperdir alone")
+    if "lowerdirs" not in found:
+        raise Finding("wrong-call", "mount options", "a lowerdir", "none")
+    options = MountOptions(**found)
     options.text()
     return options
 
