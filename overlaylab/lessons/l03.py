@@ -1,0 +1,115 @@
+"""The exercises of notebook 03: from a chain_id to the folder behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from ..digest import ChainID
+from ..exercises import exercise, letters
+from ..image import Layer
+from ..readers.shipped import shipped_root
+from ..readers.walk import follow, layer_size
+from ..select import select
+from ..tree import Directory, File, Symlink, make_tree, walk
+
+__all__: list[str] = []
+
+DIGITS = 12
+# Layers of kit/app that are asked for, counted from 1, the base.
+ASKED, LOW = 9, 4
+
+
+@cache
+def layers() -> tuple[Layer, ...]:
+    """The layers of kit/app in the data root that comes with the kit, bottom first."""
+    return select(shipped_root(), "kit/app:1").layers
+
+
+def layer(number: int) -> Layer:
+    """One of them, counted from 1."""
+    return layers()[number - 1]
+
+
+exercise(
+    "03-chain",
+    lambda: layer(ASKED).chain_id.hex,
+    diff_id=lambda: layer(ASKED).diff_id.hex,
+    diff_id_in_full=lambda: layer(ASKED).diff_id,
+    prefix=lambda: layer(ASKED).chain_id,
+    from_zero=lambda: layer(ASKED + 1).chain_id.hex,
+    from_the_top=lambda: layers()[-ASKED].chain_id.hex,
+    below=lambda: layer(ASKED - 1).chain_id.hex,
+    turned=lambda: ChainID.of(f"{layer(ASKED).diff_id} {layer(ASKED - 1).chain_id}".encode()).hex,
+    newline=lambda: ChainID.of(f"{layer(ASKED - 1).chain_id} {layer(ASKED).diff_id}\n".encode()).hex,
+    bare=lambda: ChainID.of(f"{layer(ASKED - 1).chain_id.hex} {layer(ASKED).diff_id.hex}".encode()).hex,
+    cache_id=lambda: layer(ASKED).directory,
+    short=lambda: layer(ASKED).chain_id.hex[:DIGITS],
+)
+
+exercise(
+    "03-computed",
+    lambda: "abc",
+    read=letters,
+    cache_too=lambda: "abcd",
+    mount_too=lambda: "abcf",
+    hex_alike=lambda: "abcdf",
+    all=lambda: "abcdef",
+    random=lambda: "def",
+    no_chain=lambda: "ab",
+    no_image=lambda: "bc",
+)
+
+
+def names(value: Any) -> Any:
+    """A list of names as the file ``lower`` may be read: with colons or commas, paths or not, long or short."""
+    parts = re.split(r"[:,\s]+", value) if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        return value
+    return tuple(name[:DIGITS] for part in parts if (name := str(part).strip("'\"[]() ").removeprefix("../").removesuffix("/diff").lower()))
+
+
+def folders(number: int) -> tuple[str, ...]:
+    """What ``lower`` of a layer leads to, topmost first."""
+    return tuple(other.directory for other in reversed(layers()[: number - 1]))
+
+
+exercise(
+    "03-lower",
+    lambda: folders(LOW),
+    read=names,
+    base_first=lambda: folders(LOW)[::-1],
+    itself=lambda: (layer(LOW).directory, *folders(LOW)),
+    itself_last=lambda: (*folders(LOW)[::-1], layer(LOW).directory),
+    no_base=lambda: folders(LOW)[:-1],
+    chain_ids=lambda: tuple(other.chain_id.hex for other in reversed(layers()[: LOW - 1])),
+    links=lambda: tuple(name.removeprefix("l/") for name in follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
+    links_as_written=lambda: follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content,
+)
+
+
+# A file under three names, a symlink of 9 characters to it, an empty file, and a folder.
+@cache
+def puzzle() -> Directory:
+    """The layer of the puzzle."""
+    report = File.of(bytes(1000), nlink=3)
+    return make_tree({"data": {"report": report, "copy": report, "again": report, "latest": Symlink(target="data/copy"), "empty": ""}})
+
+
+def by_name(size: Callable[[Any], int]) -> int:
+    """A sum over all names, whatever they share."""
+    return sum(size(inode) for _, inode in walk(puzzle()))
+
+
+exercise(
+    "03-size",
+    lambda: layer_size(puzzle()),
+    each_name=lambda: by_name(lambda inode: len(inode.target) if isinstance(inode, Symlink) else getattr(inode, "size", 0)),
+    no_symlink=lambda: layer_size(puzzle()) - len("data/copy"),
+    each_name_no_symlink=lambda: by_name(lambda inode: getattr(inode, "size", 0)),
+    followed=lambda: 2 * 1000,
+    each_name_followed=lambda: 4 * 1000,
+    blocks=lambda: 4096,
+)
