@@ -37,7 +37,7 @@ class DigestTable:
 
     Args:
         columns: The headings.
-        rows: One sequence a row; a `Digest` in it gets its chip.
+        rows: One sequence a row; a `Digest` in it gets its chip, a tuple of digests one each.
     """
 
     columns: tuple[str, ...]
@@ -70,8 +70,12 @@ class DigestTable:
 def _plain(cell: Any) -> str:
     if isinstance(cell, Digest):
         return brief(cell)
+    if isinstance(cell, tuple):
+        return ", ".join(map(_plain, cell[:1])) + (f", +{len(cell) - 1}" if len(cell) > 1 else "")
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
 
 
 def _rich(cell: Any) -> str:
+    if isinstance(cell, tuple):
+        return "<br>".join(map(_rich, cell))
     return chip(cell) if isinstance(cell, Digest) else html.escape(_plain(cell))

@@ -14,7 +14,6 @@ from .chips import DigestTable, brief
 from .palette import MONO, PALETTE
 from .picture import Picture
 from .sheet import CHAR, Sheet, width_of
-from .table import table
 from .text import cut
 from .words import say
 
@@ -32,7 +31,7 @@ FIELDS = """
 DOCKER_ONLY = {"config.Image", "config.Hostname", "container", "container_config", "docker_version"}
 
 
-def field_table(raw: bytes) -> Any:
+def field_table(raw: bytes) -> DigestTable:
     """What a config says, field by field, and what each field is for.
 
     Args:
@@ -41,7 +40,7 @@ def field_table(raw: bytes) -> Any:
     document = json.loads(raw)
     found = [(name, value) for name in FIELDS for value in _values(document, name)]
     rows = [(name, _value(name, value), say(f"field.{name}"), say("config.docker" if name in DOCKER_ONLY else "config.spec")) for name, value in found]
-    return table([say(f"config.column.{name}") for name in ("field", "value", "meaning", "by")], rows)
+    return DigestTable.of([say(f"config.column.{name}") for name in ("field", "value", "meaning", "by")], rows)
 
 
 def _values(document: Any, name: str) -> Iterable[Any]:
@@ -53,11 +52,11 @@ def _values(document: Any, name: str) -> Iterable[Any]:
     yield document
 
 
-def _value(name: str, value: Any) -> str:
+def _value(name: str, value: Any) -> Any:
     if name == "history":
         return say("config.steps", count=len(value))
     if name == "rootfs.diff_ids":
-        return ", ".join(brief(digest) for digest in value)
+        return tuple(DiffID(digest) for digest in value)
     return cut(json.dumps(value, ensure_ascii=False), 56)
 
 
