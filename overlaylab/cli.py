@@ -22,9 +22,20 @@ from .validate import LayerReader, Report, merged_entries, overlay_of, validate
 __all__ = ["main"]
 
 Progress = Callable[[int], None]
+
+
+def _json_anywhere(context: click.Context, option: click.Parameter, value: bool) -> bool:
+    """``--json`` may stand before the command as well."""
+    return value or bool(context.obj)
+
+
+def _platform(context: click.Context, option: click.Parameter, value: str | None) -> Platform | None:
+    return None if value is None else Platform.parse(value)
+
+
 OPTIONS = (
-    click.option("--json", "as_json", is_flag=True, help="One JSON value on standard output and nothing else."),
-    click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Choose among the platforms of one name."),
+    click.option("--json", "as_json", is_flag=True, callback=_json_anywhere, help="One JSON value on standard output and nothing else."),
+    click.option("--platform", metavar="OS/ARCH[/VARIANT]", callback=_platform, help="Choose among the platforms of one name."),
     click.option("--namespace", metavar="NAME", help="Choose among the namespaces of one store."),
     click.option("--max-expand", metavar="BYTES", type=click.IntRange(1), help="Refuse what expands to more than this."),
 )
@@ -38,7 +49,9 @@ def _options(command: Callable[..., int]) -> Callable[..., int]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="overlaylab")
-def cli() -> None:
+@click.option("--json", "as_json", is_flag=True, hidden=True)
+@click.pass_context
+def cli(context: click.Context, as_json: bool) -> None:
     """How does a container image become the filesystem that a process sees?
 
     PATH is a docker save archive, an OCI layout, or a Docker data root: a folder, a .tar or a .tar.gz of it. IMAGE is
@@ -46,6 +59,7 @@ def cli() -> None:
 
     Exit status: 0 all is well, 1 something is wrong with what was read, 2 it cannot be read or the call is wrong.
     """
+    context.obj = as_json
 
 
 @cli.command()
@@ -68,9 +82,8 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     chosen = None
     if image is not None:
         target = _select(store, image, options)
-        if isinstance(target, Container):
-            target = _select(store, target.image_id, options)
-        chosen = [target]
+        # An engine may have removed the image of a container that is still there.
+        chosen = [item for item in store.images() if item.id == target.image_id] if isinstance(target, Container) else [target]
     with _Meter("read") as progress:
         report = validate(store, chosen, _limits(options), progress)
     count = len(store.images() if chosen is None else chosen)
@@ -113,8 +126,7 @@ def _limits(options: dict[str, Any]) -> Limits:
 def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
     from .select import select
 
-    platform = options.get("platform")
-    return select(store, query, Platform.parse(platform) if platform else None)
+    return select(store, query, options.get("platform"))
 
 
 # for a person
@@ -125,7 +137,7 @@ def _inspect_text(facts: dict[str, Any]) -> str:
     for image in facts["images"]:
         layers = "absent" if image["diff_ids"] is None else str(len(image["diff_ids"]))
         rows.append((image["id"].partition(":")[2][:12], ", ".join(image["names"]) or "(none)", image["platform"], layers))
-    parts = [f"{facts['path']}: {facts['kind']}, {_count(facts['images'], 'image')}", _table(rows)]
+    parts = [f"{printable(facts['path'])}: {facts['kind']}, {_count(facts['images'], 'image')}", _table(rows)]
     if facts["containers"]:
         rows = [("CONTAINER", "NAME", "IMAGE ID", "LOWER", "UPPER")]
         for item in facts["containers"]:
@@ -133,13 +145,13 @@ def _inspect_text(facts: dict[str, Any]) -> str:
             rows.append((item["id"][:12], item["name"], image_id, str(len(item["lower"])), item["upper"][:12]))
         parts.append(_table(rows))
     if facts["unowned_directories"]:
-        parts.append("owned by no image and no container: " + ", ".join(facts["unowned_directories"]))
+        parts.append("owned by no image and no container: " + printable(", ".join(facts["unowned_directories"])))
     return "\n\n".join(part for part in (*parts, _problems_text(facts["problems"])) if part)
 
 
 def _report_text(facts: dict[str, Any], images: int) -> str:
     verdict = f"ok: all that was recomputed for {images} image{'s' * (images != 1)} fits" if facts["ok"] else "not ok"
-    skipped = [f"not checked: {printable(item['what'])}: {item['why']}" for item in facts["not_checked"]]
+    skipped = [f"not checked: {printable(item['what'])}: {printable(item['why'])}" for item in facts["not_checked"]]
     return "\n".join(part for part in (_problems_text(facts["problems"]), *skipped, verdict) if part)
 
 
@@ -157,12 +169,13 @@ def _tree_text(entries: dict[str, Any]) -> str:
     rows = [("LAYER", "TYPE", "MODE", "OWNER", "SIZE", "PATH")]
     for path, item in entries.items():
         size = str(item.get("size", "")) or ":".join(map(str, item.get("rdev", "")))
-        target = f" -> {printable(item['target'])}" if "target" in item else ""
-        rows.append((str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, printable(path) + target))
+        target = f" -> {item['target']}" if "target" in item else ""
+        rows.append((str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, path + target))
     return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows)
 
@@ -172,7 +185,11 @@ def _count(items: Sequence[Any], word: str) -> str:
 
 
 def _print(facts: Any, as_json: bool, text: Callable[[Any], str]) -> None:
-    click.echo(json.dumps(facts, indent=1) if as_json else text(facts))
+    try:
+        click.echo(json.dumps(facts, indent=1) if as_json else text(facts))
+    except BrokenPipeError:
+        # Whoever reads, head or a pager, has seen enough. The exit status stays what it is.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class _Meter:
@@ -218,9 +235,6 @@ def run(arguments: list[str]) -> int:
         return _refuse(arguments, Problem("wrong-call", "overlaylab", hint, error.format_message()))
     except click.Abort:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except NotReadable as error:
         return _refuse(arguments, *error.problems)
     except InputError as error:
@@ -231,13 +245,16 @@ def run(arguments: list[str]) -> int:
         return _refuse(arguments, Problem("permission-denied", str(error.filename), "the right to read it (try sudo)", str(error.strerror)))
     except FileNotFoundError as error:
         return _refuse(arguments, Problem("changed-while-reading", str(error.filename), "a file", "nothing"))
+    except OSError as error:
+        # A disk or a network that fails while it is read.
+        return _refuse(arguments, Problem("truncated", str(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
 
 
 def _refuse(arguments: list[str], *problems: Problem) -> int:
     facts = report_facts(Report(problems))
     facts["ok"] = False
-    if "--json" in arguments:
-        click.echo(json.dumps(facts, indent=1))
+    if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
+        _print(facts, True, str)
     else:
         click.echo(_problems_text(facts["problems"]), err=True)
     return 2

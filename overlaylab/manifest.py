@@ -39,8 +39,13 @@ class Platform:
         return cls(os=parts[0], architecture=parts[1], variant=parts[2] if len(parts) == 3 else "")
 
     def accepts(self, offered: str) -> bool:
-        """Whether an image of the platform `offered` is what this one asks for; no variant asks for any."""
-        return offered == str(self) or (not self.variant and offered.startswith(f"{self}/"))
+        """Whether an image of the platform `offered` is what this one asks for; no variant asks for any.
+
+        Spec:
+            containerd, platforms.Normalize: ``arm64/v8`` is another word for ``arm64``.
+        """
+        asked, offered = (text.removesuffix("/v8") if text.endswith("/arm64/v8") else text for text in (str(self), offered))
+        return offered == asked or (not self.variant and offered.startswith(f"{asked}/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

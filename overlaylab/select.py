@@ -44,13 +44,11 @@ def select(store: Store, query: str, platform: Platform | None = None) -> Image 
         NoSuchImage: ``no-such-image``, or ``ambiguous-image`` with the candidates; never silently the first.
     """
     images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
-    for matches in (_exact(images, query), _familiar(images, query)):
+    containers = [container for container in store.containers() if query.removeprefix("/") in (container.name, container.id)]
+    for matches in (_exact(images, query), _familiar(images, query), containers, _by_prefix(images, store.containers(), query)):
         if matches:
             return _only(matches, query)
-    containers = [container for container in store.containers() if query in (container.name, container.id)]
-    if len(containers) == 1:
-        return containers[0]
-    return _by_prefix(images, store.containers(), query)
+    raise NoSuchImage("no-such-image", query, "a name or an ID" + (f" for {platform}" if platform else ""), _names(store.images()))
 
 
 def _exact(images: Sequence[Image], query: str) -> list[Image]:
@@ -58,34 +56,50 @@ def _exact(images: Sequence[Image], query: str) -> list[Image]:
 
 
 def _familiar(images: Sequence[Image], query: str) -> list[Image]:
+    name, _, digest = query.partition("@")
+    if digest:
+        return [image for image in images if digest in _digests_of(image, _repository(name))]
     wanted = {familiar(query), f"localhost/{familiar(query)}"}
-    plain = [image for image in images if any(familiar(name) in wanted for name in image.names)]
-    if plain or "@" not in query:
-        return plain
-    digest = query.rpartition("@")[2]
-    return [image for image in images if image.manifest_digest == digest or any(name.endswith(query) for name in image.references)]
+    return [image for image in images if any(familiar(name) in wanted for name in image.names)]
 
 
-def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: str) -> Image | Container:
+def _digests_of(image: Image, repository: str) -> set[str]:
+    """The digests that may stand behind ``repository@``; a tag before it says nothing, as engines have it."""
+    digests = {name.partition("@")[2] for name in image.references if _repository(name.partition("@")[0]) == repository}
+    if image.manifest_digest and any(_repository(name) == repository for name in image.names):
+        digests.add(image.manifest_digest)
+    return digests
+
+
+def _repository(name: str) -> str:
+    return familiar(name).rpartition(":")[0]
+
+
+def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: str) -> list[Image | Container]:
     if not _HEX.fullmatch(query):
-        raise NoSuchImage("no-such-image", query, "a name or an ID", _names(images) or "no images")
+        return []
     wanted = query if ":" in query else f"sha256:{query}"
     found: list[Image | Container] = [
         image for image in images
         if any(digest is not None and digest.startswith(wanted) for digest in (image.id, image.config_digest, image.manifest_digest))
     ]
-    found += [container for container in containers if container.id.startswith(query)]
-    if not found:
-        raise NoSuchImage("no-such-image", query, "a name or an ID", _names(images) or "no images")
-    return _only(found, query)
+    return found + [container for container in containers if container.id.startswith(query)]
 
 
 def _only(matches: Sequence[Image | Container], query: str) -> Image | Container:
     """One match, or several that have the same layers; platforms whose blobs are absent do not count."""
-    present = [match for match in matches if isinstance(match, Container) or match.config is not None] or list(matches)
+    present = [match for match in matches if not _is_absent(match)] or [match for match in matches if match.problems]
+    if not present:
+        raise NoSuchImage("no-such-image", query, "an image whose blobs are here", ", ".join(f"only the name of {_label(match)}" for match in matches))
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
     return present[0]
+
+
+def _is_absent(match: Image | Container) -> bool:
+    if isinstance(match, Container) or match.config is not None:
+        return False
+    return all(problem.kind == "missing-blob" for problem in match.problems)
 
 
 def _key(match: Image | Container) -> tuple[str, ...]:
@@ -99,4 +113,11 @@ def _label(match: Image | Container) -> str:
 
 
 def _names(images: Sequence[Image]) -> str:
-    return ", ".join(sorted({name for image in images for name in image.names}))
+    """What there is, for someone who asked for something else: names with their platforms, or how many have none."""
+    known: dict[str, list[str]] = {}
+    for image in images:
+        for name in image.names:
+            known.setdefault(name, []).append(image.platform)
+    if not known:
+        return f"{len(images)} images without a name" if images else "no images"
+    return ", ".join(name if len(set(known[name])) == 1 else f"{name} ({', '.join(known[name])})" for name in sorted(known))
