@@ -1,207 +1,22 @@
-"""Pictures of an overlay: the stack as it lies, the layers side by side, one lookup, one layer; and their words."""
+"""Pictures of an overlay: the stack as it lies, the layers side by side, one lookup, one layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
-from ..image import Image
 from ..overlay import Found, Overlay, is_opaque, is_whiteout
-from ..present import printable
-from ..tree import Device, Directory, File, Inode, Symlink, find, walk
+from ..tree import Directory, find
+from .overlay_words import counts, joined, outcome, path_text, told, trace
 from .palette import MONO, PALETTE
 from .picture import Picture
-from .provenance import Line, contested, label, labels, layer_names, layer_story, layers_of, looks, paths_of, step_text
+from .provenance import Line, labels, layer_story, layers_of, looks, paths_of
 from .sheet import LINE, Sheet, fitted, width_of
-from .table import Text, table
 from .words import say
 
-__all__ = [
-    "layer_picture", "stack_table", "listing", "lookup_picture", "mount_words", "panes_picture", "provenance_table",
-    "stack_picture", "trace", "tree_text",
-]
+__all__ = ["layer_picture", "lookup_picture", "panes_picture", "stack_picture"]
 
 # How many names of one layer a picture shows, and how long a shown path may be.
 MOST, LONGEST = 9, 34
-# The marks that decide what is seen; the others are the kernel's bookkeeping.
-ACTING = tuple(f".overlay.{mark}" for mark in ("opaque", "whiteout", "redirect", "metacopy"))
-
-
-# Words
-
-
-def trace(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Text:
-    """A lookup told layer by layer, from the top, and what came out.
-
-    Args:
-        names: In the order of the mount options: lowers topmost first, then the upper.
-    """
-    found = overlay.lookup(path)
-    lines = [_told(overlay, found, look, names) for look in looks(overlay, found)]
-    return Text("\n".join([*lines, outcome(overlay, path, names)]))
-
-
-def _told(overlay: Overlay, found: Found, look, names: Sequence[str]) -> str:
-    """One step as a sentence, with its glyph in front."""
-    glyph = PALETTE[look.style].glyph or " "
-    where = label(overlay, look.layer, names)
-    by = "" if look.by is None else label(overlay, look.by, names)
-    return f"{glyph} {say('overlay.look.' + look.kind, layer=where, path=_shown(found.path), at=_shown(look.at), by=by)}"
-
-
-def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
-    """What a lookup comes to, in one sentence."""
-    found = overlay.lookup(path)
-    steps = looks(overlay, found)
-    shown = _shown(found.path)
-    hidden = [label(overlay, step.layer, names) for step in steps if step.kind == "hidden"]
-    if found.layer is None:
-        ended = next((step for step in steps if step.kind.startswith("whiteout")), None)
-        if ended is not None:
-            return say("overlay.outcome.deleted", path=shown, at=_shown(ended.at), layer=label(overlay, ended.layer, names))
-        cut = next((step for step in steps if step.kind == "hidden"), None)
-        if cut is not None and cut.by is not None:
-            return say("overlay.outcome.cut", path=shown, at=_shown(cut.at), layer=label(overlay, cut.by, names), hidden=_and(hidden))
-        return say("overlay.outcome.nowhere", path=shown)
-    giver = label(overlay, found.layer, names)
-    if len(found.parts) > 1:
-        others = _and([label(overlay, part.layer, names) for part in found.parts])
-        return say("overlay.outcome.merged", path=shown, layers=others, top=giver)
-    return say("overlay.outcome.hides" if hidden else "overlay.outcome.from", path=shown, layer=giver, hidden=_and(hidden))
-
-
-def _and(items: Sequence[str]) -> str:
-    if len(items) < 2:
-        return "".join(items)
-    return say("overlay.and", first=", ".join(items[:-1]), last=items[-1])
-
-
-def _shown(path: str, limit: int = 0) -> str:
-    """A path as it may be shown: safe, and not too long."""
-    text = "/" if path == "." else printable(path)
-    return fitted(text, limit) if limit else text
-
-
-def listing(tree: Directory) -> Text:
-    """A tree as ``ls -l`` would list it, with the marks that decide what is seen.
-
-    A whiteout is what it is on the disk: a character device 0, 0.
-    """
-    rows = []
-    for path, inode in walk(tree):
-        if path != ".":
-            marks = "".join(f"   {name}={value.decode('utf-8', 'replace')}" for name, value in sorted(inode.xattrs.items()) if name.endswith(ACTING))
-            target = f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
-            rows.append((_mode(inode), f"{inode.uid}:{inode.gid}", _size(inode), _shown(path) + "/" * isinstance(inode, Directory) + target + marks))
-    if not rows:
-        return Text(say("overlay.empty"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return Text("\n".join(f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {rest}" for mode, owner, size, rest in rows))
-
-
-def _mode(inode: Inode) -> str:
-    """The ten characters of ``ls -l``."""
-    import stat
-
-    kinds = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "symlink": stat.S_IFLNK, "char": stat.S_IFCHR, "block": stat.S_IFBLK,
-             "fifo": stat.S_IFIFO, "socket": stat.S_IFSOCK}  # fmt: skip
-    return stat.filemode(kinds[inode.type] | inode.mode)
-
-
-def _size(inode: Inode) -> str:
-    if isinstance(inode, Device):
-        return "{}, {}".format(*inode.rdev)
-    return str(inode.size) if isinstance(inode, File) else ""
-
-
-def tree_text(tree: Directory, title: str = ".") -> Text:
-    """A tree drawn with lines, character for character as the program ``tree`` draws it, its unbreakable blanks too."""
-    return Text("\n".join([title, *_branches(tree, "")]))
-
-
-def _branches(directory: Directory, indent: str) -> Iterable[str]:
-    names = sorted(directory.names, key=lambda name: (name.casefold(), name))
-    for name in names:
-        last = name == names[-1]
-        yield f"{indent}{'└── ' if last else '├── '}{printable(name)}"
-        child = directory.names[name]
-        if isinstance(child, Directory):
-            yield from _branches(child, indent + ("    " if last else "│\u00a0\u00a0 "))
-
-
-# Tables
-
-
-def mount_words(command: str):
-    """A mount command word by word: what each word is, and what it does here.
-
-    Raises:
-        Finding: ``wrong-call`` if it is no overlay mount.
-    """
-    from ..kernel.command import parse_mount
-
-    mount = parse_mount(command)
-    options, lowers = mount.options, mount.options.lowerdirs
-    rows = [
-        ("mount", say("overlay.mount.mount")),
-        (f"-t {mount.kind}", say("overlay.mount.type")),
-        (mount.source, say("overlay.mount.source")),
-        (f"lowerdir={':'.join(lowers)}", say("overlay.mount.lowerdir", count=len(lowers), top=lowers[0], bottom=lowers[-1])),
-    ]
-    if options.upperdir is not None:
-        rows += [(f"upperdir={options.upperdir}", say("overlay.mount.upperdir", upper=options.upperdir))]
-        rows += [(f"workdir={options.workdir}", say("overlay.mount.workdir"))]
-    else:
-        rows += [(say("overlay.mount.absent"), say("overlay.mount.readonly"))]
-    rows += [(mount.target, say("overlay.mount.target"))]
-    return table(("", say("overlay.mount.meaning")), [(fitted(word, 48), meaning) for word, meaning in rows])
-
-
-def provenance_table(overlay: Overlay, names: Sequence[str] = ()):
-    """The paths that more than one layer has something to say about: who gives each, and what that hides.
-
-    Args:
-        names: In the order of the mount options.
-    """
-    called = labels(overlay, names)
-    rows = []
-    for path, found, there in contested(overlay):
-        gives = say("overlay.gone") if found.layer is None else f"{called[found.layer]} ({_kind(overlay, found.inode)})"
-        hidden = [f"{called[layer]} ({_kind(overlay, there[layer])})" for layer in sorted(there, reverse=True) if layer not in [part.layer for part in found.parts]]
-        rows.append((_shown(path, 40), gives, ", ".join(hidden)))
-    return table(("", say("overlay.gives"), say("overlay.hidden_others")), rows)
-
-
-def _kind(overlay: Overlay, inode: Inode) -> str:
-    """What an inode is, in a word; whiteouts and opaque directories by their own."""
-    if is_whiteout(inode, overlay.marks):
-        return say("palette.whiteout")
-    if is_opaque(inode, overlay.marks):
-        return say("overlay.kind.opaque")
-    return say(f"overlay.kind.{inode.type}")
-
-
-def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[str] = ()):
-    """One row a layer, the top of the stack first: what it does to the layers beneath, and how much of it is still seen.
-
-    Args:
-        image: Gives the names and the build steps.
-        names: In the order of the mount options, where there is no image.
-    """
-    called = labels(overlay, layer_names(image) if image is not None else names)
-    columns = [say(f"overlay.column.{key}") for key in ("adds", "changes", "deletes", "hidden", "seen")]
-    rows = []
-    for layer in reversed(range(len(called))):
-        story = layer_story(overlay, layer)
-        step = [step_text(printable(image.layers[layer].history.created_by))] if image is not None and image.layers[layer].history else []
-        rows.append((called[layer], *step, *_counts(story)))
-    return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
-
-
-def _counts(story: Sequence[Line]) -> tuple[int, ...]:
-    changes = [line.change for line in story]
-    gone = sum(line.fate.kind == "hidden" for line in story)
-    seen = sum(line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story)
-    return changes.count("added"), changes.count("changed"), changes.count("removed") + changes.count("emptied"), gone, seen
 
 
 # The stack as it lies
@@ -218,7 +33,7 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "",
     sheet = Sheet("stack")
     called, roots = labels(overlay, names), layers_of(overlay)
     provenance = overlay.provenance()
-    left, width = 74, 470
+    left, width = 74, 448
     y = top = 30.0
     for layer in reversed(range(len(roots))):
         y = _layer_box(sheet, overlay, layer, called[layer], left, y, width, path) + 12
@@ -226,12 +41,12 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "",
     sheet.arrow(52, bottom - 4, 52, top + 4)
     sheet.text(2, top, say("overlay.top"))
     sheet.text(2, bottom - 20, say("overlay.bottom"))
-    _merged_box(sheet, overlay, called, provenance, left + width + 86, top, 312, max(bottom - top, 60), target, path)
+    _merged_box(sheet, overlay, called, provenance, left + width + 86, top, 300, max(bottom - top, 60), target, path)
     sheet.arrow(left + width + 10, top + 24, left + width + 76, top + 24, "merged")
     sheet.text(left + width + 2, top - 8, say("overlay.looking_down"), width=84, middle=True)
     _order(sheet, overlay, called, left, bottom + 16)
     shown = [path for path in provenance if path != "."]
-    alt = say("overlay.stack.alt", count=len(roots), stack=_and(list(reversed(called))), shown=len(shown))
+    alt = say("overlay.stack.alt", count=len(roots), stack=joined(list(reversed(called))), shown=len(shown))
     return Picture(sheet.dot, alt, _stack_text(overlay, called, provenance, target))
 
 
@@ -260,7 +75,7 @@ def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]
         style = _style(overlay, line)
         glyph = PALETTE[style].glyph + " " if style in ("hidden", "whiteout", "opaque") else ""
         style = "equal" if style == "plain" and line.path == path else style
-        chips.append((glyph + _shown(line.path, LONGEST) + "/" * isinstance(line.inode, Directory), style))
+        chips.append((glyph + path_text(line.path, LONGEST) + "/" * isinstance(line.inode, Directory), style))
     if len(story) > MOST:
         chips.append((say("overlay.more", count=len(story) - MOST), "plain"))
     return chips
@@ -286,7 +101,7 @@ def _flow(widths: Sequence[float], room: float) -> tuple[list[tuple[float, int]]
     return places, row + 1 if widths else 0
 
 
-def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y: float, width: float, height: float, target: str, lit: str) -> None:
+def _merged_box(sheet: Sheet, overlay: Overlay, called: Sequence[str], provenance: Mapping[str, int], x: float, y: float, width: float, height: float, target: str, lit: str) -> None:
     paths = [path for path in provenance if path != "."]
     shown = paths[: MOST + 3]
     height = max(height, 38 + 31 * len(shown) + (24 if len(paths) > len(shown) else 0))
@@ -294,7 +109,7 @@ def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y:
     sheet.text(x + 12, y + 6, f"{PALETTE['merged'].glyph} {say('palette.merged')}   {target}")
     for row, path in enumerate(shown):
         layer = provenance[path]
-        name = _shown(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
+        name = path_text(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
         sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "equal" if path == lit else "plain")
         role = _role(overlay, layer)
         sheet.box(x + 170, y + 34 + row * 31, width - 182, 25, f"{PALETTE[role].glyph} {fitted(called[layer], 12)}", role, title=f"{name}: {called[layer]}")
@@ -302,27 +117,27 @@ def _merged_box(sheet: Sheet, overlay: Overlay, called, provenance, x: float, y:
         sheet.text(x + 12, y + 34 + len(shown) * 31, say("overlay.more", count=len(paths) - len(shown)))
 
 
-def _order(sheet: Sheet, overlay: Overlay, called, x: float, y: float) -> None:
+def _order(sheet: Sheet, overlay: Overlay, called: Sequence[str], x: float, y: float) -> None:
     """The text of ``lowerdir=`` under the stack, and which of its ends is the top."""
     lowers = list(reversed(called[: len(overlay.lowerdirs)]))
     text = f"lowerdir={':'.join(lowers)}"
     fits = len(text) <= 60
     text = text if fits else f"lowerdir={lowers[0]}:…:{lowers[-1]}"
-    sheet.text(x, y, text, face=MONO, width=470)
+    sheet.text(x, y, text, face=MONO, width=448)
     end = x + (len(text) - len(lowers[-1])) * 7.85
     sheet.text(x + 9 * 7.85, y + LINE, "↑ " + say("overlay.top_end"))
     if len(lowers) > 1:
         sheet.text(max(end, x + 9 * 7.85 + 72), y + LINE, "↑ " + say("overlay.bottom_end"))
 
 
-def _stack_text(overlay: Overlay, called, provenance, target: str) -> str:
+def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str, int], target: str) -> str:
     lines = []
     for layer in reversed(range(len(called))):
         role = _role(overlay, layer)
         texts = [text for text, _ in _chips(overlay, layer)]
         lines.append(f"{PALETTE[role].glyph} {say('palette.' + role)} {called[layer]}: {', '.join(texts) or say('overlay.empty')}")
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
-    shown = [f"{_shown(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
+    shown = [f"{path_text(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
     more = [say("overlay.more", count=len(shown) - MOST - 3)] if len(shown) > MOST + 3 else []
     lines.append(f"{PALETTE['merged'].glyph} {say('palette.merged')} {target}: {', '.join(shown[: MOST + 3] + more)}")
     return "\n".join(lines)
@@ -345,7 +160,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
     if path and path != "." and path not in paths:
         paths.append(path)
     shown = paths[: MOST * 2]
-    wide = min(170.0, (940 - 20 - 24 * 2) / (len(order) + 1) - 10)
+    wide = min(170.0, (900 - 20 - 24 * 2) / (len(order) + 1) - 10)
     columns, x = {}, 10.0
     for place, layer in enumerate([*order, -1]):
         if place and layer in (-1, len(overlay.lowerdirs)):
@@ -363,7 +178,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
     for row, each in enumerate(shown):
         y = 66 + row * 31
         if each == path:
-            sheet.box(4, y - 3, x + wide + 2, 31, "", "equal", title=_shown(path))
+            sheet.box(4, y - 3, x + wide + 2, 31, "", "equal", title=path_text(path))
         for layer, x in columns.items():
             _cell(sheet, overlay, found[each], each, layer, x + 8, y, wide - 16, room)
     lines = []
@@ -371,26 +186,26 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         y = 66 + 31 * len(shown) + 22
         lines = trace(overlay, path, names).splitlines()
         for number, line in enumerate(lines):
-            sheet.text(10, y + number * 22, fitted(line, 116), width=920, face=MONO)
-    alt = outcome(overlay, path, names) if path else say("overlay.panes.alt", layers=_and([called[layer] for layer in order]), count=len(shown))
+            sheet.text(10, y + number * 22, fitted(line, 112), width=890, face=MONO)
+    alt = outcome(overlay, path, names) if path else say("overlay.panes.alt", layers=joined([called[layer] for layer in order]), count=len(shown))
     return Picture(sheet.dot, alt, _panes_text(overlay, called, order, shown, found, lines))
 
 
 def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, str] | None:
     """What one layer, or the merged view, has at a path: the text and its style; None if there is nothing."""
     if layer == -1:
-        return None if found.inode is None else (_shown(path), _role(overlay, found.layer))
+        return None if found.inode is None else (path_text(path), _role(overlay, found.layer))
     inode = find(layers_of(overlay)[layer], path)
     if inode is None:
         return None
     seen = next((step for step in looks(overlay, found) if step.layer == layer), None)
     if seen is not None and seen.style == "hidden":
-        return f"{PALETTE['hidden'].glyph} {_shown(path)}", "hidden"
+        return f"{PALETTE['hidden'].glyph} {path_text(path)}", "hidden"
     if is_whiteout(inode, overlay.marks):
-        return f"{PALETTE['whiteout'].glyph} {_shown(path)}", "whiteout"
+        return f"{PALETTE['whiteout'].glyph} {path_text(path)}", "whiteout"
     if is_opaque(inode, overlay.marks):
-        return f"{PALETTE['opaque'].glyph} {_shown(path)}", "opaque"
-    return _shown(path), "plain"
+        return f"{PALETTE['opaque'].glyph} {path_text(path)}", "opaque"
+    return path_text(path), "plain"
 
 
 def _cell(sheet: Sheet, overlay: Overlay, found: Found, path: str, layer: int, x: float, y: float, width: float, room: int) -> None:
@@ -399,7 +214,9 @@ def _cell(sheet: Sheet, overlay: Overlay, found: Found, path: str, layer: int, x
         sheet.box(x, y, width, 25, fitted(mark[0], room - 1), mark[1], middle=True, title=mark[0])
 
 
-def _panes_text(overlay: Overlay, called, order, shown, found, lines) -> str:
+def _panes_text(
+    overlay: Overlay, called: Sequence[str], order: Sequence[int], shown: Sequence[str], found: Mapping[str, Found], lines: Sequence[str]
+) -> str:
     heads = [*(called[layer] for layer in order), say("palette.merged")]
     rows = [[(_mark(overlay, found[path], path, layer) or ("",))[0] for layer in [*order, -1]] for path in shown]
     for row, path in zip(rows, shown):
@@ -424,15 +241,15 @@ def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Pi
     found = overlay.lookup(path)
     steps = looks(overlay, found)
     called = labels(overlay, names)
-    stop = next((row for row, step in enumerate(steps) if step.by is not None), len(steps))
+    stop = next((row + 1 for row, step in enumerate(steps) if step.stops), len(steps))
     for row, step in enumerate(steps):
         y = 34 + row * 32
         sheet.box(74, y, 170, 27, f"{PALETTE[_role(overlay, step.layer)].glyph} {fitted(called[step.layer], 16)}", _role(overlay, step.layer))
-        words = _told(overlay, found, step, names).partition(": ")[2] or _told(overlay, found, step, names)
-        sheet.box(254, y, 670, 27, fitted(f"{PALETTE[step.style].glyph} {words}".strip(), 80), step.style, title=words)
+        words = told(overlay, found, step, names).partition(": ")[2] or told(overlay, found, step, names)
+        sheet.box(254, y, 650, 27, fitted(f"{PALETTE[step.style].glyph} {words}".strip(), 78), step.style, title=words)
     sheet.arrow(52, 30, 52, 34 + max(stop, 1) * 32 - 6)
-    sheet.text(2, 6, f"{say('overlay.looking_for')} {_shown(found.path, 90)}", width=900)
-    sheet.text(2, 34 + len(steps) * 32 + 6, fitted(outcome(overlay, path, names), 110), width=920)
+    sheet.text(2, 6, f"{say('overlay.looking_for')} {path_text(found.path, 90)}", width=890)
+    sheet.text(2, 34 + len(steps) * 32 + 6, fitted(outcome(overlay, path, names), 108), width=900)
     return Picture(sheet.dot, outcome(overlay, path, names), str(trace(overlay, path, names)))
 
 
@@ -455,25 +272,27 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     sheet.text(10, 6, say("overlay.top"))
     sheet.text(10, 34 + len(called) * 26 + 2, say("overlay.bottom"))
     story = [line for line in layer_story(overlay, layer) if line.change != "same"]
-    sheet.text(190, 6, f"{called[layer]}   {step}", width=740)
+    sheet.text(190, 6, f"{called[layer]}   {step}", width=700)
     for row, line in enumerate(story[: MOST * 2]):
         style = _style(overlay, line)
-        sheet.box(190, 34 + row * 30, 740, 25, fitted(_line_text(line, called), 90), "lower" if style == "plain" else style)
+        sheet.box(190, 34 + row * 30, 714, 25, fitted(_line_text(line, called, style), 86), "lower" if style == "plain" else style)
     rest = len(story) - MOST * 2
     if rest > 0:
         sheet.text(190, 34 + MOST * 2 * 30 + 2, say("overlay.more", count=rest))
     if not story:
         sheet.text(190, 38, say("overlay.layer.nothing"))
-    gives, changes, takes, hidden, _ = _counts(story)
+    gives, changes, takes, hidden, _ = counts(story)
     alt = say("overlay.layer.alt", layer=called[layer], adds=gives, changes=changes, deletes=takes, hidden=hidden)
-    lines = [f"{called[layer]}  {step}".rstrip(), *(_line_text(line, called) for line in story)]
+    lines = [f"{called[layer]}  {step}".rstrip(), *(_line_text(line, called, _style(overlay, line)) for line in story)]
     return Picture(sheet.dot, alt, "\n".join(lines if story else [*lines, say("overlay.layer.nothing")]))
 
 
-def _line_text(line: Line, called: Sequence[str]) -> str:
+def _line_text(line: Line, called: Sequence[str], style: str) -> str:
     """One entry of a layer: its sign, its path, what it does, and what hides it."""
     sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": PALETTE["opaque"].glyph}[line.change]
-    text = f"{sign} {_shown(line.path, 46)}{'/' * isinstance(line.inode, Directory)}  {say('overlay.layer.' + line.change)}"
+    if style == "opaque" and line.change != "emptied":
+        sign += " " + PALETTE["opaque"].glyph
+    text = f"{sign} {path_text(line.path, 46)}{'/' * isinstance(line.inode, Directory)}  {say('overlay.layer.' + line.change)}"
     if line.fate.kind == "hidden" and line.fate.by is not None:
         text += f", {say('overlay.layer.hidden', layer=called[line.fate.by])}"
     return text

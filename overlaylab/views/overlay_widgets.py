@@ -12,7 +12,8 @@ from ..kernel.mount import MountOptions
 from ..overlay import Overlay
 from ..present import printable
 from ..tree import Directory
-from .overlay import layer_picture, lookup_picture, outcome, stack_picture
+from .overlay import layer_picture, lookup_picture, stack_picture
+from .overlay_words import outcome
 from .panel import Panel
 from .picture import Picture, new_graph
 from .provenance import layer_names, paths_of, step_text

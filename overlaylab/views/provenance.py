@@ -85,20 +85,31 @@ class Look:
     at: str
     by: int | None = None
 
+    @property
+    def stops(self) -> bool:
+        """Whether the search ended here."""
+        return self.kind in STOPS
+
+
+# What ends a search.
+STOPS = {"file", "whiteout", "whiteout-above", "opaque", "cuts", "cuts-opaque", "other-type"}
+
 
 def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
     """What a lookup met in each layer, topmost first."""
     roots = layers_of(overlay)
     # A layer above that lacks the name itself, but ended the search because of a directory on the way.
-    enders = {seen.by: seen for seen in found.trace if seen.verdict is Verdict.HIDDEN and seen.path != found.path}
+    enders = {seen.by: seen for seen in found.trace if seen.verdict is Verdict.HIDDEN and seen.path != found.path and seen.reason != Directory.type}
     steps = []
     for seen in found.trace:
         ender = enders.get(seen.layer)
-        if seen.verdict is Verdict.ABSENT and ender is not None:
+        if ender is not None and (seen.verdict is Verdict.ABSENT or seen.reason == Directory.type):
             kind = "cuts-opaque" if ender.reason == "opaque" else "cuts"
             steps.append(Look(seen.layer, kind, "opaque", ender.path))
         else:
             steps.append(_look(overlay, found, seen, find(roots[seen.layer], found.path)))
+        if steps[-1].kind.startswith("absent") and any(step.stops for step in steps):
+            steps[-1] = replace(steps[-1], kind="unasked")
     return tuple(steps)
 
 
@@ -110,6 +121,8 @@ def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> Lo
         case Verdict.WHITEOUT:
             return Look(seen.layer, "whiteout" + above, "whiteout", seen.path)
         case Verdict.HIDDEN:
+            if seen.reason == Directory.type and seen.path == found.path and inode is not None:
+                return Look(seen.layer, "other-type", "hidden", seen.path, seen.by)
             kind = "unasked" if inode is None else "stale" if is_whiteout(inode, overlay.marks) else "hidden"
             return Look(seen.layer, kind, "plain" if inode is None else "hidden", seen.path, seen.by)
     role = "upper" if overlay.upperdir is not None and seen.layer == len(overlay.lowerdirs) else "lower"

@@ -11,7 +11,7 @@ from ..kernel.mount import ROOT, KernelView, MountOptions, fit, mounted_view
 from ..kernel.record import recorded
 from ..overlay import USER, Overlay
 from ..tree import Directory, File, entry, walk
-from .overlay import _shown
+from .overlay_words import path_text
 from .table import Text, table
 from .words import say
 
@@ -47,7 +47,7 @@ class Sides:
         """One line for each path on which the two disagree."""
         ours, theirs = _entries(self.overlay.merged(), self.overlay.marks), _entries(self.view.merged)
         return tuple(
-            say("sides.differs", path=_shown(path), ours=ours.get(path), theirs=theirs.get(path))
+            say("sides.differs", path=path_text(path), ours=ours.get(path), theirs=theirs.get(path))
             for path in sorted({*ours, *theirs})
             if ours.get(path) != theirs.get(path)
         )
@@ -55,7 +55,7 @@ class Sides:
     def table(self) -> Any:
         """What the two show at each path: a file's text, or the type of what is no short file."""
         ours, theirs = dict(walk(self.overlay.merged())), dict(walk(self.view.merged))
-        rows = [(_shown(path), _content(ours.get(path)), _content(theirs.get(path))) for path in sorted({*ours, *theirs} - {"."})]
+        rows = [(path_text(path), _content(ours.get(path)), _content(theirs.get(path))) for path in sorted({*ours, *theirs} - {"."})]
         return table(("", say("sides.ours"), say("sides.theirs")), rows)
 
     @property

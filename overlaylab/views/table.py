@@ -10,6 +10,9 @@ from typing import Any
 
 __all__ = ["Table", "Text", "table"]
 
+# JupyterLab sets cells to the right, which suits numbers only.
+LEFT = 'style="text-align: left"'
+
 
 class Text(str):
     """Text that a notebook shows as it is, with its lines, not as a quoted string."""
@@ -43,9 +46,9 @@ class Table:
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *self.columns))
+        head = "".join(f"<th {LEFT}>{html.escape(name)}</th>" for name in ("", *self.columns))
         body = "".join(
-            f"<tr><th>{html.escape(str(name))}</th>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
+            f"<tr><th {LEFT}>{html.escape(str(name))}</th>" + "".join(f"<td {LEFT}>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
             for name, row in zip(self.index, self.rows)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -84,7 +87,7 @@ def _frame_class(pandas: Any) -> type:
         def _repr_html_(self) -> str | None:
             with pandas.option_context(*options):
                 shown = super()._repr_html_()
-            return shown and shown.replace("<td>", '<td style="text-align: left">').replace('text-align: right;', "text-align: left;")
+            return shown and shown.replace("<td>", f"<td {LEFT}>").replace("<th>", f"<th {LEFT}>").replace("text-align: right;", "text-align: left;")
 
     Frame.__name__ = Frame.__qualname__ = "DataFrame"
     return Frame
