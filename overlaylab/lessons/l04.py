@@ -37,7 +37,7 @@ def order(value: Any) -> Any:
 def number(value: Any) -> Any:
     """A number of a layer: 3, "3" or "layer 3"."""
     text = str(value).lower().removeprefix("layer").strip()
-    return int(text) if text.isdecimal() else value
+    return int(text) if text.isdecimal() else text
 
 
 # Who gives Menu?

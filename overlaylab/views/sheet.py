@@ -6,6 +6,8 @@ the right and y downwards, all in pixels.
 
 from __future__ import annotations
 
+from graphviz import nohtml
+
 from .palette import INK, MONO, PALETTE, SANS, Style, hue
 from .picture import new_graph
 
@@ -89,7 +91,7 @@ class Sheet:
         self._names.add(name)
         label = text.replace("\\", "\\\\") + ("" if middle else "\\l")
         self._graph.node(
-            _quotable(name), label if text else "", pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
+            _quotable(name), nohtml(label if text else ""), pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
             width=f"{width / 72:.3f}", height=f"{height / 72:.3f}", fixedsize="true", **attributes,
         )  # fmt: skip
         return _quotable(name)
@@ -97,4 +99,4 @@ class Sheet:
 
 def _quotable(name: str) -> str:
     """A node's name that Graphviz takes as it is: a colon would name a port."""
-    return name.replace("\\", "\\\\").replace(":", "꞉")
+    return nohtml(name.replace("\\", "\\\\").replace(":", "꞉"))
