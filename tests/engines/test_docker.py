@@ -125,8 +125,10 @@ def test_names_and_prefixes_find_what_docker_finds(docker, seen):
 
 
 def test_an_ambiguous_prefix_is_refused_as_docker_refuses_it(docker, seen):
-    digits = [image["id"].removeprefix("sha256:")[0] for image in seen["images"]]
-    twice = next(digit for digit in digits if digits.count(digit) > 1)
+    layers = {}
+    for image in seen["images"]:
+        layers.setdefault(image["id"].removeprefix("sha256:")[0], set()).add(tuple(image["diff_ids"]))
+    twice = next(digit for digit, several in layers.items() if len(several) > 1)
     assert docker.try_docker("image", "inspect", twice).returncode != 0
     (problem,) = overlaylab("tree", docker.root, twice, status=2)["problems"]
     assert problem["kind"] == "ambiguous-image"
@@ -323,6 +325,18 @@ def test_an_image_with_several_names_is_saved_with_all_that_were_asked_for(docke
     assert sorted(image["names"] for image in images) == [["kit/app:latest", "localhost:5000/team/app:v1.2"], ["kit/sibling:1"]]
 
 
+def test_config_digests_are_the_ids(docker, saved):
+    """The image ID is the digest of bytes that both keep."""
+    store = open_store(saved)
+    for image in store.images():
+        raw = (docker.root / f"image/overlay2/imagedb/content/sha256/{image.id[7:]}").read_bytes()
+        assert image.config.raw == raw
+        assert image.id == "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+# What changes the store, last
+
+
 def test_a_loaded_image_keeps_its_layers(docker, saved, seen):
     """Remove and load: the same chain_ids lie in new folders, and no build step is known any more."""
     before = by_name(seen, "kit/imported:1")
@@ -335,10 +349,15 @@ def test_a_loaded_image_keeps_its_layers(docker, saved, seen):
     assert different(but_root(tree(saved, "kit/imported:1")), but_root(tree(docker.root, "kit/imported:1"))) == {}
 
 
-def test_config_digests_are_the_ids(docker, saved):
-    """The image ID is the digest of bytes that both keep."""
-    store = open_store(saved)
-    for image in store.images():
-        raw = (docker.root / f"image/overlay2/imagedb/content/sha256/{image.id[7:]}").read_bytes()
-        assert image.config.raw == raw
-        assert image.id == "sha256:" + hashlib.sha256(raw).hexdigest()
+def test_a_container_outlives_its_image(docker, told):
+    """Docker removes the config and keeps the layers that a container stands on."""
+    answer = next(answer for answer in told.values() if answer.get("Name") == "/done")
+    before = tree(docker.root, "done")
+    docker.docker("rmi", "--force", "kit/sibling:1")
+    assert docker.try_docker("image", "inspect", answer["Image"]).returncode != 0
+    after = overlaylab("inspect", docker.root)
+    assert answer["Image"] not in [image["id"] for image in after["images"]]
+    assert container_called(after, "done")["image_id"] == answer["Image"]
+    assert (after["problems"], after["unowned_directories"]) == ([], [])
+    assert different(before, tree(docker.root, "done")) == {}
+    assert overlaylab("verify", docker.root, "done")["ok"]
