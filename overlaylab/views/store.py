@@ -20,6 +20,7 @@ from ..readers.docker_root import DRIVER, DockerRoot
 from ..readers.shipped import Visit
 from ..readers.walk import Step, Walk, follow
 from ..select import select
+from .chips import DigestTable
 from .palette import MONO, PALETTE
 from .panel import Panel
 from .picture import Picture
@@ -27,7 +28,7 @@ from .sheet import LINE, Sheet
 from .table import Text, table
 from .words import say
 
-__all__ = ["PathFinder", "layerdb_picture", "mount_picture", "walk_picture", "folders_table", "tell_visit", "walk_table"]
+__all__ = ["PathFinder", "folders_table", "layerdb_picture", "mount_picture", "tell_visit", "walk_picture", "walk_table"]
 
 # The glyph that goes with a chip: computed by a hash, drawn by lot, put together from other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
@@ -179,14 +180,14 @@ def walk_table(walk: Walk) -> Any:
     return table(("", "step", "read", "found", "where the name comes from"), rows)
 
 
-def folders_table(store: DockerRoot, query: str) -> Any:
+def folders_table(store: DockerRoot, query: str) -> DigestTable:
     """An image's layers, topmost first as they lie: three names each, and what made them."""
     image = select(store, query)
     rows = [
-        (layer.position + 1, short(layer.diff_id), short(layer.chain_id), short(layer.directory or "?"), _size(store, layer.chain_id), _made_by(layer))
+        (layer.position + 1, layer.diff_id, layer.chain_id, f"□ {short(layer.directory or '?')}…", _size(store, layer.chain_id), _made_by(layer))
         for layer in reversed(image.layers)
     ]
-    return table(("layer", "diff_id", "chain_id", "cache-id", "size", "made by"), rows)
+    return DigestTable.of(("layer", "diff_id", "chain_id", "cache-id", "size", "made by"), rows)
 
 
 def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
@@ -196,7 +197,7 @@ def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
         return None
 
 
-def _made_by(layer: Any, width: int = 44) -> str:
+def _made_by(layer: Any, width: int = 32) -> str:
     text = printable(layer.history.created_by if layer.history else "").removeprefix("/bin/sh -c ").removeprefix("#(nop) ")
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -225,7 +226,7 @@ def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]
         sheet.chip(10, row * 28 + 5, name)
         lines.append(f"{glyph} {name}  {_owner(owner)}")
     found = [owners[name][0] for name in names if name in owners]
-    known = ", ".join(say("store.listing_known", count=found.count(image), image=image) for image in images)
+    known = ", ".join(say("store.listing_known", count=found.count(image), image=printable(image)) for image in images)
     return Picture(sheet.dot, say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)), "\n".join(lines))
 
 
