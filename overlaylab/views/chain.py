@@ -107,7 +107,7 @@ def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], n
     for row, (kind, text) in enumerate(_parts(diff_ids, chain, number)):
         y = 8 + row * 25
         if not kind:
-            sheet.text(14, y, text)
+            sheet.text(14, y, text, width=len(text) * CHAR)
         elif kind == "␣":
             sheet.box(128, y - 1, 26, 22, kind, "equal", middle=True)
             sheet.text(162, y, text)

@@ -71,7 +71,7 @@ def _plain(cell: Any) -> str:
     if isinstance(cell, Digest):
         return brief(cell)
     if isinstance(cell, tuple):
-        return ", ".join(map(_plain, cell[:1])) + (f", +{len(cell) - 1}" if len(cell) > 1 else "")
+        return ", ".join(map(_plain, cell))
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
 
 

@@ -53,11 +53,16 @@ def _values(document: Any, name: str) -> Iterable[Any]:
 
 
 def _value(name: str, value: Any) -> Any:
+    """A value for the table: lists as lines, nested settings cut."""
     if name == "history":
-        return say("config.steps", count=len(value))
+        return say("config.steps", count=len(value)) if value else say("config.no_steps")
     if name == "rootfs.diff_ids":
         return tuple(DiffID(digest) for digest in value)
-    return cut(json.dumps(value, ensure_ascii=False), 56)
+    if isinstance(value, list):
+        return tuple(json.dumps(item, ensure_ascii=False) for item in value)
+    if name == "config.Labels" and value:
+        return tuple(f"{key} = {text}" for key, text in value.items())
+    return cut(json.dumps(value, ensure_ascii=False), 40)
 
 
 def writing_table(raw: bytes) -> DigestTable:

@@ -48,9 +48,12 @@ PALETTE: dict[str, Style] = {
 
 
 def hue(digest: str) -> str:
-    """The colour of a digest's chip: from its first byte, so that equal digests look equal everywhere."""
+    """The colour of a digest's chip: from its first byte, so that equal digests look equal everywhere.
+
+    Neighbouring bytes get colours far apart: the golden ratio spreads them over the circle.
+    """
     import colorsys
 
     digits = digest.partition(":")[2] or digest
-    red, green, blue = colorsys.hls_to_rgb(int(digits[:2], 16) / 256, 0.55, 0.55)
+    red, green, blue = colorsys.hls_to_rgb(int(digits[:2], 16) * 0.618034 % 1, 0.55, 0.55)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import re
 import shutil
@@ -33,6 +34,8 @@ def _renderer() -> Callable[[str], str] | None:
     for way in (_in_process, _program):
         draw = way()
         if draw is not None:
+            # Let go before Python takes its modules apart, or wasmtime complains at the end.
+            atexit.register(_renderer.cache_clear)
             return draw
     return None
 
