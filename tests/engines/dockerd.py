@@ -59,6 +59,7 @@ class Dockerd:
             self._client("kill", *running)
         for process in reversed(self._processes):
             end(process)
+        end_shims(f"{self.folder}/containerd.sock")
         unmount_below(self.folder)
 
     def docker(self, *arguments, stdin=None):
@@ -81,7 +82,9 @@ class Dockerd:
         # What dockerd starts in turn (runc, shims) lies where a user's search path may not lead.
         path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
         with (self.folder / f"{name}.log").open("w") as log:
-            process = subprocess.Popen([tiers.tool(name), *arguments], stdout=log, stderr=log, env=os.environ | {"PATH": path})
+            # In a session of its own, so that a Ctrl-C reaches us alone, and we can end things in order.
+            command = [tiers.tool(name), *arguments]
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PATH": path}, start_new_session=True)
         self._processes.append(process)
 
     def _check(self):
@@ -125,6 +128,17 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def end_shims(address):
+    """End what containerd leaves behind for its containers if it had no time; known by our own socket's name."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"containerd-shim" in words[0] and address.encode() in words:
+            os.kill(int(folder.name), signal.SIGTERM)
 
 
 def mounts():
