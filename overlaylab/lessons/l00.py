@@ -9,7 +9,7 @@ from ..exercises import exercise
 from ..readers.docker_root import DockerRoot
 from ..readers.page import page
 from ..readers.shipped import shipped_root
-from ..readers.walk import ls
+from ..readers.walk import cat, ls
 
 __all__: list[str] = []
 
@@ -41,7 +41,7 @@ exercise(
 def lines() -> int:
     """How many lines ``docker image list`` prints: one for each name, and one for an image that has neither name nor child."""
     folder = "image/overlay2/imagedb/metadata/sha256"
-    parents = {root().place.read(f"{folder}/{name}/parent").decode().strip() for name in ls(root(), folder) if "parent" in ls(root(), f"{folder}/{name}")}
+    parents = {cat(root(), f"{folder}/{name}/parent") for name in ls(root(), folder) if "parent" in ls(root(), f"{folder}/{name}")}
     return sum(len(image.names) or image.id not in parents for image in root().images())
 
 

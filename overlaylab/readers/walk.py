@@ -18,8 +18,9 @@ from ..errors import Finding
 from ..image import Container, Image, Store
 from ..present import printable
 from ..select import familiar, select
-from ..tree import Directory, Symlink, walk
+from ..tree import Directory, File, Inode, Symlink, walk
 from .docker_root import DRIVER, DockerRoot
+from .place import Place
 
 __all__ = ["Step", "Walk", "cat", "follow", "layer_size", "ls"]
 
@@ -124,7 +125,8 @@ def _name_step(store: DockerRoot, image: Image, query: str) -> Step:
     names = {*image.names, *image.references}
     for name in (query, familiar(query)):
         if name in names:
-            return Step(key="name", path=f"{DB}/repositories.json", content=f"{json.dumps(name)}: {json.dumps(image.id)}", found=image.id, origin="hash")
+            line = f"{json.dumps(name)}: {json.dumps(image.id)}"
+            return Step(key="name", path=f"{DB}/repositories.json", content=line, found=image.id, origin="hash")
     folder = f"{DB}/imagedb/content/{image.id.algorithm}"
     prefix = query.rpartition(":")[2]
     content = "\n".join(name for name in ls(store, folder) if name.startswith(prefix))
@@ -204,10 +206,19 @@ def layer_size(folder: Directory) -> int:
     count nothing.
     """
     inodes = {id(inode): inode for _, inode in walk(folder)}.values()
-    return sum(len(inode.target.encode("utf-8", "surrogateescape")) if isinstance(inode, Symlink) else getattr(inode, "size", 0) for inode in inodes)
+    return sum(_length(inode) for inode in inodes)
 
 
-def _place(store: Store):
+def _length(inode: Inode) -> int:
+    match inode:
+        case File():
+            return inode.size
+        case Symlink():
+            return len(inode.target.encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _place(store: Store) -> Place:
     if not isinstance(store, DockerRoot):
         raise Finding("wrong-call", "ls and cat", "a Docker data root", store.kind)
     return store.place

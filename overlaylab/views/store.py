@@ -306,14 +306,15 @@ class PathFinder(Panel):
         self.store = store
         names = sorted({name for image in store.images() if image.layers for name in image.names})
         style = {"description_width": "initial"}
-        options = [(printable(name), name) for name in names]
-        self.image = ipywidgets.Dropdown(description=say("finder.image"), options=options, value=query if query in names else names[0] if names else None, style=style)
+        options, chosen = [(printable(name), name) for name in names], query if query in names else next(iter(names), None)
+        self.image = ipywidgets.Dropdown(description=say("finder.image"), options=options, value=chosen, style=style)
         self.query = ipywidgets.Text(
             description=say("finder.query"), placeholder=say("finder.query_hint"), value="" if query in names else query,
             continuous_update=True, style=style, layout=ipywidgets.Layout(width="16em"),
         )
-        self.layer = ipywidgets.BoundedIntText(description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=ipywidgets.Layout(width="8em"))
-        self.down, self.up = (ipywidgets.Button(description=say(f"finder.{key}"), layout=ipywidgets.Layout(width="auto")) for key in ("down", "up"))
+        narrow, fitting = ipywidgets.Layout(width="8em"), ipywidgets.Layout(width="auto")
+        self.layer = ipywidgets.BoundedIntText(description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=narrow)
+        self.down, self.up = (ipywidgets.Button(description=say(f"finder.{key}"), layout=fitting) for key in ("down", "up"))
         self._to_top()
         super().__init__([self.image, self.query, self.layer, self.down, self.up])
         self.image.observe(self._chosen, "value")
@@ -366,5 +367,5 @@ def _no_way(finding: InputError) -> Picture:
     found = f"\n{printable(problem.where)}: {printable(problem.found)}" if problem.found else ""
     sheet = Sheet("none")
     sheet.box(0, 0, 12 + 8 * len(alt), 40, "", "whiteout", title=alt)
-    sheet.text(12, 10, alt)
+    sheet.text(12, 10, alt, width=8 * len(alt))
     return Picture(sheet.dot, alt, alt + found)

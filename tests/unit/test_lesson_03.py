@@ -187,7 +187,11 @@ def test_what_is_typed_counts_and_a_choice_takes_it_back(finder):
     assert finder.picture.alt.startswith("kit/web:latest, layer 13 of 13")
 
 
-@pytest.mark.parametrize(("query", "why"), [("f", "fits several"), ("zz", "no image or container"), ("\x1b[31m", "no image or container"), ("a" * 500, "no image")])
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [("f", "fits several"), ("zz", "no image or container"), ("\x1b[31m", "no image or container"), ("a" * 500, "no image or container")],
+    ids=["ambiguous", "nothing", "control", "long"],
+)
 def test_where_there_is_no_way_the_finder_says_why(finder, query, why):
     finder.query.value = query
 

@@ -189,7 +189,8 @@ def test_the_page_lists_three_images_while_docker_info_counts_two():
 
 
 def test_ages_and_sizes_of_the_list():
-    assert [(image.created, image.size) for image in page.images] == [("2 months ago", "133MB"), ("3 months ago", "1.24MB"), ("6 months ago", "13.3kB")]
+    assert [image.created for image in page.images] == ["2 months ago", "3 months ago", "6 months ago"]
+    assert [image.size for image in page.images] == ["133MB", "1.24MB", "13.3kB"]
 
 
 def test_a_count_of_images_counts_configs_and_not_names(root):

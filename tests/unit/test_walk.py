@@ -1,6 +1,7 @@
 """The walk through a data root: every step read from a file, the same as what the real Docker recorded."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -252,6 +253,27 @@ def test_a_visit_finds_the_shipped_root():
     seen = visit(str(realdata.SHIPPED))
 
     assert (seen.store.kind, seen.why) == ("docker-root", "")
+
+
+def test_a_folder_is_walked_like_a_tar_of_it(root, tmp_path):
+    """What a live data root gives: the same steps, read from files on the disk."""
+
+    def bookkeeping(member, path):
+        return member if "/diff/" not in f"{member.name}/" or member.name.endswith("/diff") else None
+
+    try:
+        with tarfile.open(realdata.SHIPPED) as archive:
+            archive.extractall(tmp_path, filter=bookkeeping)
+    except OSError as error:
+        pytest.skip(f"this machine cannot unpack symlinks: {error}")
+    store = open_store(tmp_path)
+
+    for query in (APP, "kit/base:1", "8b74"):
+        assert follow(store, query).steps == follow(root, query).steps
+    live, packed = follow(store, "web").steps, follow(root, "web").steps
+    assert live[:-1] == packed[:-1]
+    # The mount options name the root that was opened.
+    assert live[-1].content == packed[-1].content.replace("/var/lib/docker", str(tmp_path.resolve()))
 
 
 @pytest.mark.parametrize("name", realdata.ROOTS)
