@@ -2,6 +2,7 @@
 
 import pytest
 
+import lessonkit
 import overlaylab as ol
 from overlaylab.exercises import check, find_exercise
 from overlaylab.kernel.machine import Fact
@@ -57,6 +58,12 @@ def test_a_number_may_be_given_as_text(answer):
 @pytest.mark.parametrize("answer", ["cfadbe", "C F A D B E", "c, f, a, d, b, e", list("cfadbe"), tuple("cfadbe")])
 def test_an_order_may_be_given_in_many_ways(answer):
     assert check("00-journey", answer).verdict == "right"
+
+
+def test_every_folded_solution_is_right():
+    verdicts = [lessonkit.last_value(code, lessonkit.names_of("00_map")).verdict for code in lessonkit.solutions("00_map")]
+
+    assert verdicts == ["right"] * len(EXERCISES)
 
 
 # The map

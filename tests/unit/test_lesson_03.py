@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import lessonkit
 import overlaylab as ol
 from overlaylab.exercises import check, find_exercise
 from overlaylab.readers.shipped import Visit
@@ -87,6 +88,12 @@ def test_the_answers_are_those_of_the_data_root(root, app):
     names = ol.cat(root, f"overlay2/{app.layers[3].directory}/lower").split(":")
     assert find_exercise("03-lower").answer() == tuple(root.link_target(name[2:]) for name in names)
     assert find_exercise("03-size").answer() == 1009
+
+
+def test_every_folded_solution_is_right():
+    verdicts = [lessonkit.last_value(code, lessonkit.names_of("03_cache_id")).verdict for code in lessonkit.solutions("03_cache_id")]
+
+    assert verdicts == ["right"] * len(EXERCISES)
 
 
 # Pictures
