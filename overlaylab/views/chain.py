@@ -96,8 +96,8 @@ def _sentence(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int)
 
 def _line(position: int, diff_ids: Sequence[DiffID], chain: Sequence[ChainID]) -> str:
     """One layer in the text twin."""
-    how = f"= diff_id 1, {say('chain.nothing_beneath')}" if position == 0 else f'# sha256 of "chain_id {position} ␣ diff_id {position + 1}"'
-    return f"layer {position + 1:2}  diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}  {how}"
+    how = f"= diff_id 1, {say('chain.nothing_beneath')}" if position == 0 else f'# {say("palette.hash")} "chain_id {position} ␣ diff_id {position + 1}"'
+    return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}  {how}"
 
 
 def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> None:

@@ -120,7 +120,7 @@ def config_picture(config: ImageConfig, name: str) -> Picture:
         sheet.chip(652, y + 3, text) if isinstance(text, DiffID) else None
         sheet.text(674, y, brief(text) if isinstance(text, DiffID) else text, face=MONO)
     alt = say("config.alt", name=name, digest=brief(config.image_id), size=f"{len(config.raw):,}", layers=len(config.diff_ids))
-    text = [f"{name}  ->  image ID {brief(config.image_id)}  = # sha256 of the config", ""]
+    text = [f"{name}  ->  image ID {brief(config.image_id)}  {PALETTE['hash'].glyph} {say('palette.hash')}:", ""]
     text += [say("config.card", size=f"{len(config.raw):,}"), *(f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines)]
     return Picture(sheet.dot, alt, "\n".join(text))
 
@@ -128,8 +128,12 @@ def config_picture(config: ImageConfig, name: str) -> Picture:
 def _card(config: ImageConfig) -> list[tuple[str, str]]:
     """What the picture of a config shows; layers as they lie, top layer first."""
     command = " ".join((*config.execution.entrypoint, *config.execution.cmd))
-    lines = [("platform", config.platform), ("runs", cut(command or "–", 26)), ("history", say("config.steps", count=len(config.history)))]
-    return lines + [(f"layer {number}", config.diff_ids[number - 1]) for number in range(len(config.diff_ids), 0, -1)]
+    lines = [
+        (say("config.platform"), config.platform),
+        (say("config.runs"), cut(command or "–", 26)),
+        (say("config.history"), say("config.steps", count=len(config.history))),
+    ]
+    return lines + [(say("config.layer", number=number), config.diff_ids[number - 1]) for number in range(len(config.diff_ids), 0, -1)]
 
 
 def history_picture(config: ImageConfig) -> Picture:

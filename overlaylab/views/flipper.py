@@ -81,8 +81,8 @@ def _bytes(sheet: Sheet, data: bytes, first: int, position: int, changed: set[in
             left, right = 66 + column * CELL, 66 + 16 * CELL + 24 + column * 15
             if place == position or place in changed:
                 style = "upper" if place in changed else "equal"
-                sheet.box(left - 2, y - 1, 25, 22, "", style, title=f"byte {place}")
-                sheet.box(right - 3, y - 1, 16, 22, "", style, title=f"letter {place}")
+                sheet.box(left - 2, y - 1, 25, 22, "", style, title=f"{say('flipper.position')} {place}")
+                sheet.box(right - 3, y - 1, 16, 22, "", style, title=f"{say('flipper.position')} {place}")
             sheet.text(left + 2, y, f"{data[place]:02x}", width=20, face=MONO)
             sheet.text(right, y, letter(data[place]), width=12, face=MONO)
 

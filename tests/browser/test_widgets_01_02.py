@@ -63,7 +63,7 @@ def test_the_stepper_goes_up_the_chain(page, stepper):
 def test_the_twin_of_the_stepper_can_be_unfolded(stepper):
     stepper.locator("summary").click()
 
-    expect(stepper.locator("pre")).to_contain_text("layer  1  diff_id sha256:764055ebc9a7")
+    expect(stepper.locator("pre")).to_contain_text("layer 1   diff_id sha256:764055ebc9a7")
 
 
 def test_a_slip_is_named_in_the_page(page, stepper):

@@ -79,7 +79,7 @@ def test_spaces_and_quotes_around_a_digest_do_not_count(answer):
     assert check("01-image-id", answer.format(digest)).verdict == "right"
 
 
-@pytest.mark.parametrize("answer", ["bce", "ECB", "b, c, e", "b c e", ["b", "c", "e"], ("e", "b", "c"), {"b", "c", "e"}], ids=repr)
+@pytest.mark.parametrize("answer", ["bce", "ECB", "b, c, e", "b c e", ["b", "c", "e"], ("e", "b", "c"), {"b", "c", "e"}], ids=range(7))
 def test_letters_may_be_written_in_any_way(answer):
     assert check("01-changes", answer).verdict == "right"
 

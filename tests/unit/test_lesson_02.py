@@ -175,7 +175,7 @@ def test_the_chain_picture_names_every_layer_in_its_text(nginx):
     picture = ol.chain_picture(nginx)
 
     assert all(ol.short(name) in picture.text for name in (*nginx, *ol.chain_ids(nginx)))
-    assert picture.text.splitlines()[-1].startswith("layer  1")
+    assert picture.text.splitlines()[-1].startswith("layer 1 ")
     assert "6 layers" in picture.alt
 
 
