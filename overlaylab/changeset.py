@@ -146,6 +146,8 @@ def _inode(member: Member, where: str, digest: str, data: bytes | None) -> Inode
         "xattrs": {key: value for key, value in member.xattrs.items() if not key.startswith(MARKS)},
     }
     match member.type:
+        case "S":
+            raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
         case "2":
             return Symlink(**attributes | {"mode": 0o777}, target=member.link)
         case "3" | "4":

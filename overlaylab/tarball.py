@@ -19,6 +19,8 @@ BLOCK = 512
 _ZERO = bytes(BLOCK)
 _XATTR = "SCHILY.xattr."
 _NO_DATA = frozenset("123456")
+# No layer has a file of a tebibyte: such a size is a mistake or an attack, whatever the limits are.
+ABSURD = 1 << 40
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Member:
     Args:
         name: As it stands in the tar; not yet made safe.
         type: The type flag: ``0`` file, ``1`` hard link, ``2`` symlink, ``3`` and ``4`` devices,
-            ``5`` directory, ``6`` fifo.
+            ``5`` directory, ``6`` fifo, ``S`` a file with holes, whose content is not read here.
         mode: Permission bits.
         size: Bytes of content; 0 for everything but files.
         mtime_ns: Nanoseconds since 1970.
@@ -82,6 +84,7 @@ class TarReader:
         stream: At the start of the tar; need not be seekable.
         where: What to call it in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
+        seek: Whether content may be skipped by seeking, in a stream whose end is known.
     """
 
     def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, seek: bool = False) -> None:
@@ -165,8 +168,11 @@ class TarReader:
         name = _text(header[:100])
         if header[257:263] == b"ustar\0" and header[345]:
             name = f"{_text(header[345:500])}/{name}"
-        if kind == "S":
-            raise Finding("bad-tar-header", f"{self._where}: {name}", "a plain member", "a GNU sparse file")
+        more = kind == "S" and header[482]
+        while more:
+            # The map of the holes goes on in blocks of its own; byte 504 says whether one more follows.
+            block = self._read(BLOCK)
+            more = len(block) == BLOCK and block[504]
         member = Member(
             name=name,
             type=kind,
@@ -188,7 +194,8 @@ class TarReader:
         if member.type in _NO_DATA:
             member.size = 0
         if member.size > self._limits.expanded:
-            raise Finding("absurd-size", f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
+            kind = "absurd-size" if member.size >= ABSURD or self._seek else "limit"
+            raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
         self._left = member.size
         self._padding = -member.size % BLOCK
 
@@ -241,9 +248,9 @@ class TarReader:
             if key.startswith(_XATTR):
                 member.xattrs[key[len(_XATTR) :]] = value
             elif key.startswith("GNU.sparse."):
-                raise Finding("bad-tar-header", f"{self._where}: {member.name}", "a plain member", "a GNU sparse file")
+                member.type = "S"
         if "path" in records:
-            member.name = _text(records["path"])
+            member.name = _text(records.get("GNU.sparse.name", records["path"]))
         if "linkpath" in records:
             member.link = _text(records["linkpath"])
         for key in ("uid", "gid", "size"):

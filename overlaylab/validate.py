@@ -20,6 +20,8 @@ from .tree import Directory, entry
 __all__ = ["LayerReader", "Report", "merged_entries", "overlay_of", "validate"]
 
 Progress = Callable[[int], None]
+# Findings about a store that concern every image in it.
+OF_THE_WHOLE = ("truncated", "duplicate-member", "changed-while-reading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,8 @@ def validate(store: Store, images: Iterable[Image] | None = None, limits: Limits
         All problems, each once, and what was not checked, with the reason.
     """
     reader = LayerReader(store, limits, progress=progress)
-    problems = list(store.problems)
+    # What is wrong with the store's other images does not matter to some of them.
+    problems = [problem for problem in store.problems if images is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
     for image in store.images() if images is None else images:
         problems += image.problems

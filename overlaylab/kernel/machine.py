@@ -124,7 +124,7 @@ def _pictures() -> Fact:
 
 def _kernel(linux: bool) -> Fact:
     name = {"Darwin": "macOS"}.get(platform.system(), platform.system() or sys.platform)
-    return _fact("kernel" if linux else "not-linux", f"{name} {platform.release()}".strip(), linux)
+    return _fact("kernel" if linux else "not-linux", f"{name} {platform.release().partition('-')[0]}".strip(), linux)
 
 
 def _overlay() -> tuple[Fact, ...]:

@@ -17,6 +17,7 @@ from .tar_place import Tar
 __all__ = ["open_store"]
 
 LEVELS = 6
+READINGS = 5
 
 
 def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Store:
@@ -32,12 +33,34 @@ def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     """
     place = open_place(path, limits, progress)
     try:
-        store = _recognise(_root_of(place))
+        store = _steady(place) if isinstance(place, Folder) else _recognise(_root_of(place))
     except Finding as finding:
         raise NotReadable.of([finding.problem]) from None
     if isinstance(place, Tar) and not place.complete:
         store.problems += (Problem("truncated", place.where, "two blocks of zeros at the end", "the end"),)
     return store
+
+
+def _steady(place: Folder) -> Store:
+    """Read a folder again while it does not hold still: an engine may be at work in it.
+
+    What only one of two readings finds is no damage but a change between them.
+    """
+    store = _recognise(_root_of(place))
+    for reading in range(READINGS):
+        errors = _errors(store)
+        again = _recognise(_root_of(place)) if errors else store
+        if _errors(again) == errors:
+            if reading:
+                store.problems += (Problem("changed-while-reading", place.where, "a store at rest", "an engine at work"),)
+            return store
+        store = again
+    return store
+
+
+def _errors(store: Store) -> set[Problem]:
+    found = [*store.problems, *(problem for item in (*store.images(), *store.containers()) for problem in item.problems)]
+    return {problem for problem in found if problem.severity == "error"}
 
 
 def _root_of(place: Place) -> Place:

@@ -204,7 +204,13 @@ class DockerRoot:
         """The folder ``overlay2/<name>/diff`` as overlayfs has it."""
         if not CACHE_ID.fullmatch(name):
             raise Finding("path-escape", f"{self.place.where}: {DRIVER}", "a cache-id", name)
-        return self.place.tree(f"{DRIVER}/{name}/diff", keep)
+        try:
+            return self.place.tree(f"{DRIVER}/{name}/diff", keep)
+        except Finding as finding:
+            if finding.problem.kind != "not-found":
+                raise
+            # It was there when the store was opened.
+            raise Finding("changed-while-reading", f"{self.place.where}: {DRIVER}/{name}", "a folder", "nothing") from None
 
     def _not_checked(self) -> Iterator[NotChecked]:
         if isinstance(self.place, Folder) and hasattr(os, "geteuid") and os.geteuid() != 0:

@@ -171,6 +171,9 @@ class LayerDB:
     def _entries(self, problems: list[Problem]) -> Iterator[LayerFolder]:
         """Every entry that can be read, in the order of the chain_ids; what is wrong with the others goes to `problems`."""
         for name in self.place.names(f"{self.path}/sha256"):
+            # Docker renames an entry to this before it deletes it; after a crash it may stay.
+            if name.endswith("-removing"):
+                continue
             try:
                 yield self.folder(ChainID(f"sha256:{name}", f"{self.place.where}: {self.path}/sha256/{name}"))
             except Finding as finding:

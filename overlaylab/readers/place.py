@@ -7,6 +7,7 @@ only inside the place.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from typing import BinaryIO
 
@@ -176,7 +177,10 @@ class Folder(Place):
 
     def denied(self, path: str) -> NotReadable:
         """The error that says how to read it with the right to do so."""
-        advice = f"the right to read it: sudo overlaylab …, or sudo tar --xattrs -C {self.root} -czf root.tar.gz . and read that"
+        advice = "the right to read it: sudo overlaylab …"
+        if os.path.isdir(self.root):
+            pack = f"sudo tar --xattrs --xattrs-include='*' --one-file-system -C {shlex.quote(self.root)} -czf root.tar.gz ."
+            advice += f", or pack it for reading elsewhere: {pack}"
         return NotReadable("permission-denied", f"{self.where}: {path}", advice, "no permission")
 
     def tree(self, path: str, keep: int = 0) -> Directory:

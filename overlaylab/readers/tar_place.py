@@ -117,6 +117,8 @@ class Tar(Place):
 
     def _open(self, path: str) -> BinaryIO:
         member = self._members[self._final(path)]
+        if member.type == "S":
+            raise Finding("bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse")
         return Section(self._stream, member.offset, member.size)
 
     def duplicates(self) -> frozenset[str]:

@@ -354,3 +354,22 @@ def test_layer_is_streamed_and_not_held_in_memory():
 
     assert changeset.changes[0].inode.size == 48 << 20
     assert peak < 8 << 20
+
+
+def sparse(name):
+    """A file with holes, as ``tar --sparse --format=gnu`` writes it: a map in the header, then one block of it."""
+    info = tarfile.TarInfo(name)
+    info.size, info.type = 5, b"S"
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:398], header[398:410] = b"%011o\0" % 4096, b"%011o\0" % 5
+    header[482], header[483:495] = 1, b"%011o\0" % 4101
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + bytes(512) + b"holes".ljust(512, b"\0")
+
+
+def test_file_with_holes_is_named_and_the_members_behind_it_are_read():
+    data = sparse("database") + tar(member("next", b"n"))
+
+    assert kinds(data) == ["bad-tar-header"]
+    assert paths(merged(data)) == [".", "next"]
