@@ -78,4 +78,8 @@ def _plain(cell: Any) -> str:
 def _rich(cell: Any) -> str:
     if isinstance(cell, tuple):
         return "<br>".join(map(_rich, cell))
-    return chip(cell) if isinstance(cell, Digest) else html.escape(_plain(cell))
+    if isinstance(cell, Digest):
+        return chip(cell)
+    # A long path may be broken at its colons, where a page is narrow.
+    text = html.escape(_plain(cell))
+    return text.replace(":", ":<wbr>") if len(text) > 40 else text
