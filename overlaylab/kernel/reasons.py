@@ -5,27 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
-__all__ = ["WORDS", "explain"]
+from ..words import say
 
-# What can stand in the way, in words.
-WORDS = {
-    "apparmor": "AppArmor keeps user namespaces without rights (kernel.apparmor_restrict_unprivileged_userns is 1)",
-    "child": "the child process that mounts did not get through: {detail}",
-    "clone-off": "user namespaces are switched off for users (kernel.unprivileged_userns_clone is 0)",
-    "lost-root": "root has no CAP_SYS_ADMIN here, as in a container, so it cannot make a mount namespace",
-    "marks": "this root cannot set trusted.* attributes, as in a user namespace, so the layers' marks would be lost",
-    "max-zero": "user namespaces are switched off (user.max_user_namespaces is 0)",
-    "max-used": "the limit on user namespaces is used up (user.max_user_namespaces)",
-    "no-overlay": "this kernel has no overlay file system: /proc/filesystems does not list it, and it could not load the module",
-    "no-room": "there is no room for the layers: {detail}",
-    "no-userns": "this kernel has no user namespaces",
-    "not-root": "you are not root",
-    "old-kernel": "this kernel does not let a user namespace mount an overlay (Linux 5.11 and later do)",
-    "place": "no place for the layers carries overlay marks: {detail}",
-    "seccomp": "a seccomp filter refuses the call, as Docker's default profile does",
-    "unknown": "the kernel refused the step '{step}': {detail}",
-}
-PREFIX = {"root": "as root: ", "user-namespace": "in a user namespace: "}
+__all__ = ["explain"]
+
 REFUSED = (errno.EPERM, errno.EACCES)
 
 
@@ -40,12 +23,12 @@ def explain(mode: str, step: str, number: int, detail: str = "") -> str:
         detail: What else is known.
     """
     obstacle = _obstacle(mode, step, number)
-    sentence = WORDS[obstacle].format(step=step, detail=detail or os.strerror(number))
-    return sentence if obstacle == "not-root" else PREFIX[mode] + sentence
+    sentence = say(f"reason.{obstacle}", step=step, detail=detail or os.strerror(number))
+    return sentence if obstacle == "not-root" else f"{say(f'reason.mode.{mode}')} {sentence}"
 
 
 def _obstacle(mode: str, step: str, number: int) -> str:
-    """The key of the sentence in `WORDS`."""
+    """The key of the sentence in the table of words, under ``reason``."""
     if step in ("child", "marks", "place"):
         return step
     if step == "write":

@@ -9,7 +9,7 @@ from .chips import DigestTable, brief
 from .palette import MONO, PALETTE
 from .picture import Picture
 from .sheet import CHAR, Sheet
-from .words import say
+from ..words import say
 
 __all__ = ["chain_picture", "layer_table", "step_picture", "step_text"]
 

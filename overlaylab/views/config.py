@@ -15,7 +15,7 @@ from .palette import MONO, PALETTE
 from .picture import Picture
 from .sheet import CHAR, Sheet, width_of
 from .text import cut
-from .words import say
+from ..words import say
 
 __all__ = ["config_picture", "field_table", "history_picture", "image_table", "writing_table"]
 

@@ -13,7 +13,7 @@ from .panel import Panel
 from .picture import Picture
 from .sheet import CHAR, Sheet
 from .text import hex_dump, letter
-from .words import say
+from ..words import say
 
 __all__ = ["ByteFlipper", "differing", "flip_bit", "flip_picture"]
 

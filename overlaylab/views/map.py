@@ -20,7 +20,7 @@ from .panel import Panel
 from .picture import Picture
 from .sheet import LINE, Sheet
 from .table import table
-from .words import say
+from ..words import say
 
 __all__ = ["STATIONS", "MachineReport", "MapGuide", "map_picture", "info_table", "machine_report"]
 

@@ -11,7 +11,7 @@ from .palette import MONO, PALETTE
 from .picture import Picture
 from .provenance import Line, labels, layer_story, layers_of, looks, paths_of
 from .sheet import LINE, Sheet, fitted, width_of
-from .words import say
+from ..words import say
 
 __all__ = ["layer_picture", "lookup_picture", "panes_picture", "stack_picture"]
 

@@ -17,7 +17,7 @@ from .overlay_words import outcome
 from .panel import Panel
 from .picture import Picture, new_graph
 from .provenance import layer_names, paths_of, step_text
-from .words import say
+from ..words import say
 
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
 

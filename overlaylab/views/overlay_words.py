@@ -14,7 +14,7 @@ from .palette import PALETTE
 from .provenance import Line, Look, contested, label, labels, layer_names, layer_story, looks, step_text
 from .sheet import fitted
 from .table import Text, table
-from .words import say
+from ..words import say
 
 __all__ = [
     "counts", "joined", "listing", "mount_words", "outcome", "provenance_table", "path_text", "stack_table", "told", "trace",

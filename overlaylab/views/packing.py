@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..digest import DiffID, digest_bytes
 from ..media import unpack
 from .chips import DigestTable
-from .words import say
+from ..words import say
 
 __all__ = ["packing_table"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import ipywidgets
 
-from .picture import Picture
-from .words import say
+from .picture import CARD, Picture
+from ..words import say
 
 __all__ = ["Panel"]
 
@@ -30,10 +30,13 @@ class Panel(ipywidgets.VBox):
     """
 
     def __init__(self, controls: list[ipywidgets.Widget]) -> None:
-        self.view = ipywidgets.HTML()
+        self.view, self.twin = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
-        super().__init__([row, self.view])
+        # A part of its own, so that it stays open while the picture changes.
+        folded = ipywidgets.Accordion([self.twin], titles=(say("picture.as_text"),))
+        super().__init__([row, self.view, folded])
         self.redraw()
+        folded.selected_index = None if self.picture.svg() else 0
 
     def show(self) -> Picture:
         """The view for the present values of the controls."""
@@ -43,16 +46,15 @@ class Panel(ipywidgets.VBox):
         """Make the view again; safe as an observer of any control."""
         self.picture = self.show()
         self.view.value = self._live()
+        self.twin.value = f"<pre>{html.escape(self.picture.text)}</pre>"
 
     def _live(self) -> str:
-        """The view inside a running notebook: the drawing, its sentence for screen readers, and the text twin."""
+        """The view inside a running notebook: the drawing, and its sentence, which screen readers say when it changes."""
         svg = self.picture.svg() or ""
         alt = html.escape(self.picture.alt)
-        figure = f'<figure role="img" aria-label="{alt}" style="margin:0;overflow-x:auto">{svg}</figure>' if svg else ""
-        opened = "" if svg else " open"
-        twin = f"<pre>{html.escape(self.picture.text)}</pre>"
-        caption = f'<p aria-live="polite">{alt}</p>'
-        return f"{figure}{caption}<details{opened}><summary>{html.escape(say('picture.as_text'))}</summary>{twin}</details>"
+        style = f"margin:4px 0;overflow-x:auto;width:fit-content;{CARD}"
+        figure = f'<figure role="img" aria-label="{alt}" style="{style}">{svg}</figure>' if svg else ""
+        return f'{figure}<p role="status" aria-live="polite">{alt}</p>'
 
     def __repr__(self) -> str:
         """At most 110 characters, because ipywidgets cuts there; the digest stands for the rest."""

@@ -9,9 +9,12 @@ from typing import Any
 
 from .palette import INK, MONO, PAPER, SANS
 from .render import svg_of
-from .words import say
+from ..words import say
 
-__all__ = ["Picture", "new_graph"]
+__all__ = ["CARD", "Picture", "new_graph"]
+
+# The card that a picture lies on: the same in a light and in a dark theme.
+CARD = f"max-width:100%;box-sizing:border-box;background:{PAPER};border:1px solid #d8d4c8;border-radius:8px"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Picture:
         if svg is None:
             return f"<p>{html.escape(self.alt)}</p>{twin}"
         data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
-        image = f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+        image = f'<img alt="{html.escape(self.alt)}" src="data:image/svg+xml;base64,{data}" style="{CARD}">'
         return f"{image}<details><summary>{html.escape(say('picture.as_text'))}</summary>{twin}</details>"
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ..image import Container, Image, Store
 from ..overlay import Found, Overlay, Seen, Verdict, is_opaque, is_whiteout
 from ..tree import Directory, Inode, find, parent_of, same, walk
-from .words import say
+from ..words import say
 
 __all__ = ["Fate", "Line", "label", "labels", "layer_names", "layer_story", "layers_of", "looks", "paths_of", "step_text"]
 

@@ -13,7 +13,7 @@ from ..overlay import USER, Overlay
 from ..tree import Directory, File, entry, walk
 from .overlay_words import path_text
 from .table import Text, table
-from .words import say
+from ..words import say
 
 __all__ = ["Sides", "side_by_side"]
 

@@ -10,7 +10,7 @@ from ..digest import DiffID
 from .chain import step_picture
 from .panel import Panel
 from .picture import Picture
-from .words import say
+from ..words import say
 
 __all__ = ["ChainStepper"]
 

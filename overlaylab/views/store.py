@@ -26,7 +26,7 @@ from .panel import Panel
 from .picture import Picture
 from .sheet import LINE, Sheet
 from .table import Text, table
-from .words import say
+from ..words import say
 
 __all__ = ["PathFinder", "folders_table", "layerdb_picture", "mount_picture", "tell_visit", "walk_picture", "walk_table"]
 

@@ -15,7 +15,7 @@ from overlaylab.kernel import mount, record
 from overlaylab.kernel.calls import ROOT, USER, entry_types
 from overlaylab.kernel.machine import check_machine
 from overlaylab.kernel.mount import MountOptions, Request, Stack, mounted_view, mounted_views, native_diff, probe
-from overlaylab.kernel.reasons import WORDS
+from overlaylab.words import say
 from overlaylab.samples import page_layers
 from overlaylab.tree import Device, Directory, File, make_tree
 
@@ -272,7 +272,7 @@ def test_root_of_a_user_namespace_mounts_in_another_one():
     """There trusted.* attributes are refused, so root's own way would lose the marks."""
     inside = ["unshare", "--user", "--map-root-user"]
 
-    assert probed(*inside, mode=ROOT) == f"None as root: {WORDS['marks']}"
+    assert probed(*inside, mode=ROOT) == f"None as root: {say('reason.marks')}"
     assert probed(*inside) == USER
 
 
@@ -280,11 +280,11 @@ def test_user_namespaces_switched_off():
     """The limit belongs to the user namespace in which it is set, so this machine's own stays as it is."""
     switched_off = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
 
-    assert probed(*switched_off, mode=USER) == f"None in a user namespace: {WORDS['max-zero']}"
+    assert probed(*switched_off, mode=USER) == f"None in a user namespace: {say('reason.max-zero')}"
 
 
 @each_mode
 def test_root_without_its_rights(mode):
     """As in a container: root by number, without CAP_SYS_ADMIN."""
     if mode == ROOT:
-        assert probed("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", mode=ROOT) == f"None as root: {WORDS['lost-root']}"
+        assert probed("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", mode=ROOT) == f"None as root: {say('reason.lost-root')}"

@@ -7,7 +7,7 @@ import overlaylab as ol
 from overlaylab.exercises import check, find_exercise
 from overlaylab.kernel.machine import Fact
 from overlaylab.views.map import STATIONS, MapGuide, machine_report, map_picture
-from overlaylab.views.words import say
+from overlaylab.words import say
 
 EXERCISES = ["00-list", "00-images", "00-journey"]
 SLIPS = [(name, slip) for name in EXERCISES for slip in find_exercise(name).slips]

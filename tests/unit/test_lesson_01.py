@@ -8,7 +8,7 @@ import overlaylab as ol
 from lessonkit import cells, last_value, names_of, solutions
 from overlaylab.exercises import check, find_exercise
 from overlaylab.views.config import step_words
-from overlaylab.views.words import known, say
+from overlaylab.words import known, say
 
 NOTEBOOK = "01_image_config"
 NAMES = ["01-newline", "01-image-id", "01-layers", "01-changes"]

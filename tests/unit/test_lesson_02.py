@@ -8,7 +8,7 @@ import overlaylab as ol
 from lessonkit import cells, last_value, names_of, solutions
 from overlaylab.exercises import check, find_exercise
 from overlaylab.views.chain import step_picture, step_text
-from overlaylab.views.words import known, say
+from overlaylab.words import known, say
 
 NOTEBOOK = "02_diff_id_and_chain_id"
 NAMES = ["02-swap", "02-third", "02-packed"]

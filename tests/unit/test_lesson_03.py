@@ -9,7 +9,7 @@ import overlaylab as ol
 from overlaylab.exercises import check, find_exercise
 from overlaylab.readers.shipped import Visit
 from overlaylab.views.store import PathFinder, folders_table, layerdb_picture, mount_picture, tell_visit, walk_picture, walk_table
-from overlaylab.views.words import say
+from overlaylab.words import say
 
 EXERCISES = ["03-chain", "03-computed", "03-lower", "03-size"]
 SLIPS = [(name, slip) for name in EXERCISES for slip in find_exercise(name).slips]

@@ -13,7 +13,7 @@ from overlaylab.kernel import record
 from overlaylab.tree import Directory
 from overlaylab.views import overlay_words, provenance, sides
 from overlaylab.views.overlay import layer_picture, lookup_picture, panes_picture, stack_picture
-from overlaylab.views.words import say
+from overlaylab.words import say
 
 EXERCISES = ["04-menu", "04-party", "04-lowerdir", "04-hard2"]
 SLIPS = [(name, slip) for name in EXERCISES for slip in find_exercise(name).slips]

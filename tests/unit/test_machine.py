@@ -6,7 +6,8 @@ import pytest
 
 from overlaylab.errors import KernelUnavailable
 from overlaylab.kernel import machine
-from overlaylab.kernel.machine import MEANINGS, WORDS, check_machine
+from overlaylab.kernel.machine import check_machine
+from overlaylab.words import say
 from overlaylab.kernel.mount import ROOT, USER, Availability
 
 
@@ -59,7 +60,7 @@ def test_another_system_is_told_in_plain_words(made_up, system, platform, name):
     assert found["Kernel"].value.startswith(name)
     assert found["Kernel"].meaning == "this machine is not Linux: the course uses the simulation and a recorded mount"
     assert found["Kernel"].ok is False
-    assert {found[MEANINGS[key][0]].value for key in ("driver", "backing", "d_type", "diff")} == {WORDS["unknown"]}
+    assert {found[say(f"machine.name.{key}")].value for key in ("driver", "backing", "d_type", "diff")} == {say("machine.value.unknown")}
 
 
 @pytest.mark.parametrize(

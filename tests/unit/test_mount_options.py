@@ -17,6 +17,7 @@ from overlaylab.kernel.mount import ROOT, USER, Availability, MountOptions, Repl
 from overlaylab.kernel.record import recordable, recorded
 from overlaylab.overlay import Overlay
 from overlaylab.tree import Device, Directory, File, Socket, Symlink, entry, find, make_tree, walk, whiteout
+from overlaylab.words import say
 
 
 def options(*lowerdirs, **others):
@@ -153,7 +154,7 @@ def test_each_refusal_has_its_reason(monkeypatch, mode, step, number, files, key
     system(monkeypatch, files, euid=0)
 
     assert reasons._obstacle(mode, step, number) == key
-    assert reasons.explain(mode, step, number, "why") == reasons.PREFIX[mode] + reasons.WORDS[key].format(step=step, detail="why")
+    assert reasons.explain(mode, step, number, "why") == f"{say(f'reason.mode.{mode}')} " + say(f"reason.{key}", step=step, detail="why")
 
 
 def test_someone_who_is_not_root_is_told_so(monkeypatch):
@@ -178,7 +179,7 @@ def test_root_tries_a_user_namespace_next_and_both_reasons_are_told(monkeypatch)
 
     reason = mount.probe().reason
 
-    assert reason == f"as root: {reasons.WORDS['lost-root']}; in a user namespace: {reasons.WORDS['seccomp']}"
+    assert reason == f"as root: {say('reason.lost-root')}; in a user namespace: {say('reason.seccomp')}"
 
 
 def test_root_falls_back_to_a_user_namespace(monkeypatch):

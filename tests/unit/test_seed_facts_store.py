@@ -10,7 +10,7 @@ from overlaylab.readers.walk import follow, ls
 from overlaylab.select import select
 from overlaylab.views.map import info_table
 from overlaylab.views.store import layerdb_picture
-from overlaylab.views.words import say
+from overlaylab.words import say
 
 # Typed from the page.
 LAYERDB = """
