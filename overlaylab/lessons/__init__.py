@@ -1,0 +1,1 @@
+"""The exercises of each notebook, loaded when one of them is checked."""

@@ -37,27 +37,33 @@ class LookupTrace(Panel):
         self.overlay, self.names = overlay, tuple(names)
         paths = paths_of(overlay)
         self.path = ipywidgets.Dropdown(
-            description=say("lookup.path"), options=[(printable(each), each) for each in paths], style=STYLE,
-            value=path if path in paths else paths[0], layout=ipywidgets.Layout(width="22em", max_width="100%"),
+            description=say("lookup.path"), style=STYLE,
+            options=[(say("lookup.none"), None), *((printable(each), each) for each in paths)],
+            value=path if path in paths else None if path else paths[0], layout=ipywidgets.Layout(width="22em", max_width="100%"),
         )  # fmt: skip
         self.typed = ipywidgets.Text(
             description=say("lookup.typed"), placeholder=say("lookup.hint"), value="" if path in paths else path,
             continuous_update=True, style=STYLE, layout=ipywidgets.Layout(width="20em", max_width="100%"),
         )  # fmt: skip
         self.path.observe(self._chosen, "value")
-        self.typed.observe(self.redraw, "value")
+        self.typed.observe(self._typing, "value")
         super().__init__([self.path, self.typed])
 
-    def _chosen(self, _: object) -> None:
-        """A choice from the list replaces what was typed; emptying the field redraws."""
-        if self.typed.value:
+    def _chosen(self, change: dict[str, object]) -> None:
+        """A choice from the list empties the field."""
+        if change["new"] is not None:
             self.typed.value = ""
-        else:
             self.redraw()
+
+    def _typing(self, _: object) -> None:
+        """What is typed counts, and the list shows that nothing of it is chosen; an empty field is the root."""
+        if self.typed.value:
+            self.path.value = None
+        self.redraw()
 
     def show(self) -> Picture:
         """The lookup of the typed path, or else of the chosen one."""
-        path = self.typed.value.strip() or self.path.value
+        path = self.typed.value.strip() or self.path.value or "."
         try:
             return lookup_picture(self.overlay, self.overlay.lookup(path).path, self.names)
         except Finding:

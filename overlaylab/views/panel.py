@@ -54,7 +54,8 @@ class Panel(ipywidgets.VBox):
         alt = html.escape(self.picture.alt)
         style = f"margin:4px 0;overflow-x:auto;width:fit-content;{CARD}"
         figure = f'<figure role="img" aria-label="{alt}" style="{style}">{svg}</figure>' if svg else ""
-        return f'{figure}<p role="status" aria-live="polite">{alt}</p>'
+        # As wide as the window and not as the picture, so that the sentence wraps and the picture scrolls by itself.
+        return f'<div style="width:0;min-width:100%">{figure}<p role="status" aria-live="polite">{alt}</p></div>'
 
     def __repr__(self) -> str:
         """At most 110 characters, because ipywidgets cuts there; the digest stands for the rest."""
