@@ -60,10 +60,15 @@ def test_the_stepper_goes_up_the_chain(page, stepper):
     assert page.outside == [] and page.complaints == []
 
 
-def test_the_twin_of_the_stepper_can_be_unfolded(stepper):
-    stepper.locator("summary").click()
-
+def test_the_twin_of_the_stepper_is_unfolded_and_stays_so(stepper):
+    stepper.get_by_text("The same as text").click()
+    expect(stepper.locator("pre")).to_be_visible()
     expect(stepper.locator("pre")).to_contain_text("layer 1   diff_id sha256:764055ebc9a7")
+    before = stepper.locator("pre").inner_text()
+
+    stepper.get_by_role("button", name="Next").click()
+    expect(stepper.locator("pre")).not_to_have_text(before)
+    expect(stepper.locator("pre")).to_be_visible()
 
 
 def test_a_slip_is_named_in_the_page(page, stepper):

@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 import tiers
+from builders import unpack
 from engines.second_opinion import but_root, different, listing, overlaylab, tree
 from realdata import archive, expected, manifests
 
@@ -95,7 +96,7 @@ def layout_folder(tmp_path_factory):
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
             with tarfile.open(archive(name)) as packed:
-                packed.extractall(made[name], filter="data")
+                unpack(packed, made[name])
         return made[name]
 
     return folder

@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 import realdata
+from builders import unpack
 
 import overlaylab as ol
 from overlaylab.readers import detect
@@ -13,7 +14,7 @@ from overlaylab.readers import detect
 @pytest.fixture
 def root(tmp_path):
     with tarfile.open(realdata.SHIPPED) as tar:
-        tar.extractall(tmp_path, members=[m for m in tar if not m.ischr() and not m.isblk()], filter="fully_trusted")
+        unpack(tar, tmp_path)
     return tmp_path
 
 

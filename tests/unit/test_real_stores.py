@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 import realdata
+from builders import unpack
 
 import overlaylab as ol
 from overlaylab.present import inspect_facts
@@ -190,7 +191,7 @@ def test_data_root_is_told_by_content(shape, tmp_path):
     if shape == "folder":
         path = tmp_path / "root"
         with tarfile.open(source) as tar:
-            tar.extractall(path, members=[m for m in tar if not m.ischr() and not m.isblk()], filter="fully_trusted")
+            unpack(tar, path)
     elif shape == "random name":
         shutil.copy(source, path)
     elif shape == "plain tar":
@@ -199,7 +200,7 @@ def test_data_root_is_told_by_content(shape, tmp_path):
         inner = tmp_path / "in/var/lib/docker"
         inner.mkdir(parents=True)
         with tarfile.open(source) as tar:
-            tar.extractall(inner, members=[m for m in tar if not m.ischr() and not m.isblk()], filter="fully_trusted")
+            unpack(tar, inner)
         subprocess.run(["tar", "-C", tmp_path / "in", "-czf", path, "var"], check=True)
     else:
         import zstandard
