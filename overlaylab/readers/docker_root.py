@@ -196,7 +196,6 @@ class DockerRoot:
     def unowned_directories(self) -> tuple[str, ...]:
         """Folders of ``overlay2/`` that no image and no container uses: build cache, or leftovers."""
         owned = {layer.directory for image in self._images for layer in image.layers}
-        owned |= {layer.cache_id for layer in self.layer_folders()}
         for container in self._containers:
             owned |= {container.upper, *container.lower}
         return tuple(name for name in self.directory_names() if name not in owned)
