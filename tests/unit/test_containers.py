@@ -1,5 +1,6 @@
-"""Containers of a data root that are damaged: what `verify` and `tree` say of them."""
+"""Folders of a data root that are damaged, of layers and of containers: what `verify` and `tree` say of them."""
 
+import gzip
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from builders import member, tar, write
 
 import overlaylab as ol
 from overlaylab.cli import run
+from overlaylab.readers.docker_root import mount_options
 
 
 @pytest.fixture
@@ -57,6 +59,28 @@ def test_mark_that_cannot_be_followed_is_found_in_a_container_too(capsys, tmp_pa
     assert answer(capsys, "tree", path, "kit/app:1")[0] == 0
 
 
+def test_root_that_the_store_recorded_is_in_the_mount_options(tmp_path):
+    """A tar of a root elsewhere than in /var/lib/docker."""
+    path = write(tmp_path, _with())
+    container_id = mount_container(path)
+    recorded = {"Name": "/web", "Image": "", "HostnamePath": f"/data/docker/containers/{container_id}/hostname"}
+    moved = write(tmp_path, _with(member(f"containers/{container_id}/config.v2.json", json.dumps(recorded).encode())), "moved")
+    here, there = (ol.open_store(file).containers()[0].mount for file in (path, moved))
+
+    assert there == here.replace("/var/lib/docker/", "/data/docker/") != here
+
+
+def test_folder_of_a_layer_that_no_image_uses_is_unowned(root):
+    content = root / "image/overlay2/imagedb/content/sha256"
+    used = {layer.directory for layer in ol.select(ol.open_store(root), "kit/app:1").layers} | {*container(root).lower}
+    before = {*ol.open_store(root).unowned_directories()}
+    for file in content.iterdir():
+        file.unlink()
+    after = {*ol.open_store(root).unowned_directories()}
+
+    assert before < after and not after & used
+
+
 def mount_container(path):
     [found] = ol.open_store(path).containers()
     return found.id
@@ -64,8 +88,6 @@ def mount_container(path):
 
 def _with(*extra):
     """The data root that comes with the kit as a plain tar, with more members."""
-    import gzip
-
     data = gzip.decompress(realdata.SHIPPED.read_bytes()).rstrip(b"\0")
     return data + bytes(-len(data) % 512) + tar(*extra)
 
@@ -93,3 +115,25 @@ def test_folder_that_is_too_deep_for_one_name_is_a_limit(root, capsys, monkeypat
     shutil.rmtree(root / "overlay2" / item.upper, ignore_errors=True)
 
     assert (status, kinds) == (1, ["limit"])
+
+
+@pytest.mark.parametrize(("length", "relative"), [(4085, False), (4086, True), (4095, True), (4096, True)])
+def test_long_mount_options_become_relative_where_docker_makes_them_so(length, relative):
+    """Docker counts its own ``index=off,`` too, and leaves one byte of the page for the end of the text."""
+    link, mount_id = "l/" + "A" * 26, "f" * 64
+    root = "/" + "r" * ((length - len(mount_options("", (link,), mount_id))) // 3 - 1)
+    missing = length - len(mount_options(root, (link,), mount_id))
+    text = mount_options(root, (link + "A" * missing,), mount_id)
+
+    assert text.startswith("lowerdir=l/") == relative
+    assert relative or len(text) == length
+
+
+def test_lower_list_of_a_layer_that_is_not_its_chain_is_named(root):
+    layer = ol.select(ol.open_store(root), "kit/app:1").layers[2]
+    file = root / "overlay2" / layer.directory / "lower"
+    file.write_text(":".join(reversed(file.read_text().split(":"))))
+    problems = ol.validate(ol.open_store(root)).problems
+
+    assert {problem.kind for problem in problems} == {"lower-mismatch"}
+    assert any(layer.directory in problem.where for problem in problems)

@@ -373,3 +373,35 @@ def test_layer_that_is_no_tar_however_short_is_a_bad_layer(data, tmp_path):
     store = ol.open_store(write(tmp_path, docker_archive(([data], {}))))
 
     assert "bad-layer" in kinds(store)
+
+
+def test_size_of_a_manifest_that_is_not_that_of_its_bytes_is_named(tmp_path):
+    layout = Layout()
+    image = layout.image([BASE])
+    layout.name(image | {"size": image["size"] + 1}, "kit/app:1")
+
+    assert kinds(opened(tmp_path, layout.tar())) == ["size-mismatch"]
+
+
+@pytest.mark.parametrize("kind", [MANIFEST, CONFIG])
+def test_document_whose_bytes_are_others_than_its_digest_is_named(kind, tmp_path):
+    """The same length, one byte changed; a second image beside it is read all the same."""
+    layout = Layout()
+    whole, harmed = layout.image([BASE]), layout.image([TOP])
+    layout.name(whole, "kit/whole:1").name(harmed, "kit/harmed:1")
+    digest = harmed["digest"] if kind == MANIFEST else json.loads(layout.blobs[harmed["digest"]])["config"]["digest"]
+    layout.blobs[digest] = layout.blobs[digest].replace(b"linux", b"Linux").replace(b"schemaVersion", b"SchemaVersion")
+    store = opened(tmp_path, layout.tar())
+    problems = ol.validate(store).problems
+
+    assert [problem.kind for problem in problems] == ["digest-mismatch"]
+    assert problems[0].expected == digest and digest[7:] in problems[0].where
+    assert ol.select(store, "kit/whole:1").config is not None
+
+
+def test_manifest_that_index_json_names_itself_must_be_there(tmp_path):
+    layout = Layout()
+    image, absent = layout.image([BASE]), layout.image([TOP])
+    layout.name(image, "kit/app:1").name(absent, "kit/absent:1")
+
+    assert kinds(opened(tmp_path, layout.tar(without=[absent["digest"]]))) == ["missing-blob"]

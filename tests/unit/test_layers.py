@@ -150,6 +150,29 @@ def test_hard_link_to_a_lower_layer_is_a_copy_in_its_own_layer():
     assert (ol.find(root, "a").nlink, ol.find(root, "b").nlink) == (1, 1)
 
 
+def test_hard_link_to_a_lower_layer_leaves_that_layer_as_it_was():
+    linked = [member("f", b"x"), member("also", kind="hardlink", link="f")]
+    base, top = ol.to_lowerdirs([read(tar(*linked)), read(tar(member("g", kind="hardlink", link="f")))])
+
+    assert (base.names["f"].nlink, top.names["g"].nlink) == (2, 1)
+
+
+def test_overlay_marks_inside_a_layer_are_dropped():
+    """They would act on the mount: overlay vector oci-21."""
+    marks = {f"SCHILY.xattr.{space}.overlay.opaque": "y" for space in ("trusted", "user")}
+    [change] = read(tar(member("d", kind="dir", pax=marks | {"SCHILY.xattr.user.note": "kept"}))).changes
+
+    assert change.inode.xattrs == {"user.note": b"kept"}
+
+
+def test_opaque_directory_holds_no_whiteouts():
+    """The kernel would list them as they are: overlay vector wo-06."""
+    layer = read(tar(member("d/.wh.gone"), member("d/e/.wh.too"), member("d/.wh..wh..opq"), member("d/new")))
+    root, _ = ol.to_lowerdir(layer, lambda path: None)
+
+    assert paths(root) == [".", "d", "d/e", "d/new"]
+
+
 def test_names_that_differ_in_case_are_two():
     assert paths(merged(tar(member("man/PAM.7.gz"), member("man/pam.7.gz")))) == [".", "man", "man/PAM.7.gz", "man/pam.7.gz"]
 
@@ -224,7 +247,9 @@ def test_parents_that_the_archive_leaves_out_are_as_they_are_below():
         ([member("f"), member("f/below")], ["bad-layer"]),
         (["d/", "d/"], ["duplicate-entry"]),
         (["./", "./d/", member("./d/f")], []),
+        (["./", "./"], []),
         ([member("")], ["bad-layer"]),
+        ([member(".wh..wh.plnk"), member("d/.wh..wh.aufs"), member("d/.wh..wh..opaque")], ["bookkeeping-member"] * 3),
         ([member("d/h", kind="hardlink", link="f"), member(".", kind="symlink", link="f"), member("f")], ["bad-layer"]),
         ([member("f"), member("a/b/c"), "a/b/", member("f/x/y")], ["bad-layer"]),
     ],
