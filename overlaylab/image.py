@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -145,6 +144,3 @@ class Store(Protocol):
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
-
-    def blobs(self) -> Iterator[tuple[Digest, str]]:
-        """Further blobs to be checked against their names: ``(digest, where)``."""

@@ -154,7 +154,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         path: The row that is lit up, with its lookup told beneath.
     """
     sheet = Sheet("panes")
-    called, roots = labels(overlay, names), layers_of(overlay)
+    called = labels(overlay, names)
     order = [*reversed(range(len(overlay.lowerdirs))), *([len(overlay.lowerdirs)] if overlay.upperdir is not None else [])]
     paths = list(paths_of(overlay))
     if path and path != "." and path not in paths:
