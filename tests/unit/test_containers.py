@@ -137,3 +137,15 @@ def test_lower_list_of_a_layer_that_is_not_its_chain_is_named(root):
 
     assert {problem.kind for problem in problems} == {"lower-mismatch"}
     assert any(layer.directory in problem.where for problem in problems)
+
+
+def test_name_of_an_image_comes_before_the_name_of_a_container(root):
+    """As in the engines: `web` is both here."""
+    repositories = root / "image/overlay2/repositories.json"
+    names = json.loads(repositories.read_text())
+    image_id = names["Repositories"]["kit/app"]["kit/app:1"]
+    names["Repositories"]["web"] = {"web:latest": image_id}
+    repositories.write_text(json.dumps(names))
+
+    assert ol.select(ol.open_store(root), "web").id == image_id
+    assert ol.select(ol.open_store(root), "/web") == container(root)

@@ -405,3 +405,11 @@ def test_manifest_that_index_json_names_itself_must_be_there(tmp_path):
     layout.name(image, "kit/app:1").name(absent, "kit/absent:1")
 
     assert kinds(opened(tmp_path, layout.tar(without=[absent["digest"]]))) == ["missing-blob"]
+
+
+def test_padding_behind_the_end_of_a_layer_belongs_to_its_diff_id(tmp_path):
+    """Tools fill up to blocks of their own size; more than one buffer of zeros here."""
+    padded = BASE + bytes(3 << 20)
+
+    assert kinds(opened(tmp_path, docker_archive(([padded], {})))) == []
+    assert kinds(opened(tmp_path, docker_archive(([padded], {"plain": {0: BASE}})))) == ["diffid-mismatch"]
