@@ -267,9 +267,9 @@ class FileCalls(PathCalls):
         self._drop_capability(node)
 
     def _store(self, node: Node, data: bytes, always: bool = False) -> None:
-        """Give a file new content; its time changes, except for a truncation to the size that it has."""
+        """Give a file new content; its time changes, except when an empty file is truncated (so on tmpfs)."""
         inode, journal = node.fs.writable(node), node.fs.journal
-        if always or len(data) != inode.size:
+        if always or data or inode.size:
             journal.set(inode, "mtime_ns", self._now())
         if data != inode.data:
             journal.set(inode, "data", data)
@@ -316,8 +316,8 @@ class FileCalls(PathCalls):
             raise fail(errno.EBADF)
         if not isinstance(descriptor.node.inode, File):
             raise fail(errno.ENODEV)
-        data = self._content(descriptor.node)
-        self._store(descriptor.node, data.ljust(offset + length, b"\0"))
+        self._remove_privileges(descriptor.node)
+        self._store(descriptor.node, self._content(descriptor.node).ljust(offset + length, b"\0"), always=True)
 
     # --- attributes through a descriptor
 

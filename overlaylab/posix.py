@@ -607,9 +607,12 @@ class PathCalls:
     def _stored(self, node: Node, name: str) -> str:
         """The name under which a layer keeps an attribute: overlay marks are escaped. Kernel: wo-31, wo-32, ux-07."""
         hidden = node.fs.hidden
-        if not name.startswith(("user.", "trusted.", "security.", "system.")):
-            raise fail(errno.EOPNOTSUPP, name)
         return hidden + "overlay." + name[len(hidden) :] if hidden and name.startswith(hidden) else name
+
+    def _namespace(self, name: str, path: str) -> None:
+        """Refuse names of no namespace; the overlay leaves that to the upper layer, so a copy may be there already."""
+        if not name.startswith(("user.", "trusted.", "security.", "system.")):
+            raise fail(errno.EOPNOTSUPP, path)
 
     def setxattr(self, path: str, name: str, value: bytes, flags: int = 0, *, follow_symlinks: bool = False) -> None:
         """Set an attribute.
@@ -623,7 +626,8 @@ class PathCalls:
         node = self._target_of(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, WRITE, path)
         key = self._stored(node, name)
-        inode = node.fs.writable(node)
+        inode = node.fs.writable(node, data=False)
+        self._namespace(name, path)
         if flags & XATTR_CREATE and key in inode.xattrs:
             raise fail(errno.EEXIST, path)
         if flags & XATTR_REPLACE and key not in inode.xattrs:
@@ -635,15 +639,17 @@ class PathCalls:
         node = self._target_of(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, WRITE, path)
         key = self._stored(node, name)
+        self._namespace(name, path)
         if key not in node.inode.xattrs:
             raise fail(errno.ENODATA, path)
-        inode = node.fs.writable(node)
+        inode = node.fs.writable(node, data=False)
         node.fs.journal.set(inode, "xattrs", {k: value for k, value in inode.xattrs.items() if k != key})
 
     def getxattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> bytes:
         """The value of an attribute. Kernel: marks of the overlay are not there (wo-33), escaped ones are (wo-31)."""
         node = self._find(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, READ, path)
+        self._namespace(name, path)
         value = node.inode.xattrs.get(self._stored(node, name))
         if value is None:
             raise fail(errno.ENODATA, path)
