@@ -8,6 +8,8 @@ overlayfs has another; `translate` is the one place where they meet.
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -17,7 +19,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .tarball import Member, TarReader
 from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, parent_of, parts_of
 
-__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset"]
+__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset", "write_tar"]
 
 PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -281,3 +283,73 @@ class _Editor:
         """Delete everything inside a directory, if it is one."""
         if isinstance(find(self.root, path), Directory):
             self._directory(path, make=False).names.clear()
+
+
+TYPE_FLAGS = {"file": b"0", "symlink": b"2", "char": b"3", "block": b"4", "dir": b"5", "fifo": b"6"}
+
+
+def write_tar(changeset: Changeset) -> bytes:
+    """Write a layer tar: the same bytes for the same changes, on every machine.
+
+    Args:
+        changeset: Its changes, in the order of the members; files with their content.
+
+    Returns:
+        A plain tar. `read_changeset` reads the same changes from it.
+
+    Raises:
+        Finding: ``missing-content`` for a file whose content was not kept.
+
+    Spec:
+        image-spec, layer.md, "Creating", "Whiteouts"; pax headers for what an old header cannot hold.
+    """
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
+        for change in changeset.changes:
+            member, data = _written(change)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _written(change: Change) -> tuple[tarfile.TarInfo, bytes]:
+    """One member: its header and its content."""
+    match change:
+        case Whiteout():
+            directory, name = parent_of(change.path)
+            return tarfile.TarInfo(_below(directory, PREFIX + name)), b""
+        case OpaqueWhiteout():
+            return tarfile.TarInfo(_below(change.path, OPAQUE)), b""
+        case Link():
+            member = tarfile.TarInfo(change.path)
+            member.type, member.linkname = b"1", change.target
+            return member, b""
+    return _header(change.path, change.inode), _data(change.path, change.inode)
+
+
+def _below(directory: str, name: str) -> str:
+    return name if directory == "." else f"{directory}/{name}"
+
+
+def _header(path: str, inode: Inode) -> tarfile.TarInfo:
+    member = tarfile.TarInfo("./" if path == "." else path)
+    member.type, member.mode, member.uid, member.gid = TYPE_FLAGS[inode.type], inode.mode & 0o7777, inode.uid, inode.gid
+    member.mtime, rest = divmod(inode.mtime_ns, 10**9)
+    if rest:
+        member.pax_headers["mtime"] = f"{member.mtime}.{rest:09d}"
+    for name, value in sorted(inode.xattrs.items()):
+        member.pax_headers["SCHILY.xattr." + name] = value.decode("utf-8", "surrogateescape")
+    if isinstance(inode, Symlink):
+        member.linkname = inode.target
+    if isinstance(inode, Device):
+        member.devmajor, member.devminor = inode.rdev
+    if isinstance(inode, File):
+        member.size = inode.size
+    return member
+
+
+def _data(path: str, inode: Inode) -> bytes:
+    if not isinstance(inode, File) or not inode.size:
+        return b""
+    if inode.data is None:
+        raise Finding("missing-content", path, "a file with its content", "only its digest was kept")
+    return inode.data

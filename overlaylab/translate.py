@@ -8,13 +8,15 @@ only the second: a file called ``.wh.x`` in a lower directory is just a file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from .changeset import OPAQUE, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
-from .errors import Problem
-from .overlay import TRUSTED, Overlay, is_whiteout
-from .tree import Device, Directory, Inode, find, parent_of, parts_of, walk, whiteout
+from .changeset import MARKS, OPAQUE, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
+from .errors import Finding, Problem
+from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
+from .posix import Node
+from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
 
-__all__ = ["to_lowerdir", "to_lowerdirs"]
+__all__ = ["to_changeset", "to_lowerdir", "to_lowerdirs"]
 
 Below = Callable[[str], Inode | None]
 
@@ -192,3 +194,93 @@ def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Direct
 def _copy(inode: Inode) -> Inode:
     """The same inode once more, with one name."""
     return type(inode)(**{name: getattr(inode, name) for cls in type(inode).__mro__ for name in getattr(cls, "__slots__", ())} | {"nlink": 1})
+
+
+def to_changeset(upper: Directory, overlay: Overlay | None = None, marks: str = TRUSTED) -> Changeset:
+    """Say in an archive's terms what an upper directory changed: the commit of a container.
+
+    Whiteouts come before their siblings. A hard link comes after the name that it links to.
+
+    Args:
+        upper: The upper directory.
+        overlay: The overlay that it belongs to; with it, redirects and metadata without data are written out
+            in full, since an archive has no words for them.
+        marks: The namespace of its marks.
+
+    Raises:
+        Finding: ``unsupported-mark`` for a redirect or metacopy mark without an `overlay`.
+
+    Spec:
+        image-spec, layer.md, "Whiteouts"; overlay vectors oci-23 to oci-31. The root is a member if it is not as
+        new roots are. Choice: sockets have no form in an archive and are left out, as engines do.
+    """
+    export = _Export(overlay, overlay.marks if overlay is not None else marks)
+    if _plain(upper) != Directory():
+        export.changes.append(Upsert(".", _plain(upper)))
+    export.directory("", upper, overlay.root if overlay is not None else None)
+    return Changeset(tuple(export.changes))
+
+
+class _Export:
+    """The changes of an upper directory while they are being collected."""
+
+    def __init__(self, overlay: Overlay | None, marks: str) -> None:
+        self._overlay, self._marks = overlay, marks
+        self._first: dict[int, str] = {}
+        self.changes: list[Change] = []
+
+    def directory(self, prefix: str, upper: Directory, node: Node | None) -> None:
+        """The content of an upper directory: what it deletes, then what it puts."""
+        if prefix and is_opaque(upper, self._marks):
+            self.changes.append(OpaqueWhiteout(prefix[:-1]))
+        gone = {name for name, inode in upper.names.items() if is_whiteout(inode, self._marks)}
+        self.changes += [Whiteout(prefix + name) for name in sorted(gone)]
+        for name in sorted(set(upper.names) - gone):
+            self._entry(prefix + name, upper.names[name], self._child(node, name))
+
+    def _child(self, node: Node | None, name: str) -> Node | None:
+        return None if node is None or self._overlay is None else self._overlay.look(node, name)
+
+    def _entry(self, path: str, inode: Inode, node: Node | None) -> None:
+        for mark in ("redirect", "metacopy"):
+            unclear = self._marks + mark in inode.xattrs and not (mark == "redirect" and isinstance(inode, File))
+            if unclear and not is_opaque(inode, self._marks):
+                if node is None or self._overlay is None:
+                    raise Finding("unsupported-mark", path, "what an archive can say", mark)
+                self._whole(path, node)
+                return
+        if self._put(path, inode, inode) and isinstance(inode, Directory):
+            self.directory(path + "/", inode, node)
+
+    def _put(self, path: str, inode: Inode, shown: Inode) -> bool:
+        """Write an inode, or a link to its first name."""
+        if isinstance(inode, Socket):
+            return False
+        first = self._first.setdefault(id(inode), path)
+        if first != path and not isinstance(inode, Directory):
+            self.changes.append(Link(path, first))
+        else:
+            self.changes.append(Upsert(path, _plain(shown)))
+        return True
+
+    def _whole(self, path: str, node: Node) -> None:
+        """Write out what the merged view shows, hiding all that is below."""
+        shown = node.inode
+        if isinstance(shown, File):
+            data = node.fs.data_of(node)
+            shown = replace(shown, data=data.data, size=data.size, sha256=data.sha256)
+        if not self._put(path, node.inode, shown) or not node.is_dir:
+            return
+        self.changes.append(OpaqueWhiteout(path))
+        for name in sorted(node.fs.names(node)):
+            child = node.fs.look(node, name)
+            if child is not None:
+                self._whole(f"{path}/{name}", child)
+
+
+def _plain(inode: Inode) -> Inode:
+    """A copy of an inode without marks, names and link count."""
+    xattrs = {key: value for key, value in inode.xattrs.items() if not key.startswith(MARKS)}
+    if isinstance(inode, Directory):
+        return replace(inode, xattrs=xattrs, names={}, nlink=1)
+    return replace(inode, xattrs=xattrs, nlink=1)
