@@ -121,6 +121,8 @@ def _change(member: Member, where: str, digest: str, data: bytes | None, problem
     path, absolute = clean(member.name, where)
     if absolute:
         problems.append(Problem("absolute-name", where, "a relative name", member.name))
+    if path == "." and member.type != "5":
+        raise Finding("bad-layer", where, "a name", f"none: {member.name!r}")
     directory, name = parent_of(path)
     if name == OPAQUE:
         return OpaqueWhiteout(directory)
@@ -175,14 +177,20 @@ def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
                 yield Problem("duplicate-entry", f"{where}: {change.path}", "each path once", "twice")
             put[change.path] = isinstance(change, Upsert) and isinstance(change.inode, Directory)
     links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
+    sound = {"."}
     for path in put:
-        parts = parts_of(path)
-        for depth in range(1, len(parts)):
-            above = "/".join(parts[:depth])
+        # Upwards to a directory that is known to be sound, so that deep trees cost no more than flat ones.
+        above, _ = parent_of(path)
+        walked = []
+        while above not in sound:
+            walked.append(above)
+            above, _ = parent_of(above)
+        for above in reversed(walked):
             if not put.get(above, True):
                 kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
                 yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
                 break
+            sound.add(above)
 
 
 def apply(tree: Directory, changeset: Changeset) -> Directory:

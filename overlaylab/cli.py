@@ -13,11 +13,11 @@ import click
 
 from . import __version__
 from .errors import KINDS, InputError, NotReadable, OverlayLabError, Problem
-from .image import Container
+from .image import Container, Image
 from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
 from .present import inspect_facts, printable, report_facts
-from .validate import LayerReader, Report, merged_entries, overlay_of, validate
+from .validate import LayerReader, Report, merged_view, validate
 
 __all__ = ["main"]
 
@@ -83,10 +83,12 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     if image is not None:
         target = _select(store, image, options)
         # An engine may have removed the image of a container that is still there.
-        chosen = [item for item in store.images() if item.id == target.image_id] if isinstance(target, Container) else [target]
+        chosen = [target]
+        if isinstance(target, Container):
+            chosen += [item for item in store.images() if item.id == target.image_id]
     with _Meter("read") as progress:
         report = validate(store, chosen, _limits(options), progress)
-    count = len(store.images() if chosen is None else chosen)
+    count = sum(isinstance(item, Image) for item in chosen or store.images())
     _print(report_facts(report), as_json, lambda facts: _report_text(facts, count))
     return int(not report.ok)
 
@@ -100,14 +102,14 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     store = _open(path, options)
     target = _select(store, image, options)
     with _Meter("read") as progress:
-        overlay, problems = overlay_of(target, store, LayerReader(store, _limits(options), progress=progress))
+        entries, problems = merged_view(target, store, LayerReader(store, _limits(options), progress=progress))
     report = Report(tuple(dict.fromkeys(problems)))
     if not report.ok:
         _print(report_facts(report), as_json, lambda facts: _report_text(facts, 1))
         return 1
     for problem in report.problems:
         click.echo(f"warning: {printable(str(problem))}", err=True)
-    _print(dict(merged_entries(overlay)), as_json, _tree_text)
+    _print(entries, as_json, _tree_text)
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .digest import Digest
 from .document import Node, parse_json
-from .errors import Finding
+from .errors import Finding, Problem
 from .media import MediaType
 
 __all__ = ["Descriptor", "Index", "Manifest", "Platform", "is_attestation", "parse_index", "parse_manifest", "select_platform"]
@@ -95,21 +95,30 @@ class Index:
     manifests: tuple[Descriptor, ...]
 
 
-def parse_index(raw: bytes, where: str = "index") -> Index:
+def parse_index(raw: bytes, where: str = "index", problems: list[Problem] | None = None) -> Index:
     """Read an image index or a Docker manifest list.
 
     ``"manifests": null`` counts as absent: an index that names nothing.
+
+    Args:
+        raw: The document's bytes.
+        where: What to call it in findings.
+        problems: Gets what is wrong with single entries, which are then left out; if None, the first one is raised.
 
     Raises:
         Finding: ``bad-json``, ``duplicate-json-key``, ``bad-manifest``, ``bad-digest``,
             ``absurd-size``, ``unsupported-digest-algorithm``.
     """
     root = parse_json(raw, where, "bad-manifest")
-    return Index(
-        raw=raw,
-        media_type=root.string("mediaType", MediaType.OCI_INDEX),
-        manifests=tuple(_descriptor(node) for node in root.list_of("manifests")),
-    )
+    manifests = []
+    for node in root.list_of("manifests"):
+        try:
+            manifests.append(_descriptor(node))
+        except Finding as finding:
+            if problems is None:
+                raise
+            problems.append(finding.problem)
+    return Index(raw=raw, media_type=root.string("mediaType", MediaType.OCI_INDEX), manifests=tuple(manifests))
 
 
 def parse_manifest(raw: bytes, where: str = "manifest") -> Manifest:

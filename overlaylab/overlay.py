@@ -198,6 +198,8 @@ class Overlay:
         seen: dict[int, Seen] = {}
         walked = "."
         for name in parts_of(path):
+            if not parts:
+                break
             walked = name if walked == "." else f"{walked}/{name}"
             parts = self._lookup_name(parts, name, walked, seen)
         for part in parts:

@@ -97,5 +97,11 @@ def _not_checked(item: NotChecked) -> dict[str, str]:
 
 def printable(text: str) -> str:
     """A name that came from outside, safe to print: no control characters, and bytes that are not UTF-8 escaped."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    """One character as an escape; JSON may also hold half a surrogate pair, which no encoding takes."""
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")

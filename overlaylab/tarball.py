@@ -71,8 +71,10 @@ def _checksum_holds(header: bytes) -> bool:
     except ValueError:
         return False
     unsigned = sum(header) - sum(header[148:156]) + 8 * 32
+    if stored == unsigned:
+        return True
     high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
-    return stored in (unsigned, unsigned - 256 * high)
+    return stored == unsigned - 256 * high
 
 
 class TarReader:
@@ -157,7 +159,7 @@ class TarReader:
             self.complete = True
             return None
         if len(header) < BLOCK:
-            raise Finding("truncated", f"{self._where} at byte {self._position}", "a header of 512 bytes", f"{len(header)} bytes")
+            raise Finding("truncated", f"{self._where} at byte {self._position - len(header)}", "a header of 512 bytes", f"{len(header)} bytes")
         if not _checksum_holds(header):
             where = f"{self._where} at byte {self._position - BLOCK}"
             raise Finding("bad-tar-header", where, "a header with a right checksum", _text(header[:100]))

@@ -93,16 +93,17 @@ class _Layer:
 
         Choice: a link to a file of a lower layer is a copy of that file here, as engines make it.
         """
-        waiting = links
-        while waiting:
-            again = [link for link in waiting if not self._linked(link)]
-            if len(again) == len(waiting):
-                break
-            waiting = again
-        for link in waiting:
-            self.problems.append(
-                Problem("dangling-hardlink", f"{self._where}: {link.path}", f"a file at {link.target}", "nothing")
-            )
+        waiting = {link.path: link for link in links}
+        for link in links:
+            chain = []
+            while (step := waiting.pop(link.path, None)) is not None:
+                chain.append(step)
+                link = Link(step.target, "")
+            # The target first; a circle ends at a link whose target is not there.
+            for step in reversed(chain):
+                if not self._linked(step):
+                    where = f"{self._where}: {step.path}"
+                    self.problems.append(Problem("dangling-hardlink", where, f"a file at {step.target}", "nothing"))
 
     def _linked(self, link: Link) -> bool:
         target = find(self.root, link.target) or self._below(link.target)

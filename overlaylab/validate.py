@@ -17,7 +17,7 @@ from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, entry
 
-__all__ = ["LayerReader", "Report", "merged_entries", "overlay_of", "validate"]
+__all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
 Progress = Callable[[int], None]
 # Findings about a store that concern every image in it.
@@ -121,9 +121,8 @@ def _algorithm(layer: Layer) -> tuple[str, ...]:
 def _no_tar(finding: Finding, stream: BinaryIO) -> Finding:
     """A bad header at the very start means that this is no tar at all."""
     problem = finding.problem
-    if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith((" at byte 0", " at byte 512")) and "ustar" not in problem.found:
-        if problem.where.endswith(" at byte 0") or problem.kind == "truncated":
-            return Finding("bad-layer", problem.where, "a tar", problem.found)
+    if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith(" at byte 0"):
+        return Finding("bad-layer", problem.where, "a tar", problem.found)
     return finding
 
 
@@ -220,12 +219,14 @@ class LayerReader:
             yield Problem("diffid-mismatch", layer.source, layer.diff_id, reading.diff_id)
 
 
-def validate(store: Store, images: Iterable[Image] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Report:
-    """Recompute every digest of a store's images and read every layer.
+def validate(
+    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
+) -> Report:
+    """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
     Args:
         store: Where they lie.
-        images: Which ones; all if None.
+        targets: Which images and containers; all if None.
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
 
@@ -234,23 +235,20 @@ def validate(store: Store, images: Iterable[Image] | None = None, limits: Limits
     """
     reader = LayerReader(store, limits, progress=progress)
     # What is wrong with the store's other images does not matter to some of them.
-    problems = [problem for problem in store.problems if images is None or problem.kind in OF_THE_WHOLE]
+    problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
-    for image in store.images() if images is None else images:
-        problems += image.problems
-        layers, found = reader.lowerdirs(image)
-        problems += found
+    for target in (*store.images(), *store.containers()) if targets is None else targets:
         try:
+            overlay, found = overlay_of(target, store, reader)
+            problems += found
             # Every visible path is looked up once, so that marks which cannot be followed are found.
-            for _ in Overlay.of_layers(layers, marks=store.marks).walk():
+            for _ in overlay.walk():
                 pass
         except Finding as finding:
             problems.append(finding.problem)
-        for layer in image.layers:
+        for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None:
                 not_checked.append(NotChecked(layer.diff_id, "the store keeps this layer as a folder; its tar is not rebuilt"))
-    for container in store.containers() if images is None else ():
-        problems += container.problems
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
 
 
@@ -265,6 +263,16 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
         return Overlay.of_layers(layers, reader.folder(target.upper), marks=store.marks), list(target.problems)
     layers, problems = reader.lowerdirs(target)
     return Overlay.of_layers(layers, marks=store.marks), [*target.problems, *problems]
+
+
+def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs."""
+    problems: list[Problem] = []
+    try:
+        overlay, problems = overlay_of(target, store, reader)
+        return dict(merged_entries(overlay)), problems
+    except Finding as finding:
+        return {}, [*problems, finding.problem]
 
 
 def merged_entries(overlay: Overlay) -> Mapping[str, dict[str, Any]]:

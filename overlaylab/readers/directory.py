@@ -6,6 +6,7 @@ a fifo cannot block and a device cannot act.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -95,6 +96,10 @@ class _Reading:
             return None
         except PermissionError as refusal:
             raise self._denied(path, refusal) from None
+        except OSError as refusal:
+            if refusal.errno != errno.ENAMETOOLONG:
+                raise
+            raise Finding("limit", self._inner(path)[:200], "a path that one system call can name", f"{len(path)} bytes") from None
 
     def _inode(self, path: bytes) -> Inode:
         info = os.lstat(path)

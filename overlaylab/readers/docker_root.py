@@ -87,6 +87,9 @@ class DockerRoot:
         folder = f"{self._db}/imagedb/content"
         for algorithm in self.place.names(folder):
             for name in self.place.names(f"{folder}/{algorithm}"):
+                # Docker writes a file under such a name before it renames it; after a crash it may stay.
+                if name.startswith(".tmp-"):
+                    continue
                 path = f"{folder}/{algorithm}/{name}"
                 try:
                     claimed = ImageID(f"{algorithm}:{name}", f"{self.place.where}: {path}")
@@ -163,8 +166,20 @@ class DockerRoot:
         name, image_id, root = self._config(container_id)
         return Container(
             id=container_id, name=name, image_id=image_id, lower=tuple(lower), upper=mount_id, links=links,
-            mount=mount_options(root, links, mount_id),
+            mount=mount_options(root, links, mount_id), problems=tuple(self._lower_problems(path, mount_id, lower)),
         )
+
+    def _lower_problems(self, path: str, mount_id: str, lower: list[str]) -> Iterator[Problem]:
+        """Compare a container's lower list with its init layer and the chain under it, topmost first."""
+        parent, init = self.layerdb.text(f"{path}/parent"), self.layerdb.text(f"{path}/init-id")
+        try:
+            chain = self.layerdb.stack(ChainID(parent, f"{self.place.where}: {path}/parent")) if parent else []
+        except Finding as finding:
+            yield finding.problem
+            return
+        expected = ([init] if init else []) + [folder.cache_id for folder in chain]
+        if lower != expected:
+            yield Problem("lower-mismatch", f"{self.place.where}: {DRIVER}/{mount_id}/lower", ":".join(expected), ":".join(lower))
 
     def _config(self, container_id: str) -> tuple[str, str, str]:
         """Name, image ID and the data root's own path, as ``config.v2.json`` has them."""

@@ -157,6 +157,11 @@ class LayerDB:
         if found != expected:
             yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
 
+    def stack(self, chain_id: ChainID) -> list[LayerFolder]:
+        """A layer and all beneath it, topmost first."""
+        top = self.folder(chain_id)
+        return [top, *self._ancestors(top)]
+
     def _ancestors(self, folder: LayerFolder) -> Iterator[LayerFolder]:
         """The layers beneath, nearest first."""
         met = {folder.chain_id}

@@ -125,7 +125,7 @@ def read_index(place: Place, found: Found) -> IndexWalk:
     where = f"{place.where}: index.json"
     if "index.json" in place.duplicates():
         found.problems.append(Problem("duplicate-member", where, "one member", "two"))
-    index = parse_index(place.read("index.json"), where)
+    index = parse_index(place.read("index.json"), where, found.problems)
     walker = _Walker(place, found)
     for number, descriptor in enumerate(index.manifests):
         walker.visit(descriptor, number, reference_name(descriptor), (), nested=False)
@@ -150,6 +150,7 @@ class _Walker:
         self.entries: dict[tuple[str, Digest], IndexEntry] = {}
         self.artifacts: list[str] = []
         self._documents: dict[Digest, bytes] = {}
+        self._walked: set[tuple[Digest, int, str]] = set()
 
     def visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...], nested: bool) -> None:
         """Take one descriptor of an index; problems are kept and the walk goes on."""
@@ -175,7 +176,11 @@ class _Walker:
         raw = self._document(descriptor)
         where = f"{self._place.where}: {blob_path(descriptor.digest)}"
         if _is_index(descriptor, raw, where):
-            index: Index = parse_index(raw, where)
+            # Indexes that name the same index many times, level upon level, would be walked for ever.
+            if (descriptor.digest, top, name) in self._walked:
+                return
+            self._walked.add((descriptor.digest, top, name))
+            index: Index = parse_index(raw, where, self._found.problems)
             for entry in index.manifests:
                 self.visit(entry, top, name, (*above, descriptor.digest), nested=True)
         else:

@@ -126,15 +126,24 @@ class Tar(Place):
 
     def tree(self, path: str, keep: int = 0) -> Directory:
         self._inodes: dict[str, Inode] = {}
-        return self._directory(path, [keep])
+        allowance = [keep]
+        top = self._directory(path)
+        waiting = [(path, top)]
+        while waiting:
+            path, directory = waiting.pop()
+            for name in self.names(path):
+                child = name if path == "." else f"{path}/{name}"
+                if self.type_of(child) != "dir":
+                    directory.names[name] = self._inode(child, allowance)
+                    continue
+                made = directory.names[name] = self._directory(child)
+                waiting.append((child, made))
+        return top
 
-    def _directory(self, path: str, keep: list[int]) -> Directory:
+    def _directory(self, path: str) -> Directory:
+        """A directory without its names; one that has no member of its own gets common attributes."""
         member = self._members.get(path)
-        made = Directory() if member is None else Directory(**_attributes(member))
-        for name in self.names(path):
-            child = name if path == "." else f"{path}/{name}"
-            made.names[name] = self._directory(child, keep) if self.type_of(child) == "dir" else self._inode(child, keep)
-        return made
+        return Directory() if member is None else Directory(**_attributes(member))
 
     def _inode(self, path: str, keep: list[int]) -> Inode:
         final = self._final(path)

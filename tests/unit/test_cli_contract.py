@@ -437,6 +437,19 @@ def test_text_from_outside_cannot_act_on_a_terminal(tmp_path):
 # As a program
 
 
+def test_half_a_surrogate_pair_in_a_document_is_printed_as_an_escape(tmp_path):
+    """JSON can hold what no encoding takes."""
+    raw = rb'{"os": "\ud800", "architecture": "\udcff", "rootfs": {}}'
+    manifest = rb'[{"Config": "c.json", "RepoTags": ["\ud83dx:1"], "Layers": []}, {"Config": "\ud800", "Layers": []}]'
+    path = write(tmp_path, tar(member("c.json", raw), member("manifest.json", manifest)))
+
+    for command in (["inspect", path], ["verify", path], ["tree", path, "absent"]):
+        _, out, err = run(*command)
+        assert all(char.isprintable() or char == "\n" for char in out + err)
+        assert "Traceback" not in out + err
+    assert "\\ud83dx:1" in run("inspect", path)[1]
+
+
 def program(*arguments, **options):
     return subprocess.run([sys.executable, "-m", "overlaylab", *map(str, arguments)], capture_output=True, check=False, **options)
 

@@ -98,6 +98,19 @@ def test_wrong_value_of_a_manifest_is_named_with_its_place(path, value, where, k
     assert (refused.value.problem.kind, refused.value.problem.where) == (kind, where)
 
 
+def test_one_bad_entry_of_an_index_leaves_the_others():
+    good = {"mediaType": "x", "digest": "sha256:" + "a" * 64, "size": 1}
+    raw = json.dumps({"manifests": [good | {"digest": "md5:" + "0" * 32}, good, good | {"size": "1"}]}).encode()
+    problems = []
+
+    assert [str(entry.digest) for entry in ol.parse_index(raw, problems=problems).manifests] == [good["digest"]]
+    assert [(p.kind, p.where) for p in problems] == [
+        ("unsupported-digest-algorithm", "index.manifests[0].digest"), ("bad-manifest", "index.manifests[2].size"),
+    ]
+    with pytest.raises(ol.Finding):
+        ol.parse_index(raw)
+
+
 def test_image_id_is_the_digest_of_the_bytes_and_not_of_the_values():
     compact, spaced = json.dumps(CONFIG).encode(), json.dumps(CONFIG, indent=2).encode()
 

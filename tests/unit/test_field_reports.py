@@ -353,3 +353,23 @@ def test_index_media_type_may_be_absent(tmp_path):
     store = opened(tmp_path, layout.name(inner, "a:1").tar())
 
     assert len(store.images()) == 1
+
+
+def test_indexes_that_multiply_are_walked_once(tmp_path):
+    """Seven levels, each naming the one below twelve times, are 36 million ways to one image."""
+    layout = Layout()
+    image = layout.image([tar(member("f"))])
+    index = image
+    for _ in range(7):
+        index = layout.index(*[index] * 12)
+    store = ol.open_store(write(tmp_path, layout.name(index, "kit/app:1").tar()))
+
+    assert [found.names for found in store.images()] == [("kit/app:1",)]
+    assert store.problems == ()
+
+
+@pytest.mark.parametrize("data", [b"x", b"BZh91AY" * 9, b"x" * 5000])
+def test_layer_that_is_no_tar_however_short_is_a_bad_layer(data, tmp_path):
+    store = ol.open_store(write(tmp_path, docker_archive(([data], {}))))
+
+    assert "bad-layer" in kinds(store)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+import time
 import tracemalloc
 
 import pytest
@@ -117,6 +118,31 @@ def test_hard_link_is_one_inode_under_two_names_wherever_it_stands():
         assert ol.find(root, "a").nlink == 2
 
 
+def test_hard_links_to_hard_links_are_resolved_whatever_their_order_and_number():
+    names = [f"h{i}" for i in range(2000)]
+    links = [member(name, kind="hardlink", link=target) for name, target in zip(names, names[1:])]
+    root = merged(tar(*links, member(names[-1], b"x")))
+
+    assert len({id(root.names[name]) for name in names}) == 1 and root.names["h0"].nlink == 2000
+
+
+def test_hard_links_in_a_circle_lead_nowhere():
+    circle = [member(name, kind="hardlink", link=target) for name, target in ("ab", "bc", "ca", "dd")]
+    root, problems = ol.to_lowerdir(read(tar(*circle)), lambda path: None)
+
+    assert (dict(root.names), {problem.kind for problem in problems}, len(problems)) == ({}, {"dangling-hardlink"}, 4)
+
+
+@pytest.mark.parametrize("depth", [3000])
+def test_deep_trees_are_read_in_little_time(depth):
+    """Each step down is a member of its own: work that grows with the square of the depth per member takes minutes."""
+    start = time.process_time()
+    root = merged(tar(*(member("/".join("d" * i), kind="dir") for i in range(1, depth))))
+
+    assert len(paths(root)) == depth
+    assert time.process_time() - start < 20
+
+
 def test_hard_link_to_a_lower_layer_is_a_copy_in_its_own_layer():
     root = merged(tar(member("a", b"x")), tar(member("b", kind="hardlink", link="a")))
 
@@ -198,6 +224,9 @@ def test_parents_that_the_archive_leaves_out_are_as_they_are_below():
         ([member("f"), member("f/below")], ["bad-layer"]),
         (["d/", "d/"], ["duplicate-entry"]),
         (["./", "./d/", member("./d/f")], []),
+        ([member("")], ["bad-layer"]),
+        ([member("d/h", kind="hardlink", link="f"), member(".", kind="symlink", link="f"), member("f")], ["bad-layer"]),
+        ([member("f"), member("a/b/c"), "a/b/", member("f/x/y")], ["bad-layer"]),
     ],
 )
 def test_odd_members_are_named_by_kind(members, expected):

@@ -56,6 +56,13 @@ def test_folder_that_goes_after_the_store_was_opened_is_a_change(root):
     assert {problem.kind for problem in ol.validate(store).problems} == {"changed-while-reading"}
 
 
+def test_file_that_docker_had_not_renamed_yet_is_no_image(root):
+    """Its own writer leaves such names behind after a crash."""
+    (root / "image/overlay2/imagedb/content/sha256/.tmp-7bbf0405c20c123").write_bytes(b"{")
+
+    assert ol.validate(ol.open_store(root)).problems == ()
+
+
 def test_folder_that_is_gone_for_good_is_missing(root):
     shutil.rmtree(root / "overlay2" / base(root).directory)
 
