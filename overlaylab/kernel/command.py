@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ..errors import Finding
-from .mount import MountOptions
+from ..options import MountOptions, Parsed, split_options
 
 __all__ = ["MountCommand", "parse_mount", "parse_options"]
+
+# The options that a `MountOptions` keeps.
+KEPT = ("lowerdir", "upperdir", "workdir", "userxattr", "redirect_dir", "metacopy", "index", "xino")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,39 +93,17 @@ def parse_options(text: str) -> MountOptions:
         >>> parse_options("lowerdir=Fruits:Vegetables").lowerdirs
         ('Fruits', 'Vegetables')
     """
-    found: dict[str, str | tuple[str, ...] | bool] = {}
-    known = {field.name for field in fields(MountOptions)} - {"lowerdirs"}
-    for word in filter(None, _split(text, ",")):
-        name, _, value = word.partition("=")
-        if name == "lowerdir":
-            found["lowerdirs"] = tuple(_plain(path) for path in _split(value, ":"))
-        elif name == "userxattr":
-            found[name] = True
-        elif name in known:
-            found[name] = _plain(value)
-        else:
+    parsed = Parsed()
+    for name, value in split_options(text):
+        if name not in KEPT:
             raise Finding("wrong-call", "mount options", "an option of overlayfs", name)
-    if "upperdir" not in found:
-        found.pop("workdir", None)
-    options = MountOptions(**{"lowerdirs": (), **found})
+        try:
+            parsed.take(name, value)
+        except OSError:
+            raise Finding("wrong-call", "mount options", f"a value of {name}", value) from None
+    options = MountOptions(
+        lowerdirs=tuple(parsed.lowerdirs), datadirs=tuple(parsed.datadirs), upperdir=parsed.upperdir,
+        workdir=None if parsed.upperdir is None else parsed.workdir, userxattr="userxattr" in parsed.flags, **parsed.values,
+    )
     options.text()
     return options
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Cut at separators that have no backslash before them; the backslashes stay."""
-    parts, start, position = [], 0, 0
-    while position < len(text):
-        if text[position] == "\\":
-            position += 1
-        elif text[position] == separator:
-            parts.append(text[start:position])
-            start = position + 1
-        position += 1
-    return [*parts, text[start:]]
-
-
-def _plain(text: str) -> str:
-    """A path without its backslashes."""
-    characters = iter(text)
-    return "".join(next(characters, "") if character == "\\" else character for character in characters)
