@@ -35,15 +35,20 @@ class Descriptor:
     """An open file.
 
     Args:
-        node: What was opened.
+        opened: What was opened, as it was then.
         flags: How.
     """
 
-    __slots__ = ("flags", "names", "node", "offset")
+    __slots__ = ("flags", "names", "offset", "opened")
 
-    def __init__(self, node: Node, flags: int) -> None:
-        self.node, self.flags, self.offset = node, flags, 0
+    def __init__(self, opened: Node, flags: int) -> None:
+        self.opened, self.flags, self.offset = opened, flags, 0
         self.names: list[str] | None = None
+
+    @property
+    def node(self) -> Node:
+        """What was opened, as it is now: it may have been copied up since. Kernel: cu-29, cu-32."""
+        return self.opened.fs.fresh(self.opened.copy())
 
     @property
     def reads(self) -> bool:
@@ -111,6 +116,7 @@ class FileCalls(PathCalls):
         inode = File(mode=mode & 0o7777 & ~self.mask, uid=self.caller.uid, gid=self.caller.gid, mtime_ns=self._now(), nlink=0)
         if parent.inode.mode & 0o2000:
             inode.gid = parent.inode.gid
+        self.root.fs.journal.put(self.linkable, id(inode), inode)
         return parent.fs.temporary(parent, inode)
 
     def _open(self, path: str, flags: int, mode: int) -> Node:
@@ -201,7 +207,7 @@ class FileCalls(PathCalls):
         """Whether somebody has a FIFO open: for ``reads`` or for ``writes``."""
         mine = node.fs.identity(node)
         return any(
-            other.node.fs is node.fs and node.fs.identity(node.fs.fresh(other.node)) == mine and getattr(other, how)
+            other.opened.fs is node.fs and node.fs.identity(other.node) == mine and getattr(other, how)
             for other in self.files.values()
         )
 
@@ -233,9 +239,7 @@ class FileCalls(PathCalls):
     def _fd(self, fd: Any) -> Descriptor:
         if fd not in self.files:
             raise fail(errno.EBADF)
-        descriptor = self.files[fd]
-        descriptor.node = descriptor.node.fs.fresh(descriptor.node)
-        return descriptor
+        return self.files[fd]
 
     def close(self, fd: Any) -> None:
         """Close a descriptor."""
@@ -376,7 +380,7 @@ class FileCalls(PathCalls):
         if not descriptor.writes:
             raise fail(errno.EBADF)
         if not isinstance(descriptor.node.inode, File):
-            raise fail(errno.ENODEV)
+            raise fail(errno.ESPIPE if isinstance(descriptor.node.inode, Fifo) else errno.ENODEV)
         self._remove_privileges(descriptor.node)
         self._store(descriptor.node, self._content(descriptor.node).ljust(offset + length, b"\0"), always=True)
 
@@ -395,12 +399,8 @@ class FileCalls(PathCalls):
         self._chown(node, uid, gid)
 
     def linkfd(self, fd: Any, dst: str) -> None:
-        """Name an open file, above all one of O_TMPFILE. Kernel: cr-24."""
-        node = self._fd(fd).node
-        if node.inode.nlink == 0 and node.name:
-            self._new(dst)
-            raise fail(errno.ENOENT, dst)
-        self._link(node, dst)
+        """Name an open file, above all one of O_TMPFILE. Kernel: cr-24; one without a name left is ENOENT."""
+        self._link(self._fd(fd).node, dst)
 
     # --- memory maps and directories
 

@@ -172,6 +172,13 @@ class Overlay(Stack):
             return 1
         return 2 + sum(isinstance(child, Directory) for child in node.inode.names.values())
 
+    def names_left(self, node: Node) -> int:
+        """How many names an open file still has; one of a lower layer loses its own to a whiteout. Read off a live mount."""
+        if node.upper is not None or node.parent is None:
+            return node.inode.nlink
+        upper = node.parent.upper
+        return node.inode.nlink - (upper is not None and node.name in upper.names)
+
     def number(self, node: Node) -> int:
         """The inode number. Kernel: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41)."""
         return self.numbers.of(self._shown_inode(node))
@@ -411,8 +418,6 @@ class Overlay(Stack):
             self.book.set_impure(upper, parent.path)
         self.journal.set(inode, "nlink", inode.nlink + 1)
         self._place(upper, Node(self, parent, name, inode), now)
-        if not node.name:
-            node.parent, node.name = parent, name
 
     def _start_nlink(self, node: Node) -> None:
         """With index=on, note the link count before it changes; a lower name is copied up for that. Kernel: ln-11."""

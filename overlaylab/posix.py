@@ -52,6 +52,12 @@ class Node:
         self.alias = alias and upper is not None
         self.covered: Node | None = None
 
+    def copy(self) -> Node:
+        """The same once more, with its parents, for somebody who keeps the old one; roots are not copied."""
+        if self.parent is None:
+            return self
+        return Node(self.fs, self.parent.copy(), self.name, self.upper, self.lowers, self.alias)
+
     @property
     def inode(self) -> Inode:
         """What stat shows: the topmost part."""
@@ -116,6 +122,9 @@ class FileSystem(Protocol):
 
     def nlink(self, node: Node) -> int:
         """The link count that stat shows."""
+
+    def names_left(self, node: Node) -> int:
+        """How many names an open file still has."""
 
     def number(self, node: Node) -> int:
         """The inode number that stat shows."""
@@ -184,6 +193,8 @@ class PathCalls:
         self.root = self.cwd = root
         self.caller = Caller(userns=userns)
         self.mask = 0o022
+        # Files of O_TMPFILE, which may get a first name.
+        self.linkable: dict[int, Inode] = {}
 
     # --- the path walk
 
@@ -383,7 +394,11 @@ class PathCalls:
         self._may_create(last)
         if node.is_dir:
             raise fail(errno.EPERM, dst)
+        if node.fs.names_left(node) == 0 and id(node.upper) not in self.linkable:
+            raise fail(errno.ENOENT, dst)
         node.fs.link(node, last.parent, last.name, self._now())
+        if id(node.upper) in self.linkable:
+            node.fs.journal.drop(self.linkable, id(node.upper))
 
     # --- calls that take names away
 
