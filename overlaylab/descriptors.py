@@ -258,6 +258,8 @@ class FileCalls(PathCalls):
         if isinstance(descriptor.node.inode, Fifo):
             raise fail(errno.ESPIPE)
         size = getattr(descriptor.node.inode, "size", 0)
+        if isinstance(descriptor.node.inode, Device):
+            return 0
         place = position + (0, descriptor.offset, size)[whence]
         if place < 0:
             raise fail(errno.EINVAL)

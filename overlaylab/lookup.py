@@ -236,15 +236,21 @@ class Stack:
         for part in parts:
             # Kernel: marked files count as whiteouts in a listing only where the lower directory says x
             # (wo-18, wo-25, wo-26); in the upper x has no effect (wo-22).
-            marked = self.book.get(part.inode, "opaque") == b"x" and not self._is_upper(part)
-            # Kernel: every name of an impure upper directory is looked up before it is listed (wo-36).
+            marked = self.book.get(part.inode, "opaque") == b"x" and not self._is_upper(part) and self._counts(part)
+            # Kernel: every name of an impure upper directory is looked up before it is listed (wo-36); so is every
+            # file beside the marked ones.
             impure = gone is not None and self._is_upper(part) and self.book.has(part.inode, "impure")
             for name, inode in part.inode.names.items():
                 if name in names or name in hidden:
                     continue
                 deletes = is_whiteout(inode, self.marks) and (isinstance(inode, Device) or marked)
-                (hidden if deletes or (impure and gone(name, inode)) else names).add(name)
+                asked = gone is not None and (impure or (marked and isinstance(inode, File)))
+                (hidden if deletes or (asked and gone(name, inode)) else names).add(name)
         return names
+
+    def _counts(self, part: Part) -> bool:
+        """Whether ``x`` on a lower directory is seen at all: not in the bottom layer below its root. Read off a live mount."""
+        return part.layer > 0 or part.inode is self._roots[-1].inode
 
     def _deletes(self, name: str, inode: Inode) -> bool:
         return is_whiteout(inode, self.marks)

@@ -134,8 +134,12 @@ class Overlay(Stack):
             return None
 
     def _still_impure(self, node: Node) -> None:
-        """Take the impure mark off a directory without copies. Kernel: cu-52."""
-        children = [self._quiet_look(node, name) for name in list(node.upper.names)]
+        """Take the impure mark off a directory without copies.
+
+        Spec:
+            Kernel: cu-52. A name that cannot be looked up makes the listing fail; read off a live mount.
+        """
+        children = [self.look(node, name) for name in list(node.upper.names)]
         if all(child is None or self._shown_inode(child) is child.upper for child in children):
             self.book.clear_impure(node.upper, node.path)
 
@@ -393,6 +397,7 @@ class Overlay(Stack):
     def _place(self, upper: Directory, node: Node, now: int) -> None:
         """Put a name into an upper directory, whose time changes; a whiteout that is there gives way."""
         if node.name in upper.names:
+            self._leave(upper, node.name)
             self.journal.note(WhiteoutRemoved(node.path))
         self.journal.put(upper.names, node.name, node.upper)
         self.journal.set(upper, "mtime_ns", now)
@@ -459,8 +464,8 @@ class Overlay(Stack):
         self.journal.set(upper, "mtime_ns", now)
         self._end_nlink(node)
 
-    def _white_out(self, upper: Directory, name: str, path: str) -> None:
-        self.journal.put(upper.names, name, whiteout())
+    def _white_out(self, upper: Directory, name: str, path: str, used: Inode | None = None) -> None:
+        self.journal.put(upper.names, name, used or whiteout())
         self.journal.note(WhiteoutMade(path))
 
     # --- rename
@@ -531,17 +536,19 @@ class Overlay(Stack):
         here = old.parent.upper
         self.book.move((id(here), old.name), (id(there), target.name))
         replaced = there.names.get(target.name)
-        if partner is not None:
-            self.journal.put(here.names, old.name, partner.upper)
-        else:
+        consumed = replaced is not None and partner is None and is_whiteout(replaced, self.marks)
+        if partner is None and not (consumed and lower):
             self._leave(there, target.name)
-            self.journal.drop(here.names, old.name)
+        self.journal.drop(here.names, old.name)
         self.journal.put(there.names, target.name, old.upper)
         self.journal.note(Moved(old.path, "/" + target.path))
-        if replaced is not None and partner is None and is_whiteout(replaced, self.marks):
+        if consumed:
             self.journal.note(WhiteoutRemoved(target.path))
-        if lower:
-            self._white_out(here, old.name, old.path)
+        if partner is not None:
+            self.journal.put(here.names, old.name, partner.upper)
+        elif lower:
+            # The whiteout of the new name changes places with the object.
+            self._white_out(here, old.name, old.path, replaced if consumed else None)
         for directory in (here, there):
             self.journal.set(directory, "mtime_ns", now)
 

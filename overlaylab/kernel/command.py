@@ -98,7 +98,7 @@ def parse_options(text: str) -> MountOptions:
         if name not in KEPT:
             raise Finding("wrong-call", "mount options", "an option of overlayfs", name)
         try:
-            parsed.take(name, value)
+            list(parsed.take(name, value))
         except OSError:
             raise Finding("wrong-call", "mount options", f"a value of {name}", value) from None
     options = MountOptions(
