@@ -114,9 +114,15 @@ def seen(calls: Any, sights: Sights | None = None) -> Listing:
             items.append({"path": path, "type": "ghost", "errno": errno.errorcode[error.errno]})
             continue
         items.append(_seen_entry(calls, path, stat, sights))
-        if items[-1]["type"] == "dir":
-            prefix = "" if path == "." else path + "/"
-            waiting += [prefix + name for name in reversed(calls.listdir(path))]
+        if items[-1]["type"] != "dir":
+            continue
+        try:
+            names = calls.listdir(path)
+        except OSError as error:
+            items[-1]["listing_errno"] = errno.errorcode[error.errno]
+            continue
+        prefix = "" if path == "." else path + "/"
+        waiting += [prefix + name for name in reversed(names)]
     return items
 
 
@@ -148,6 +154,8 @@ def first_difference(expected: Listing, found: Listing, skip: Sequence[str] = ()
     for path in sorted({*want, *have}):
         if path not in want or path not in have:
             return f"{path}: expected {want.get(path, 'nothing')}, found {have.get(path, 'nothing')}"
+        if want[path]["type"] != have[path]["type"]:
+            return f"{path}: expected {want[path]}, found {have[path]}"
         if said := _entry_difference(want[path], have[path], skip, marks):
             return f"{path}: {said}"
     return ""

@@ -44,6 +44,10 @@ class Disk:
         """The inode itself."""
         return node.upper
 
+    def xattrs_of(self, node: Node) -> Inode:
+        """The inode itself."""
+        return node.upper
+
     def fresh(self, node: Node) -> Node:
         """The node itself."""
         return node
@@ -57,6 +61,10 @@ class Disk:
         if not isinstance(node.upper, Directory):
             return node.upper.nlink
         return 2 + sum(isinstance(child, Directory) for child in node.upper.names.values())
+
+    def names_left(self, node: Node) -> int:
+        """The link count."""
+        return node.upper.nlink
 
     def number(self, node: Node) -> int:
         """The inode number."""
@@ -81,8 +89,6 @@ class Disk:
         self.journal.set(node.upper, "nlink", node.upper.nlink + 1)
         self.journal.put(parent.upper.names, name, node.upper)
         self.journal.set(parent.upper, "mtime_ns", now)
-        if not node.name:
-            node.parent, node.name = parent, name
 
     def remove(self, node: Node, now: int) -> None:
         """Take a name away.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .access import fail
@@ -37,7 +37,7 @@ FLAGS = ("userxattr", "volatile", "default_permissions", "override_creds", "noov
 # One layer of lowerdir=: what separates it from the one before, and its path with escapes.
 LAYER = re.compile(r"(:{0,2})((?:\\.|[^\\:]|\\$)+)", re.DOTALL)
 # Flags of any file system that mount(2) takes in the text, and what they set.
-SUPERBLOCK = {"ro": "ro", "rw": "rw", "sync": "sync", "async": "", "dirsync": "dirsync", "lazytime": "lazytime",
+SUPERBLOCK = {"ro": "", "rw": "", "sync": "sync", "async": "", "dirsync": "dirsync", "lazytime": "lazytime",
               "nolazytime": "", "mand": "mand", "nomand": ""}  # fmt: skip
 
 
@@ -185,17 +185,17 @@ def split_options(text: str) -> list[tuple[str, str | None]]:
     return [(key, value if equals else None) for key, equals, value in pairs]
 
 
-def split_lowerdirs(text: str) -> tuple[list[str], list[str]]:
+def split_lowerdirs(text: str) -> list[tuple[bool, str]]:
     """Cut the value of ``lowerdir=``: ``:`` between layers, ``::`` before each data-only layer.
 
     Returns:
-        Ordinary layers, **topmost first**, and data-only layers; still escaped.
+        Layers, **topmost first**: whether it is data-only, and its path, still escaped.
 
     Raises:
-        OSError: EINVAL for empty elements, three colons, an ordinary layer behind a data-only one, too many.
+        OSError: EINVAL for empty elements, three colons, too many.
 
     Spec:
-        Kernel: mount-33, mount-34, mount-38, mount-39, mount-46, mount-49, mount-50.
+        Kernel: mount-33, mount-34, mount-38, mount-39, mount-46, mount-50.
     """
     layers, place = [], 0
     while place < len(text):
@@ -204,11 +204,9 @@ def split_lowerdirs(text: str) -> tuple[list[str], list[str]]:
             raise fail(errno.EINVAL, "lowerdir")
         layers.append((found[1] == "::", found[2]))
         place = found.end()
-    lowers = [path for data_only, path in layers if not data_only]
-    datas = [path for data_only, path in layers if data_only]
-    if len(layers) > MOST_LOWERS or layers != [(False, path) for path in lowers] + [(True, path) for path in datas]:
+    if len(layers) > MOST_LOWERS:
         raise fail(errno.EINVAL, "lowerdir")
-    return lowers, datas
+    return layers
 
 
 @dataclass(slots=True)
@@ -222,6 +220,9 @@ class Parsed:
         lower_text: The value of ``lowerdir=`` as it was typed.
         values: Settings that were given.
         flags: Flags that were given.
+        superblock: Flags that any file system takes.
+        read_only: Whether the text says ``ro`` or ``rw``, which then counts more than the flag of mount(2).
+        given: Names of the settings that were given, once `verify` has begun to change them.
     """
 
     lowerdirs: list[str] = field(default_factory=list)
@@ -235,20 +236,19 @@ class Parsed:
     values: dict[str, str] = field(default_factory=dict)
     flags: set[str] = field(default_factory=set)
     superblock: list[str] = field(default_factory=list)
+    read_only: bool | None = None
     given: frozenset[str] = frozenset()
 
     def value(self, name: str) -> str:
         """A setting, or its default."""
         return self.values.get(name, VALUES[name][0])
 
-    def take(self, key: str, value: str | None, literal: bool = False) -> list[tuple[str, str]]:
+    def take(self, key: str, value: str | None) -> Iterator[tuple[str, str]]:
         """Take one option.
 
-        Args:
-            literal: Whether it came by fsconfig(2), which knows no escapes in ``lowerdir+``.
-
-        Returns:
-            Paths that must be directories now, with their kind: ``lower``, ``upper`` or ``work``.
+        Yields:
+            Each path, which must be a directory before the next word is read, behind its kind: ``lower``, ``upper`` or
+            ``work``.
 
         Raises:
             OSError: EINVAL for unknown options and bad values.
@@ -259,8 +259,8 @@ class Parsed:
         if key in ("lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"):
             if value is None or (not value and key != "lowerdir"):
                 raise fail(errno.EINVAL, key)
-            return self._take_path(key, value)
-        if key in VALUES:
+            yield from self._take_path(key, value)
+        elif key in VALUES:
             if value not in VALUES[key]:
                 raise fail(errno.EINVAL, key)
             self.values[key] = value
@@ -270,37 +270,36 @@ class Parsed:
             self.flags.add(key)
         else:
             self._take_superblock(key)
-        return []
 
     def _take_superblock(self, key: str) -> None:
         if key in ("ro", "rw"):
-            self.superblock = [word for word in self.superblock if word != "ro"]
+            self.read_only = key == "ro"
         if key in ("async", "nolazytime", "nomand"):
             self.superblock = [word for word in self.superblock if word != key.removeprefix("no").removeprefix("a")]
-        if SUPERBLOCK[key] not in ("", "rw", *self.superblock):
+        if SUPERBLOCK[key] not in ("", *self.superblock):
             self.superblock.append(SUPERBLOCK[key])
 
-    def _take_path(self, key: str, value: str) -> list[tuple[str, str]]:
+    def _take_path(self, key: str, value: str) -> Iterator[tuple[str, str]]:
         if key in ("upperdir", "workdir"):
             setattr(self, key, unescaped(value))
             setattr(self, key.replace("dir", "_text"), value)
-            return [(key.removesuffix("dir"), unescaped(value))]
-        if key == "lowerdir":
+            yield key.removesuffix("dir"), unescaped(value)
+        elif key == "lowerdir":
             self.lowerdirs, self.datadirs, self.added, self.lower_text = [], [], False, value
-            if not value:
-                return []
-            lowers, datas = split_lowerdirs(value)
-            self.lowerdirs, self.datadirs = [unescaped(path) for path in lowers], [unescaped(path) for path in datas]
-            return [("lower", path) for path in (*self.lowerdirs, *self.datadirs)]
-        return self._add_layer(key, value)
+            for data_only, path in split_lowerdirs(value) if value else ():
+                yield self._layer(unescaped(path), data_only)
+        else:
+            if self.lower_text or len(self.lowerdirs) + len(self.datadirs) >= MOST_LOWERS:
+                raise fail(errno.EINVAL, key)
+            self.added = True
+            yield self._layer(value, key == "datadir+")
 
-    def _add_layer(self, key: str, value: str) -> list[tuple[str, str]]:
-        late = key == "lowerdir+" and bool(self.datadirs)
-        if self.lower_text or late or len(self.lowerdirs) + len(self.datadirs) >= MOST_LOWERS:
-            raise fail(errno.EINVAL, key)
-        (self.lowerdirs if key == "lowerdir+" else self.datadirs).append(value)
-        self.added = True
-        return [("lower", value)]
+    def _layer(self, path: str, data_only: bool) -> tuple[str, str]:
+        """One more lower layer. Kernel: an ordinary one does not follow a data-only one (mount-49, mount-52)."""
+        if self.datadirs and not data_only:
+            raise fail(errno.EINVAL, path)
+        (self.datadirs if data_only else self.lowerdirs).append(path)
+        return "lower", path
 
     def verify(self, userns: bool = False) -> None:
         """Settle options that depend on each other.
@@ -331,7 +330,7 @@ class Parsed:
         self.workdir = None
         self.values["index"] = "off"
         self.flags.discard("volatile")
-        if self.value("uuid") == "on":
+        if self.value("uuid") in ("on", "off"):
             self.values["uuid"] = "null"
         if self.value("redirect_dir") == "follow":
             self.values["redirect_dir"] = "on"
@@ -362,7 +361,7 @@ class Parsed:
         if "userxattr" not in self.flags:
             return
         redirected = "redirect_dir" in self.given and self.value("redirect_dir") != "nofollow"
-        if redirected or self.value("metacopy") == "on" or self.value("verity") != "off":
+        if redirected or ("metacopy" in self.given and self.value("metacopy") == "on"):
             raise fail(errno.EINVAL, "userxattr")
         self.values["redirect_dir"], self.values["metacopy"] = "nofollow", "off"
 
@@ -378,15 +377,18 @@ class Parsed:
             xino=self.value("xino") == "on", userxattr="userxattr" in self.flags,
         )
 
-    def shown(self, read_only: bool) -> str:
+    def shown(self, read_only: bool, several: bool = False) -> str:
         """The options as the kernel shows them behind the file system's name, in /proc/self/mountinfo.
 
         Only what differs from the module's defaults is shown.
 
+        Args:
+            several: Whether the layers lie on several file systems; only then ``xino`` is shown.
+
         Spec:
-            Kernel: ovl_show_options; mount-40, mount-71. ``xino`` is not shown with all layers on one file system.
+            Kernel: ovl_show_options; mount-40, mount-71.
         """
-        words = ["ro" if read_only else "rw", *(word for word in self.superblock if word != "ro")]
+        words = ["ro" if read_only else "rw", *self.superblock]
         if self.added:
             words += [f"lowerdir+={_octal(path)}" for path in self.lowerdirs] + [f"datadir+={_octal(path)}" for path in self.datadirs]
         else:
@@ -395,7 +397,7 @@ class Parsed:
             words += [f"upperdir={_octal(self.upper_text)}", f"workdir={_octal(self.work_text)}"]
         if "default_permissions" in self.flags:
             words.append("default_permissions")
-        for name in ("redirect_dir", "index", "uuid", "nfs_export", "metacopy"):
+        for name in ("redirect_dir", "index", "uuid", "nfs_export", *(["xino"] if several and self.value("xino") == "on" else []), "metacopy"):
             if self.value(name) != VALUES[name][0]:
                 words.append(f"{name}={self.value(name)}")
         words += ["fsync=volatile"] * ("volatile" in self.flags) + ["userxattr"] * ("userxattr" in self.flags)
@@ -420,7 +422,7 @@ def parse_data(text: str) -> Parsed:
     """
     parsed = Parsed()
     for key, value in split_options(cut(text)):
-        parsed.take(key, value)
+        list(parsed.take(key, value))
     return parsed
 
 
@@ -437,5 +439,5 @@ def parse_parameters(parameters: Iterable[Sequence[str | None]]) -> Parsed:
     """
     parsed = Parsed()
     for key, *value in parameters:
-        parsed.take(str(key), value[0] if value else None)
+        list(parsed.take(str(key), value[0] if value else None))
     return parsed

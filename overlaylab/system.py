@@ -156,8 +156,8 @@ class System(FileCalls, Shorthand):
                 self._layer(path, kind)
         parsed.verify(self.caller.userns)
         stack = _Stacked(self, parsed)
-        overlay = stack.overlay(read_only=bool(flags & MS_RDONLY) or "ro" in parsed.superblock)
-        shown = parsed.shown(overlay.read_only)
+        overlay = stack.overlay(bool(flags & MS_RDONLY) if parsed.read_only is None else parsed.read_only)
+        shown = parsed.shown(overlay.read_only, stack.several)
         return self._mounted(target, overlay.root, shown=shown, layers=stack.kept)
 
     def _layer(self, path: str, kind: str) -> Node:
@@ -165,7 +165,7 @@ class System(FileCalls, Shorthand):
         if not path:
             raise fail(errno.EINVAL, path)
         node = self._find(path)
-        if not node.is_dir or (kind == "upper" and not isinstance(node.fs, Disk)):
+        if not node.is_dir or (kind != "lower" and not isinstance(node.fs, Disk)):
             raise fail(errno.EINVAL, path)
         return node
 
@@ -246,7 +246,9 @@ class _Stacked:
         self.features = parsed.features()
         self.upper: Node | None = None
         self.work: Node | None = None
-        self.traps: dict[int, str] = {}
+        self.traps: dict[tuple[int, int], Node] = {}
+        # Whether the layers lie on several file systems.
+        self.several = False
 
     @property
     def kept(self) -> tuple[Inode, ...]:
@@ -270,7 +272,7 @@ class _Stacked:
             read_only=read_only, journal=system.journal, numbers=system.numbers, index=index,
         )
         overlay.depth = 1 + max(node.fs.depth for node in (*lowers, *datas))
-        overlay.traps = set(self.traps)
+        overlay.traps = {id(node.inode) for node in self.traps.values() if isinstance(node.fs, Disk)}
         return overlay
 
     def _take_upper(self) -> None:
@@ -286,12 +288,11 @@ class _Stacked:
         self._trap(work)
         self.upper, self.work = upper, work
         self._prepare(work)
-        self._settle_uuid(upper.inode)
 
     def _trap(self, node: Node) -> None:
-        if id(node.inode) in self.traps:
+        if _place(node) in self.traps:
             raise fail(errno.ELOOP, node.path)
-        self.traps[id(node.inode)] = node.path
+        self.traps[_place(node)] = node
 
     def _refuse_in_use(self, node: Node) -> None:
         used = any(node.inode is inode for mount in self.system.mounts for inode in mount.layers)
@@ -308,14 +309,26 @@ class _Stacked:
         for node in every:
             self._trap(node)
             self._refuse_in_use(node)
-        if self.upper is not None and self.features.index:
-            self._same_lower(lowers[0])
+        if not all(isinstance(node.fs, Disk) for node in every):
+            self._without_handles()
+        self.several = len({id(node.fs) for node in (*every, *([self.upper] if self.upper else []))}) > 1
+        if self.several and self.parsed.value("uuid") == "off":
+            self.parsed.values["uuid"] = "null"
+        if self.upper is not None:
+            self._settle_uuid(self.upper.inode)
+            if self.features.index:
+                self._same_lower(lowers[0])
         for node in every:
             above = node.parent
             while above is not None:
-                if id(above.inode) in self.traps:
+                if _place(above) in self.traps:
                     raise fail(errno.ELOOP, node.path)
                 above = above.parent
+
+    def _without_handles(self) -> None:
+        """An overlay as a lower layer has no file handles, without which there is no index. Read off a live mount."""
+        self.parsed.values["index"] = self.parsed.values["nfs_export"] = "off"
+        self.features = self.parsed.features()
 
     def _same_lower(self, lower: Node) -> None:
         """With index=on an upper belongs to one lower layer: ESTALE over another one. Read off a live mount."""
@@ -323,6 +336,9 @@ class _Stacked:
         origin = self.system.numbers.decode(self.upper.inode.xattrs.get(prefix))
         if origin is not None and origin is not lower.inode:
             raise fail(errno.ESTALE, lower.path)
+        if prefix not in self.upper.inode.xattrs:
+            handle = self.system.numbers.handle(lower.inode)
+            self.system.journal.set(self.upper.inode, "xattrs", {**self.upper.inode.xattrs, prefix: handle})
 
     def _prepare(self, work: Node) -> None:
         """Clean ``work/work`` and make it anew. Kernel: mount-61; what ``volatile`` left blocks the mount (mount-62)."""
@@ -358,6 +374,11 @@ class _Stacked:
         self.parsed.values["uuid"] = "on"
         if self.features.userxattr or not self.system.caller.userns:
             self.system.journal.set(upper, "xattrs", {**upper.xattrs, prefix + "uuid": bytes(16)})
+
+
+def _place(node: Node) -> tuple[int, int]:
+    """What makes two nodes one directory; an overlay's root is not the layer that it shows."""
+    return id(node.fs), id(node.inode)
 
 
 def _empty(now: int, **names: Inode) -> Directory:
