@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
-    errors limits digest document media config manifest tree tarball image select
+    errors limits digest document media config manifest tree tarball tarwriter image select
     changeset access journal options marks posix descriptors overlay disk system ops compare invariants translate samples validate present
 """.split()
 
