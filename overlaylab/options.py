@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from .access import fail
 from .errors import Finding
 
-__all__ = ["MOST_LOWERS", "PAGE", "Features", "MountOptions", "Parsed", "parse_data", "parse_parameters", "split_lowerdirs"]
+__all__ = [
+    "GENERIC", "MOST_LOWERS", "PAGE", "Features", "MountOptions", "Parsed",
+    "docker_options", "parse_data", "parse_options", "parse_parameters", "split_lowerdirs", "split_options",
+]
 
 # mount(2) copies one page of options and cuts what is beyond it; the last byte ends the text.
 PAGE = 4096
@@ -33,12 +36,16 @@ VALUES = {
     "uuid": ("auto", "off", "null", "on"),
     "verity": ("off", "on", "require"),
 }
+# The settings that `MountOptions` has, in the order in which it writes them.
+_SHOWN = ("redirect_dir", "metacopy", "index", "xino")
 FLAGS = ("userxattr", "volatile", "default_permissions", "override_creds", "nooverride_creds")
 # One layer of lowerdir=: what separates it from the one before, and its path with escapes.
 LAYER = re.compile(r"(:{0,2})((?:\\.|[^\\:]|\\$)+)", re.DOTALL)
 # Flags of any file system that mount(2) takes in the text, and what they set.
 SUPERBLOCK = {"ro": "", "rw": "", "sync": "sync", "async": "", "dirsync": "dirsync", "lazytime": "lazytime",
               "nolazytime": "", "mand": "mand", "nomand": ""}  # fmt: skip
+# Options that every file system takes, and that the kernel adds to a line of /proc/mounts.
+GENERIC = {"rw", "ro", "relatime", "noatime", "nodiratime", "strictatime", "nosuid", "nodev", "noexec", "sync", "dirsync"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +121,7 @@ class MountOptions:
             words += ["upperdir=" + escaped(self.upperdir), "workdir=" + escaped(self.workdir or "")]
         if self.userxattr:
             words.append("userxattr")
-        for name in ("redirect_dir", "metacopy", "index", "xino"):
+        for name in _SHOWN:
             if (value := getattr(self, name)) is not None:
                 words.append(f"{name}={value}")
         return ",".join(words)
@@ -124,13 +131,25 @@ class MountOptions:
 
         Raises:
             Finding: ``limit`` if they do not fit into one page, or for more than 500 layers; otherwise as `text`.
+
+        Spec:
+            Kernel: more than 500 layers EINVAL (mount-38, mount-39); what is beyond the page is cut off without a word,
+            so a mount might show fewer layers than were asked for.
         """
         if len(self.lowerdirs) + len(self.datadirs) > MOST_LOWERS:
             raise Finding("limit", "mount options", f"at most {MOST_LOWERS} lower layers", len(self.lowerdirs) + len(self.datadirs))
-        data = self.text().encode("utf-8", "surrogateescape")
+        data = self._bytes()
         if len(data) >= PAGE:
-            raise Finding("limit", "mount options", f"at most {PAGE - 1} bytes", f"{len(data)} bytes")
+            raise Finding("limit", "mount options", f"at most {PAGE - 1} bytes: shorter names, or relative ones", f"{len(data)} bytes")
         return data
+
+    def _bytes(self) -> bytes:
+        return self.text().encode("utf-8", "surrogateescape")
+
+    @property
+    def size(self) -> int:
+        """The bytes of the text: what the page is filled with."""
+        return len(self._bytes())
 
     def command(self, target: str) -> str:
         """The line that a person would type, quoted for the shell.
@@ -150,6 +169,79 @@ class MountOptions:
         parsed = parse_data(self.text())
         parsed.verify()
         return parsed.features()
+
+
+def docker_options(base: str, links: Sequence[str], mount_id: str) -> MountOptions:
+    """The options of a container's mount, as Docker's overlay2 driver makes them.
+
+    Args:
+        base: The driver's folder, such as ``/var/lib/docker/overlay2``.
+        links: Short names with ``l/``, **topmost first**.
+        mount_id: The container's folder.
+
+    Spec:
+        moby, daemon/graphdriver/overlay2, Get; seen on 20.10 and 28.5: where the text would fill a page, its own
+        ``index=off,`` counted, Docker changes into the folder and uses relative names. Choice: colons, commas and
+        backslashes in `base` are escaped, where Docker's own mount fails.
+    """
+
+    def under(prefix: str) -> MountOptions:
+        return MountOptions(
+            lowerdirs=tuple(prefix + link for link in links), upperdir=f"{prefix}{mount_id}/diff", workdir=f"{prefix}{mount_id}/work"
+        )
+
+    full = under(f"{base}/")
+    return full if len("index=off,") + full.size < PAGE else under("")
+
+
+def parse_options(text: str) -> MountOptions:
+    r"""Read what stands after ``-o``, or as options in a line of /proc/mounts; words for any file system are passed over.
+
+    Raises:
+        Finding: ``wrong-call`` for no ``lowerdir``, an upper without a work directory, or a word that is not known.
+
+    Spec:
+        Kernel: ``\:``, ``\,`` and ``\\``; another backslash vanishes (overlay vectors mount-24 to mount-32, mount-75);
+        workdir without an upper is ignored (mount-08); a second ``lowerdir=`` replaces the first (mount-36).
+
+    Example:
+        >>> parse_options("lowerdir=Fruits:Vegetables").lowerdirs
+        ('Fruits', 'Vegetables')
+    """
+    parsed = Parsed()
+    for key, value in split_options(text):
+        if (value is None and key in GENERIC) or key == "uuid":
+            continue
+        if key not in (*_SHOWN, "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir", "userxattr"):
+            raise Finding("wrong-call", "mount options", "an option of overlayfs", key)
+        try:
+            list(parsed.take(key, value))
+        except OSError:
+            raise _refused(key, value or "") from None
+    return _options(parsed)
+
+
+def _refused(key: str, value: str) -> Finding:
+    """What is wrong with an option that the kernel answers with EINVAL."""
+    if key in VALUES:
+        return Finding("wrong-call", "mount options", f"{key}={' or '.join(VALUES[key])}", value or "nothing")
+    if value.count(":") >= MOST_LOWERS:
+        return Finding("limit", "mount options", f"at most {MOST_LOWERS} lower layers", "more")
+    return Finding("wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one")
+
+
+def _options(parsed: Parsed) -> MountOptions:
+    """Parsed options as those that one would write."""
+    upper = parsed.upperdir is not None
+    if upper and parsed.workdir is None:
+        raise Finding("wrong-call", "mount options", "a workdir beside the upperdir", "upperdir alone")
+    if not parsed.lowerdirs:
+        raise Finding("wrong-call", "mount options", "a lowerdir", "none")
+    return MountOptions(
+        lowerdirs=tuple(parsed.lowerdirs), datadirs=tuple(parsed.datadirs), upperdir=parsed.upperdir,
+        workdir=parsed.workdir if upper else None, userxattr="userxattr" in parsed.flags,
+        **{name: parsed.values.get(name) for name in _SHOWN},
+    )  # fmt: skip
 
 
 def escaped(path: str) -> str:
