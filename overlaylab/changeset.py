@@ -8,16 +8,17 @@ overlayfs has another; `translate` is the one place where they meet.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from .errors import Finding, Problem
 from .limits import DEFAULT_LIMITS, Limits
 from .tarball import Member, TarReader
+from .tarwriter import END, file_member, member_header, padded
 from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, parent_of, parts_of
 
-__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset"]
+__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset", "tar_pieces", "write_tar"]
 
 PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -289,3 +290,78 @@ class _Editor:
         """Delete everything inside a directory, if it is one."""
         if isinstance(find(self.root, path), Directory):
             self._directory(path, make=False).names.clear()
+
+
+TYPE_FLAGS = {"file": "0", "symlink": "2", "char": "3", "block": "4", "dir": "5", "fifo": "6"}
+
+
+def write_tar(changeset: Changeset) -> bytes:
+    """Write a layer tar that is small enough to be held whole; see `tar_pieces`."""
+    return b"".join(tar_pieces(changeset))
+
+
+def tar_pieces(changeset: Changeset) -> Iterator[bytes]:
+    """Write a layer tar piece by piece: the same bytes for the same changes, on every machine.
+
+    Args:
+        changeset: Its changes, in the order of the members; files with their content.
+
+    Returns:
+        The pieces of a plain tar. `read_changeset` reads the same changes from it.
+
+    Raises:
+        Finding: ``missing-content`` for a file whose content was not kept; ``bad-whiteout`` for a change that would
+            be read as another one, because of its name; ``unsupported-mark`` for a socket; otherwise as
+            `tarwriter.member_header`.
+
+    Spec:
+        image-spec, layer.md, "Creating", "Whiteouts". Kernel: chown takes setuid bits and capabilities away, and
+        engines apply owner, mode and attributes of a hard link's member to its inode, so a link repeats them all.
+    """
+    inodes = {change.path: change.inode for change in changeset.changes if isinstance(change, Upsert)}
+    for change in changeset.changes:
+        member, data = _written(change, inodes)
+        yield member_header(member)
+        yield from padded([data], member.size)
+    yield END
+
+
+def _written(change: Change, inodes: Mapping[str, Inode]) -> tuple[Member, bytes]:
+    """One member: its header and its content."""
+    directory, name = parent_of(change.path)
+    match change:
+        case Whiteout():
+            if name in ("", ".", "..") or name.startswith(PREFIX):
+                raise Finding("bad-whiteout", change.path, "a name that a whiteout can stand for", name)
+            return file_member(_below(directory, PREFIX + name), 0), b""
+        case OpaqueWhiteout():
+            return file_member(_below(change.path, OPAQUE), 0), b""
+    if name.startswith(PREFIX):
+        raise Finding("bad-whiteout", change.path, f"a name that does not begin with {PREFIX}", name)
+    if isinstance(change, Link):
+        member = _member(change.path, inodes.get(change.target, File()))
+        member.type, member.link, member.size, member.rdev = "1", change.target, 0, (0, 0)
+        return member, b""
+    return _member(change.path, change.inode), _data(change.path, change.inode)
+
+
+def _below(directory: str, name: str) -> str:
+    return name if directory == "." else f"{directory}/{name}"
+
+
+def _member(path: str, inode: Inode) -> Member:
+    if inode.type not in TYPE_FLAGS:
+        raise Finding("unsupported-mark", path, "something that a tar can hold", f"a {inode.type}")
+    return Member(
+        name="./" if path == "." else path, type=TYPE_FLAGS[inode.type], mode=inode.mode, uid=inode.uid, gid=inode.gid,
+        size=inode.size if isinstance(inode, File) else 0, mtime_ns=inode.mtime_ns, xattrs=dict(inode.xattrs),
+        link=inode.target if isinstance(inode, Symlink) else "", rdev=inode.rdev if isinstance(inode, Device) else (0, 0),
+    )
+
+
+def _data(path: str, inode: Inode) -> bytes:
+    if not isinstance(inode, File) or not inode.size:
+        return b""
+    if inode.data is None:
+        raise Finding("missing-content", path, "a file with its content", "only its digest was kept")
+    return inode.data

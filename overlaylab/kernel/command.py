@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ..errors import Finding
-from .mount import MountOptions
+from ..options import MountOptions, parse_options
 
 __all__ = ["MountCommand", "parse_mount", "parse_options"]
-
-# Options that every file system takes, and that the kernel adds to a line of /proc/mounts.
-GENERIC = {"rw", "ro", "relatime", "noatime", "nodiratime", "strictatime", "nosuid", "nodev", "noexec", "sync", "dirsync"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountCommand:
@@ -77,61 +73,3 @@ def _sorted(words: list[str]) -> tuple[dict[str, str], list[str]]:
         value = word[2:] or next(rest, "")
         flags[word[:2]] = f"{flags['-o']},{value}" if word[:2] == "-o" and "-o" in flags else value
     return flags, plain
-
-
-def parse_options(text: str) -> MountOptions:
-    r"""Read what stands after ``-o``, or as options in a line of /proc/mounts; words for any file system are passed over.
-
-    Raises:
-        Finding: ``wrong-call`` for no ``lowerdir``, an upper without a work directory, or a word that is not known.
-
-    Spec:
-        Kernel: ``\:``, ``\,`` and ``\\``; another backslash vanishes (overlay vectors mount-24 to mount-32, mount-75);
-        workdir without an upper is ignored (mount-08); a second ``lowerdir=`` replaces the first (mount-36).
-
-    Example:
-        >>> parse_options("lowerdir=Fruits:Vegetables").lowerdirs
-        ('Fruits', 'Vegetables')
-    """
-    found: dict[str, str | tuple[str, ...] | bool] = {}
-    known = {field.name for field in fields(MountOptions)} - {"lowerdirs"}
-    for word in filter(None, _split(text, ",")):
-        name, _, value = word.partition("=")
-        if name == "lowerdir":
-            found["lowerdirs"] = tuple(_plain(path) for path in _split(value, ":"))
-        elif name == "userxattr":
-            found[name] = True
-        elif word in GENERIC or name == "uuid":
-            continue
-        elif name in known:
-            found[name] = _plain(value)
-        else:
-            raise Finding("wrong-call", "mount options", "an option of overlayfs", name)
-    if "upperdir" not in found:
-        found.pop("workdir", None)
-    elif "workdir" not in found:
-        raise Finding("wrong-call", "mount options", "a workdir beside the upperdir", "upperdir alone")
-    if "lowerdirs" not in found:
-        raise Finding("wrong-call", "mount options", "a lowerdir", "none")
-    options = MountOptions(**found)
-    options.text()
-    return options
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Cut at separators that have no backslash before them; the backslashes stay."""
-    parts, start, position = [], 0, 0
-    while position < len(text):
-        if text[position] == "\\":
-            position += 1
-        elif text[position] == separator:
-            parts.append(text[start:position])
-            start = position + 1
-        position += 1
-    return [*parts, text[start:]]
-
-
-def _plain(text: str) -> str:
-    """A path without its backslashes."""
-    characters = iter(text)
-    return "".join(next(characters, "") if character == "\\" else character for character in characters)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import pickle
 import platform
-import shlex
 import shutil
 import subprocess
 import sys
@@ -22,99 +21,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import Finding, KernelUnavailable
+from ..options import MOST_LOWERS, PAGE, MountOptions
 from ..tree import Directory
 from .calls import ROOT, USER
 from .layers import fit, materialise
 from .reasons import explain
 
 __all__ = [
-    "ROOT", "USER", "Availability", "KernelView", "MountOptions", "Stack",
+    "PAGE", "ROOT", "USER", "Availability", "KernelView", "MountOptions", "Stack",
     "fit", "materialise", "mounted_view", "mounted_views", "native_diff", "probe",
 ]
 
-# mount(2) copies one page of options and cuts what is beyond it; the last byte ends the text.
-PAGE = 4096
-# Kernel: more lower layers are EINVAL (overlay vectors mount-38, mount-39).
-MOST_LOWERS = 500
 # How long the child may take, in seconds.
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountOptions:
-    """What is written after ``-o``.
-
-    Args:
-        lowerdirs: Paths, **topmost first**, not escaped.
-        upperdir: The writable layer's path, or None.
-        workdir: An empty directory beside the upper; with an upper only.
-        userxattr: Whether marks are ``user.overlay.*``, as for mounts without root.
-        redirect_dir: ``on``, ``off``, ``follow``, ``nofollow``, or None for the module's default.
-        metacopy: ``on``, ``off`` or None.
-        index: ``on``, ``off`` or None.
-        xino: ``on``, ``off``, ``auto`` or None.
-
-    Example:
-        >>> MountOptions(lowerdirs=("a:b", "c"), upperdir="u", workdir="w").data()
-        b'lowerdir=a\\\\:b:c,upperdir=u,workdir=w'
-    """
-
-    lowerdirs: tuple[str, ...]
-    upperdir: str | None = None
-    workdir: str | None = None
-    userxattr: bool = False
-    redirect_dir: str | None = None
-    metacopy: str | None = None
-    index: str | None = None
-    xino: str | None = None
-
-    def text(self) -> str:
-        """The options as text, in the order in which people write them.
-
-        Raises:
-            Finding: ``wrong-call`` for no lower directory, an empty path, or an upper without a work directory.
-
-        Spec:
-            Kernel: ``\\:`` between lowers, ``\\,`` and ``\\\\`` (overlay vectors mount-24 to mount-32, mount-75); empty
-            elements EINVAL (mount-33); upper without workdir EINVAL (mount-07).
-        """
-        upper = () if self.upperdir is None else (self.upperdir, self.workdir or "")
-        if not self.lowerdirs or not all((*self.lowerdirs, *upper)):
-            raise Finding("wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one")
-        words = ["lowerdir=" + ":".join(_escaped(path).replace(":", "\\:") for path in self.lowerdirs)]
-        if self.upperdir is not None:
-            words += ["upperdir=" + _escaped(self.upperdir), "workdir=" + _escaped(self.workdir or "")]
-        if self.userxattr:
-            words.append("userxattr")
-        for name in ("redirect_dir", "metacopy", "index", "xino"):
-            if (value := getattr(self, name)) is not None:
-                words.append(f"{name}={value}")
-        return ",".join(words)
-
-    def data(self) -> bytes:
-        """The options as mount(2) takes them.
-
-        Raises:
-            Finding: ``limit`` if they do not fit into one page; otherwise as `text`.
-        """
-        data = self.text().encode("utf-8", "surrogateescape")
-        if len(data) >= PAGE:
-            raise Finding("limit", "mount options", f"at most {PAGE - 1} bytes", f"{len(data)} bytes")
-        return data
-
-    def command(self, target: str) -> str:
-        """The line that a person would type, quoted for the shell.
-
-        Example:
-            >>> MountOptions(lowerdirs=("Fruits", "Vegetables"), upperdir="Meat", workdir="work").command("/mnt/tmp")
-            'mount -t overlay overlay -o lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work /mnt/tmp'
-        """
-        return shlex.join(["mount", "-t", "overlay", "overlay", "-o", self.text(), target])
-
-
-def _escaped(path: str) -> str:
-    """Backslash and comma, which mean something in any option."""
-    return path.replace("\\", "\\\\").replace(",", "\\,")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

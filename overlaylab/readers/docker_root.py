@@ -19,6 +19,7 @@ from ..digest import ChainID, Digest, ImageID
 from ..document import parse_json
 from ..errors import Finding, NotReadable, Problem
 from ..image import Container, Image, Layer, NotChecked
+from ..options import docker_options
 from ..tree import Directory
 from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerFolder
 from .place import Folder, Place
@@ -26,8 +27,6 @@ from .place import Folder, Place
 __all__ = ["DockerRoot", "LayerFolder"]
 
 DEFAULT_ROOT = "/var/lib/docker"
-# The mount system call takes one page of options; Docker shortens them when they reach it.
-PAGE = 4096
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
@@ -232,23 +231,17 @@ class DockerRoot:
 
 
 def mount_options(root: str, links: tuple[str, ...], mount_id: str) -> str:
-    """The option text of a container's mount.
+    """The option text of a container's mount; see `docker_options`.
 
     Args:
         root: The data root's path.
         links: Short names with ``l/``, topmost first.
         mount_id: The container's folder.
-
-    Spec:
-        Docker, seen on 20.10 and 28.5: where the text would fill a page, Docker changes into overlay2/ and uses
-        relative names.
     """
-    base = f"{root}/{DRIVER}"
-    text = f"lowerdir={':'.join(f'{base}/{link}' for link in links)},upperdir={base}/{mount_id}/diff,workdir={base}/{mount_id}/work"
-    # Docker counts its own "index=off," too.
-    if len("index=off,") + len(text) < PAGE:
-        return text
-    return f"lowerdir={':'.join(links)},upperdir={mount_id}/diff,workdir={mount_id}/work"
+    if not links:
+        # An image of no layers: the kernel refuses such a mount, and so does Docker.
+        return ""
+    return docker_options(f"{root}/{DRIVER}", links, mount_id).text()
 
 
 def check_driver(place: Place) -> None:

@@ -1,0 +1,734 @@
+"""What any Linux file system does with a path: walk it, check permissions, and refuse in the right order.
+
+The calls here know nothing of layers. They ask a `FileSystem` for names and let it
+make, remove and rename them, so the same code serves an overlay and a plain disk.
+Names and arguments are those of Python's `os`; failures are `OSError` with Linux's
+errno. Linux 6.18, fs/namei.c, fs/open.c, fs/attr.c.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .access import EXECUTE, READ, WRITE, Caller, check, check_delete, check_link, check_xattr, fail, inherit, kept_mode
+from .journal import Journal
+from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
+
+__all__ = ["EXCHANGE", "NOREPLACE", "WHITEOUT", "FileSystem", "Node", "PathCalls", "Stat"]
+
+# renameat2(2)
+NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
+# setxattr(2)
+XATTR_CREATE, XATTR_REPLACE = 1, 2
+# stat(2): the type in st_mode
+TYPES = {"fifo": 0o010000, "char": 0o020000, "dir": 0o040000, "block": 0o060000, "file": 0o100000, "symlink": 0o120000, "socket": 0o140000}
+
+LONGEST_NAME, LONGEST_PATH, MOST_LINKS = 255, 4096, 40
+CAPABILITY = "security.capability"
+
+
+class Node:
+    """One name that was found: what Linux calls a dentry.
+
+    Args:
+        fs: The file system that it lies on.
+        parent: The directory that it was found in; None for a root.
+        name: Its name there.
+        upper: The inode of the upper layer; on a plain disk the inode.
+        lowers: Its parts in lower layers, topmost first; none on a plain disk.
+        alias: Whether the upper inode stands in the upper directory under this name.
+    """
+
+    __slots__ = ("alias", "covered", "fs", "lowers", "name", "parent", "upper")
+
+    def __init__(
+        self, fs: FileSystem, parent: Node | None, name: str, upper: Inode | None, lowers: tuple[Any, ...] = (), alias: bool = True,
+    ) -> None:
+        self.fs, self.parent, self.name, self.upper, self.lowers = fs, parent, name, upper, lowers
+        self.alias = alias and upper is not None
+        self.covered: Node | None = None
+
+    def copy(self) -> Node:
+        """The same once more, with its parents, for somebody who keeps the old one; roots are not copied."""
+        if self.parent is None:
+            return self
+        return Node(self.fs, self.parent.copy(), self.name, self.upper, self.lowers, self.alias)
+
+    @property
+    def inode(self) -> Inode:
+        """What stat shows: the topmost part."""
+        return self.upper if self.upper is not None else self.lowers[0].inode
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return isinstance(self.inode, Directory)
+
+    @property
+    def path(self) -> str:
+        """The path from the root of its file system; ``.`` for the root."""
+        names, node = [], self
+        while node.parent is not None:
+            names.append(node.name)
+            node = node.parent
+        return "/".join(reversed(names)) or "."
+
+
+class FileSystem(Protocol):
+    """What a file system must be able to do. Every call takes nodes that it has given out itself."""
+
+    journal: Journal
+    read_only: bool
+    device: int
+    root: Node
+    hidden: str
+
+    def look(self, parent: Node, name: str) -> Node | None:
+        """Find a name in a directory."""
+
+    def names(self, node: Node) -> list[str]:
+        """List a directory."""
+
+    def writable(self, node: Node, data: bool = True, size: int | None = None) -> Inode:
+        """The inode to write to, made first if need be; `size` 0 says that the old data is not wanted."""
+
+    def xattrs_of(self, node: Node) -> Inode:
+        """The inode whose attributes can be set."""
+
+    def fresh(self, node: Node) -> Node:
+        """The node of an open file, as it is now."""
+
+    def data_of(self, node: Node) -> File:
+        """The inode whose data is shown."""
+
+    def make(self, parent: Node, name: str, inode: Inode, now: int) -> Node:
+        """Put a new inode into a directory."""
+
+    def temporary(self, parent: Node, inode: Inode) -> Node:
+        """Make a file without a name."""
+
+    def link(self, node: Node, parent: Node, name: str, now: int) -> None:
+        """Give an inode another name."""
+
+    def remove(self, node: Node, now: int) -> None:
+        """Take a name away; a directory must be empty."""
+
+    def rename(self, old: Node, parent: Node, name: str, new: Node | None, flags: int, now: int) -> None:
+        """Move a name."""
+
+    def nlink(self, node: Node) -> int:
+        """The link count that stat shows."""
+
+    def names_left(self, node: Node) -> int:
+        """How many names an open file still has."""
+
+    def number(self, node: Node) -> int:
+        """The inode number that stat shows."""
+
+    def identity(self, node: Node) -> Any:
+        """Equal for names of one inode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """The answer of stat, with the field names of `os.stat_result`."""
+
+    st_mode: int
+    st_ino: int
+    st_dev: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_mtime_ns: int
+    st_rdev: int = 0
+    st_blocks: int = 0
+
+    @property
+    def st_mtime(self) -> float:
+        """Seconds."""
+        return self.st_mtime_ns / 10**9
+
+    @property
+    def st_atime(self) -> float:
+        """Choice: the model keeps one time for both; reading does not change it."""
+        return self.st_mtime
+
+    st_ctime = st_atime
+    st_atime_ns = property(lambda self: self.st_mtime_ns)
+
+
+@dataclass(slots=True)
+class Last:
+    """Where a walk ended: in `parent`, before its last `name` (``.``, ``..`` and empty for the root are none)."""
+
+    parent: Node
+    name: str
+    slash: bool
+
+    @property
+    def special(self) -> bool:
+        """Whether the last name is no name of an entry."""
+        return self.name in ("", ".", "..")
+
+
+def encoded(path: str | bytes) -> str:
+    """The path as text; bytes that are not UTF-8 stay what they are."""
+    return path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else str(path)
+
+
+class PathCalls:
+    """System calls that take a path.
+
+    Args:
+        root: Where absolute paths begin, and relative ones until `chdir`.
+        userns: Whether the caller's root is root of a user namespace only.
+    """
+
+    def __init__(self, root: Node, userns: bool = False) -> None:
+        self.root = self.cwd = root
+        self.caller = Caller(userns=userns)
+        self.mask = 0o022
+        # Files of O_TMPFILE, which may get a first name.
+        self.linkable: dict[int, Inode] = {}
+
+    # --- the path walk
+
+    @contextmanager
+    def acting(self, uid: int, gid: int) -> Iterator[None]:
+        """Run calls with other effective ids."""
+        before = self.caller
+        self.caller = Caller(uid, gid, before.userns)
+        try:
+            yield
+        finally:
+            self.caller = before
+
+    def _now(self) -> int:
+        return self.root.fs.journal.now()
+
+    def _find(self, path: str | bytes, follow: bool = True) -> Node:
+        """The node at a path.
+
+        Raises:
+            OSError: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG.
+
+        Spec:
+            Kernel: symlinks are resolved in the merged view (merge-12, cr-21), 40 of them (ln-15).
+        """
+        return self._finish(encoded(path), follow, [0])
+
+    def _finish(self, path: str, follow: bool, hops: list[int], start: Node | None = None) -> Node:
+        last = self._walk(path, hops, start)
+        node = self._step(last.parent, last.name)
+        if node is None:
+            raise fail(errno.ENOENT, path)
+        if isinstance(node.inode, Symlink) and (follow or last.slash):
+            node = self._follow(node, last.parent, hops)
+        if last.slash and not node.is_dir:
+            raise fail(errno.ENOTDIR, path)
+        return node
+
+    def _follow(self, link: Node, parent: Node, hops: list[int]) -> Node:
+        return self._finish(self._target(link, hops), True, hops, parent)
+
+    def _target(self, link: Node, hops: list[int]) -> str:
+        hops[0] += 1
+        if hops[0] > MOST_LINKS:
+            raise fail(errno.ELOOP, link.path)
+        return link.inode.target
+
+    def _walk(self, path: str, hops: list[int], start: Node | None = None) -> Last:
+        """Go to the directory that holds the last name of a path.
+
+        Raises:
+            OSError: ENOENT for an empty path; ENAMETOOLONG; ENOTDIR; EACCES without search permission on the way.
+        """
+        if not path:
+            raise fail(errno.ENOENT, path)
+        if len(path.encode("utf-8", "surrogateescape")) >= LONGEST_PATH:
+            raise fail(errno.ENAMETOOLONG, path)
+        here = self.root if path.startswith("/") else start or self.cwd
+        parts = [part for part in path.split("/") if part]
+        if not parts:
+            return Last(here, "", False)
+        for part in parts[:-1]:
+            self._search(here)
+            node = self._step(here, part)
+            if node is None:
+                raise fail(errno.ENOENT, path)
+            if isinstance(node.inode, Symlink):
+                node = self._follow(node, here, hops)
+            if not node.is_dir:
+                raise fail(errno.ENOTDIR, path)
+            here = node
+        self._search(here)
+        return Last(here, parts[-1], path.endswith("/"))
+
+    def _search(self, directory: Node) -> None:
+        check(self.caller, directory.inode, EXECUTE, directory.path)
+
+    def _step(self, parent: Node, name: str) -> Node | None:
+        """One name further: also up, and into what is mounted there."""
+        if name in ("", "."):
+            return parent
+        if name == "..":
+            return self._up(parent)
+        if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
+            raise fail(errno.ENAMETOOLONG, name)
+        node = parent.fs.look(parent, name)
+        return node if node is None else self._into(node)
+
+    def _up(self, node: Node) -> Node:
+        while node.parent is None and node.covered is not None:
+            node = node.covered
+        return node if node.parent is None or node is self.root else self._into(node.parent)
+
+    def _into(self, node: Node) -> Node:
+        """What is mounted on a node, or the node itself."""
+        return node
+
+    # --- what all changes need
+
+    def _may_write(self, fs: FileSystem, path: str = "") -> None:
+        """Refuse changes of a read-only file system. Kernel: ro-01, mount-63."""
+        if fs.read_only:
+            raise fail(errno.EROFS, path)
+
+    def _new(self, path: str | bytes, directory: bool = False) -> Last:
+        """The place for a new name.
+
+        Raises:
+            OSError: EEXIST before EROFS before EACCES; ENOENT for a slash behind what is to be no directory.
+
+        Spec:
+            Kernel: EEXIST whatever is there, also a dangling symlink (cr-10), also when read-only (ro-03) and without
+            permission (perm-10); parents (cr-11).
+        """
+        path = encoded(path)
+        last = self._walk(path, [0])
+        if last.special or (node := self._step(last.parent, last.name)) is not None:
+            raise fail(errno.EEXIST, path)
+        del node
+        if last.slash and not directory:
+            raise fail(errno.ENOENT, path)
+        self._may_write(last.parent.fs, path)
+        return last
+
+    def _may_create(self, last: Last) -> None:
+        check(self.caller, last.parent.inode, WRITE | EXECUTE, last.name)
+
+    def _make(self, last: Last, inode: Inode, mode: int) -> Node:
+        """Put a new inode in its place: it belongs to the caller. Kernel: cr-13, umask cr-12."""
+        parent, now = last.parent, self._now()
+        inode.uid = self.caller.uid
+        inode.mode, inode.gid = inherit(self.caller, parent.inode, mode, isinstance(inode, Directory))
+        inode.mtime_ns = now
+        return parent.fs.make(parent, last.name, inode, now)
+
+    # --- calls that make names
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        """Make a directory. Kernel: cr-01 to cr-08; setuid and setgid of `mode` do not count."""
+        last = self._new(path, directory=True)
+        self._may_create(last)
+        self._make(last, Directory(), mode & 0o1777 & ~self.mask)
+
+    def symlink(self, target: str, path: str) -> None:
+        """Make a symbolic link; its text is kept verbatim. Kernel: ln-13."""
+        if not target:
+            raise fail(errno.ENOENT, path)
+        last = self._new(path)
+        self._may_create(last)
+        self._make(last, Symlink(target=encoded(target)), 0o777)
+
+    def mknod(self, path: str, mode: int = 0o600, device: int = 0) -> None:
+        """Make a FIFO, a socket, a device node or an empty file.
+
+        Args:
+            mode: Permission bits and a type of `stat`.
+            device: Major and minor as in `os.makedev`.
+
+        Raises:
+            OSError: EPERM for a device without privilege, and for a whiteout through an overlay.
+
+        Spec:
+            Kernel: cr-13, cr-18; in a user namespace no devices at all (ux-14).
+        """
+        kind = next((name for name, bits in TYPES.items() if bits == mode & 0o170000), "file")
+        if kind == "dir":
+            raise fail(errno.EPERM, path)
+        if kind == "symlink":
+            raise fail(errno.EINVAL, path)
+        last = self._new(path)
+        self._may_create(last)
+        numbers = numbers_of(device)
+        whiteout = kind == "char" and numbers == (0, 0)
+        if kind in ("char", "block") and not whiteout and (self.caller.uid or self.caller.userns):
+            raise fail(errno.EPERM, path)
+        if whiteout and last.parent.fs.hidden:
+            raise fail(errno.EPERM, path)
+        made = {"fifo": Fifo, "socket": Socket, "file": File}.get(kind)
+        self._make(last, made() if made else Device(kind=kind, rdev=numbers), mode & 0o7777 & ~self.mask)
+
+    def link(self, src: str, dst: str, *, follow_symlinks: bool = False) -> None:
+        """Give a file a second name.
+
+        Raises:
+            OSError: ENOENT, then EEXIST, EROFS, EXDEV, EPERM, EACCES.
+
+        Spec:
+            Kernel: ln-04, ln-05, ln-18, ln-19; order on a read-only overlay ro-03.
+        """
+        self._link(self._find(src, follow_symlinks), dst)
+
+    def _link(self, node: Node, dst: str) -> None:
+        last = self._new(dst)
+        if node.fs is not last.parent.fs:
+            raise fail(errno.EXDEV, dst)
+        check_link(self.caller, node.inode, dst)
+        self._may_create(last)
+        if node.is_dir:
+            raise fail(errno.EPERM, dst)
+        if node.fs.names_left(node) == 0 and id(node.upper) not in self.linkable:
+            raise fail(errno.ENOENT, dst)
+        node.fs.link(node, last.parent, last.name, self._now())
+        if id(node.upper) in self.linkable:
+            node.fs.journal.drop(self.linkable, id(node.upper))
+
+    # --- calls that take names away
+
+    def _victim(self, path: str | bytes, special: dict[str, int]) -> tuple[Node, Last]:
+        path = encoded(path)
+        last = self._walk(path, [0])
+        if last.special:
+            raise fail(special[last.name], path)
+        self._may_write(last.parent.fs, path)
+        node = self._step(last.parent, last.name)
+        if node is None:
+            raise fail(errno.ENOENT, path)
+        return node, last
+
+    def unlink(self, path: str) -> None:
+        """Take a name away. Kernel: rm-01 to rm-06, rm-27; EROFS before ENOENT (ro-03)."""
+        node, last = self._victim(path, dict.fromkeys(("", ".", ".."), errno.EISDIR))
+        if last.slash:
+            raise fail(errno.EISDIR if node.is_dir else errno.ENOTDIR, encoded(path))
+        check_delete(self.caller, last.parent.inode, node.inode, False, encoded(path))
+        node.fs.remove(node, self._now())
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory. Kernel: rm-07 to rm-16, rm-27, rm-30; EACCES before ENOTEMPTY (perm-10)."""
+        node, last = self._victim(path, {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY})
+        check_delete(self.caller, last.parent.inode, node.inode, True, encoded(path))
+        if node.parent is None:
+            raise fail(errno.EBUSY, encoded(path))
+        node.fs.remove(node, self._now())
+
+    def rename(self, src: str, dst: str, flags: int = 0) -> None:
+        """Move a name.
+
+        Args:
+            flags: `NOREPLACE`, `EXCHANGE` or `WHITEOUT` of renameat2.
+
+        Spec:
+            Kernel: the order of the checks mv-07, mv-21, mv-24, mv-28, mv-29, mv-31, mv-32, mv-36, mv-37.
+        """
+        if flags & ~7 or (flags & EXCHANGE and flags & (NOREPLACE | WHITEOUT)):
+            raise fail(errno.EINVAL, src)
+        here, there = self._walk(encoded(src), [0]), self._walk(encoded(dst), [0])
+        if here.parent.fs is not there.parent.fs:
+            raise fail(errno.EXDEV, src)
+        if here.special:
+            raise fail(errno.EBUSY, src)
+        if there.special:
+            raise fail(errno.EEXIST if flags & NOREPLACE else errno.EBUSY, dst)
+        self._may_write(here.parent.fs, src)
+        old, new = self._rename_names(here, there, flags)
+        if new is not None and old.fs.identity(old) == new.fs.identity(new):
+            return
+        self._may_rename(here, there, old, new, flags)
+        old.fs.rename(old, there.parent, there.name, new, flags, self._now())
+
+    def _rename_names(self, here: Last, there: Last, flags: int) -> tuple[Node, Node | None]:
+        """What the two names of a rename stand for. Kernel: mv-21, mv-24, mv-32, mv-36, mv-37."""
+        old = self._step(here.parent, here.name)
+        if old is None:
+            raise fail(errno.ENOENT, here.name)
+        new = self._step(there.parent, there.name)
+        if flags & NOREPLACE and new is not None:
+            raise fail(errno.EEXIST, there.name)
+        if flags & EXCHANGE and new is None:
+            raise fail(errno.ENOENT, there.name)
+        if flags & EXCHANGE and not new.is_dir and there.slash:
+            raise fail(errno.ENOTDIR, there.name)
+        if not old.is_dir and (here.slash or (there.slash and not flags & EXCHANGE)):
+            raise fail(errno.ENOTDIR, here.name)
+        if old.is_dir and _above(old, there.parent):
+            raise fail(errno.EINVAL, there.name)
+        if new is not None and new.is_dir and _above(new, here.parent):
+            raise fail(errno.EINVAL if flags & EXCHANGE else errno.ENOTEMPTY, there.name)
+        return old, new
+
+    def _may_rename(self, here: Last, there: Last, old: Node, new: Node | None, flags: int) -> None:
+        """Permissions of a rename. Kernel: mv-38, mv-39; a directory that changes its parent must be writable (mv-53)."""
+        check_delete(self.caller, here.parent.inode, old.inode, old.is_dir, here.name)
+        if new is None:
+            self._may_create(there)
+        else:
+            wants_directory = new.is_dir if flags & EXCHANGE else old.is_dir
+            check_delete(self.caller, there.parent.inode, new.inode, wants_directory, there.name)
+        if here.parent.fs.identity(here.parent) == there.parent.fs.identity(there.parent):
+            return
+        if old.is_dir:
+            check(self.caller, old.inode, WRITE, here.name)
+        if flags & EXCHANGE and new is not None and new.is_dir:
+            check(self.caller, new.inode, WRITE, there.name)
+
+    # --- calls that look
+
+    def lstat(self, path: str) -> Stat:
+        """What a name stands for, symlinks not followed."""
+        return self._stat(self._find(path, follow=False))
+
+    def stat(self, path: str, *, follow_symlinks: bool = True) -> Stat:
+        """What a path leads to."""
+        return self._stat(self._find(path, follow_symlinks))
+
+    def _stat(self, node: Node) -> Stat:
+        """Kernel: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
+        inode, fs = node.inode, node.fs
+        size = len(inode.target.encode("utf-8", "surrogateescape")) if isinstance(inode, Symlink) else getattr(inode, "size", 0)
+        data = self._data_size(node) if isinstance(inode, File) else 0
+        return Stat(
+            st_mode=TYPES[inode.type] | inode.mode & 0o7777, st_ino=fs.number(node), st_dev=fs.device, st_nlink=fs.nlink(node),
+            st_uid=inode.uid, st_gid=inode.gid, st_size=size, st_mtime_ns=inode.mtime_ns, st_blocks=(data + 4095) // 4096 * 8,
+            st_rdev=makedev(*inode.rdev) if isinstance(inode, Device) else 0,
+        )
+
+    def _data_size(self, node: Node) -> int:
+        """How much data there is; missing data shows only at open. Kernel: mount-48."""
+        try:
+            return node.fs.data_of(node).size
+        except OSError:
+            return 0
+
+    def readlink(self, path: str) -> str:
+        """The text of a symbolic link. Kernel: EINVAL for anything else (ln-14)."""
+        node = self._find(path, follow=False)
+        if not isinstance(node.inode, Symlink):
+            raise fail(errno.EINVAL, path)
+        return node.inode.target
+
+    def access(self, path: str, mode: int) -> None:
+        """Ask whether the effective ids may do something; copies nothing up.
+
+        Raises:
+            OSError: EACCES; EROFS first for writing to what cannot change.
+
+        Spec:
+            Kernel: cu-45, perm-07, ro-02.
+        """
+        node = self._find(path)
+        self._check(node, mode)
+
+    def _check(self, node: Node, want: int) -> None:
+        """Permission on an object, read-only file systems first. Kernel: ro-02, ro-06."""
+        if want & WRITE and node.fs.read_only and isinstance(node.inode, (File, Directory, Symlink)):
+            raise fail(errno.EROFS, node.path)
+        check(self.caller, node.inode, want, node.path)
+
+    # --- calls that change attributes
+
+    def _target_of(self, path: str, follow: bool = True) -> Node:
+        node = self._find(path, follow)
+        self._may_write(node.fs, path)
+        return node
+
+    def chmod(self, path: str, mode: int, *, follow_symlinks: bool = True) -> None:
+        """Change permission bits. Kernel: cu-10, cu-11, cu-24; owner or root (perm-05)."""
+        node = self._target_of(path, follow_symlinks)
+        if isinstance(node.inode, Symlink):
+            raise fail(errno.EOPNOTSUPP, path)
+        self._chmod(node, mode)
+
+    def _chmod(self, node: Node, mode: int) -> None:
+        if not self.caller.owns(node.inode):
+            raise fail(errno.EPERM, node.path)
+        mode &= 0o7777
+        if not self.caller.in_group(node.inode):
+            mode &= ~0o2000
+        self._set(node, mode=mode)
+
+    def _set(self, node: Node, **attributes: Any) -> None:
+        inode = node.fs.writable(node, data=False)
+        for name, value in attributes.items():
+            node.fs.journal.set(inode, name, value)
+
+    def chown(self, path: str, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        """Change owner and group; -1 leaves one as it is.
+
+        Spec:
+            Kernel: clears setuid and setgid of non-directories (cu-12); -1 and -1 is open to all and copies up
+            (cu-13, cu-51), unless there is a setuid bit to clear; drops security.capability.
+        """
+        self._chown(self._target_of(path, follow_symlinks), uid, gid)
+
+    def lchown(self, path: str, uid: int, gid: int) -> None:
+        """Change the owner of the name itself, also of a symlink. Kernel: cu-24."""
+        self.chown(path, uid, gid, follow_symlinks=False)
+
+    def _chown(self, node: Node, uid: int, gid: int) -> None:
+        inode, caller = node.inode, self.caller
+        mine = caller.uid == inode.uid
+        if uid != -1 and not (mine and uid == inode.uid) and not caller.privileged(inode):
+            raise fail(errno.EPERM, node.path)
+        if gid != -1 and not (mine and gid in (inode.gid, caller.gid)) and not caller.privileged(inode):
+            raise fail(errno.EPERM, node.path)
+        mode = kept_mode(caller, inode, always=True)
+        if mode != inode.mode and not caller.owns(inode):
+            raise fail(errno.EPERM, node.path)
+        if not node.is_dir:
+            self._drop_capability(node)
+        self._set(node, uid=inode.uid if uid == -1 else uid, gid=inode.gid if gid == -1 else gid, mode=mode)
+
+    def _drop_capability(self, node: Node) -> None:
+        """Writes and changes of owner take file capabilities away. Kernel: cu-38."""
+        if CAPABILITY in node.inode.xattrs:
+            inode = node.fs.xattrs_of(node)
+            node.fs.journal.set(inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY})
+
+    def utime(self, path: str, times: tuple[float, float] | None = None, *, ns: tuple[int, int] | None = None,
+              follow_symlinks: bool = True) -> None:  # fmt: skip
+        """Set the times, the second one being the modification time; now, if none is given.
+
+        Spec:
+            Kernel: a time needs the owner (EPERM), now needs the owner or write permission (EACCES): cu-14, perm-05.
+        """
+        node = self._target_of(path, follow_symlinks)
+        if times is not None:
+            ns = (int(times[0] * 10**9), int(times[1] * 10**9))
+        if not self.caller.owns(node.inode):
+            if ns is not None:
+                raise fail(errno.EPERM, path)
+            check(self.caller, node.inode, WRITE, path)
+        self._set(node, mtime_ns=self._now() if ns is None else ns[1])
+
+    # --- extended attributes
+
+    def _stored(self, node: Node, name: str) -> str:
+        """The name under which a layer keeps an attribute: overlay marks are escaped. Kernel: wo-31, wo-32, ux-07."""
+        hidden = node.fs.hidden
+        return hidden + "overlay." + name[len(hidden) :] if hidden and name.startswith(hidden) else name
+
+    def _namespace(self, name: str, path: str) -> None:
+        """Refuse names of no namespace; the overlay leaves that to the upper layer, so a copy may be there already."""
+        if not name.startswith(("user.", "trusted.", "security.", "system.")):
+            raise fail(errno.EOPNOTSUPP, path)
+
+    def setxattr(self, path: str, name: str, value: bytes, flags: int = 0, *, follow_symlinks: bool = False) -> None:
+        """Set an attribute.
+
+        Args:
+            flags: 1 it must not exist (EEXIST), 2 it must (ENODATA).
+
+        Spec:
+            Kernel: cu-15; what fails by a flag has copied up already (cu-16), what fails by its type has not (cu-19).
+        """
+        node = self._target_of(path, follow_symlinks)
+        check_xattr(self.caller, node.inode, name, WRITE, path)
+        key = self._stored(node, name)
+        inode = node.fs.xattrs_of(node)
+        self._namespace(name, path)
+        if flags & XATTR_CREATE and key in inode.xattrs:
+            raise fail(errno.EEXIST, path)
+        if flags & XATTR_REPLACE and key not in inode.xattrs:
+            raise fail(errno.ENODATA, path)
+        node.fs.journal.set(inode, "xattrs", {**inode.xattrs, key: bytes(value)})
+
+    def removexattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> None:
+        """Remove an attribute. Kernel: a missing one is ENODATA, without copy-up (cu-17)."""
+        node = self._target_of(path, follow_symlinks)
+        check_xattr(self.caller, node.inode, name, WRITE, path)
+        key = self._stored(node, name)
+        self._namespace(name, path)
+        if key not in node.inode.xattrs:
+            raise fail(errno.ENODATA, path)
+        inode = node.fs.xattrs_of(node)
+        node.fs.journal.set(inode, "xattrs", {k: value for k, value in inode.xattrs.items() if k != key})
+
+    def getxattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> bytes:
+        """The value of an attribute. Kernel: marks of the overlay are not there (wo-33), escaped ones are (wo-31)."""
+        node = self._find(path, follow_symlinks)
+        check_xattr(self.caller, node.inode, name, READ, path)
+        self._namespace(name, path)
+        value = node.inode.xattrs.get(self._stored(node, name))
+        if value is None:
+            raise fail(errno.ENODATA, path)
+        return value
+
+    def listxattr(self, path: str, *, follow_symlinks: bool = False) -> list[str]:
+        """The names of all attributes that the caller may know of, sorted."""
+        node = self._find(path, follow_symlinks)
+        names = shown_xattrs(node.inode, node.fs.hidden)
+        if self.caller.uid or self.caller.userns:
+            names = {name: value for name, value in names.items() if not name.startswith("trusted.")}
+        return sorted(names)
+
+    # --- the process
+
+    def chdir(self, path: str) -> None:
+        """Change the directory where relative paths begin."""
+        node = self._find(path)
+        if not node.is_dir:
+            raise fail(errno.ENOTDIR, path)
+        self._search(node)
+        self.cwd = node
+
+    def umask(self, mask: int) -> int:
+        """Set the mask of new files, and give the old one."""
+        before, self.mask = self.mask, mask & 0o777
+        return before
+
+    def seteuid(self, uid: int) -> None:
+        """Run later calls as this user."""
+        self.caller = Caller(uid, self.caller.gid, self.caller.userns)
+
+    def setegid(self, gid: int) -> None:
+        """Run later calls with this group."""
+        self.caller = Caller(self.caller.uid, gid, self.caller.userns)
+
+
+def _above(node: Node, below: Node | None) -> bool:
+    """Whether a node is `below` or stands above it."""
+    mine = node.fs.identity(node)
+    while below is not None:
+        if below.fs is node.fs and below.fs.identity(below) == mine:
+            return True
+        below = below.parent
+    return False
+
+
+def shown_xattrs(inode: Inode, hidden: str) -> dict[str, bytes]:
+    """The attributes that a mount shows: without its marks, and escaped ones with one escape less."""
+    shown = {}
+    for name, value in inode.xattrs.items():
+        if hidden and name.startswith(hidden + "overlay."):
+            shown[hidden + name[len(hidden) + len("overlay.") :]] = value
+        elif not (hidden and name.startswith(hidden)):
+            shown[name] = value
+    return shown
+
+
+def makedev(major: int, minor: int) -> int:
+    """The number of a device, as glibc puts it together."""
+    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
+
+
+def numbers_of(device: int) -> tuple[int, int]:
+    """Major and minor of a device number."""
+    return (device >> 8 & 0xFFF) | (device >> 32 & ~0xFFF), (device & 0xFF) | (device >> 12 & ~0xFF)
