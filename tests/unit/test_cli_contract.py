@@ -485,3 +485,26 @@ def test_a_reader_that_has_seen_enough_changes_nothing():
 def test_verify_of_one_image_is_about_that_image(name):
     for image in run_json("inspect", archive(name))[1]["images"]:
         assert run_json("verify", archive(name), image["id"])[0] == 0
+
+
+def test_port_of_a_registry_is_no_tag(tmp_path):
+    path = write(tmp_path, docker_archive(([tar("f")], {"tags": ["localhost:5000/app:latest"]})))
+
+    assert run_json("tree", path, "localhost:5000/app")[0] == 0
+    assert refusal("tree", path, "localhost:5000/app:1") == "no-such-image"
+
+
+def test_two_manifests_of_one_config_are_one_image_with_both_names(tmp_path):
+    layout = Layout()
+    layer = tar("f")
+    layout.name(layout.image([layer]), "kit/packed:1").name(layout.image([layer], pack=bytes), "kit/plain:1")
+    _, answer = run_json("inspect", write(tmp_path, layout.tar()))
+
+    assert [image["names"] for image in answer["images"]] == [["kit/packed:1", "kit/plain:1"]]
+
+
+def test_letters_that_the_terminal_cannot_show_are_escaped(tmp_path):
+    path = write(tmp_path, docker_archive(([tar(member("pi-π"))], {})))
+    shown = program("tree", path, "test/image:1", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+
+    assert shown.returncode == 0 and rb"pi-\u03c0" in shown.stdout
