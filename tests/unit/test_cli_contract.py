@@ -467,7 +467,7 @@ def test_ascii_is_ascii_whatever_the_locale():
     plain = program("tree", SAVE, "kit/app:1", "--json").stdout
     assert plain.isascii() and b"\\ud83d\\udc33" in plain
     assert json.loads(program("tree", SAVE, "kit/app:1", "--json", env=environment).stdout.decode("utf-16")) == json.loads(plain)
-    assert program("tree", SAVE, "kit/app:1", env=os.environ | {"PYTHONIOENCODING": "ascii"}).returncode == 0
+    assert program("tree", SAVE, "kit/app:1", env=os.environ | {"PYTHONIOENCODING": "latin-1"}).returncode == 0
 
 
 def test_a_reader_that_has_seen_enough_changes_nothing():
@@ -505,6 +505,6 @@ def test_two_manifests_of_one_config_are_one_image_with_both_names(tmp_path):
 
 def test_letters_that_the_terminal_cannot_show_are_escaped(tmp_path):
     path = write(tmp_path, docker_archive(([tar(member("pi-π"))], {})))
-    shown = program("tree", path, "test/image:1", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    shown = program("tree", path, "test/image:1", env=os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"})
 
     assert shown.returncode == 0 and rb"pi-\u03c0" in shown.stdout
