@@ -331,9 +331,10 @@ def _below(directory: str, name: str) -> str:
 def _header(path: str, inode: Inode) -> tarfile.TarInfo:
     member = tarfile.TarInfo("./" if path == "." else path)
     member.type, member.mode, member.uid, member.gid = TYPE_FLAGS[inode.type], inode.mode & 0o7777, inode.uid, inode.gid
-    member.mtime, rest = divmod(inode.mtime_ns, 10**9)
+    seconds, rest = divmod(abs(inode.mtime_ns), 10**9)
+    member.mtime = -seconds if inode.mtime_ns < 0 else seconds
     if rest:
-        member.pax_headers["mtime"] = f"{member.mtime}.{rest:09d}"
+        member.pax_headers["mtime"] = f"{'-' * (inode.mtime_ns < 0)}{seconds}.{rest:09d}"
     for name, value in sorted(inode.xattrs.items()):
         member.pax_headers["SCHILY.xattr." + name] = value.decode("utf-8", "surrogateescape")
     if isinstance(inode, Symlink):
