@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
 __all__ = [
-    "EXECUTE", "NOBODY", "READ", "WRITE", "Caller", "check", "check_delete", "check_link", "check_xattr", "fail", "inherit", "kept_mode",
+    "EXECUTE", "NOBODY", "READ", "WRITE", "Caller", "check", "check_delete", "check_link", "check_xattr", "error_name", "fail", "inherit", "kept_mode",
 ]
 
 READ, WRITE, EXECUTE = 4, 2, 1
@@ -31,6 +31,11 @@ TEXT = {
     errno.EAGAIN: "Resource temporarily unavailable", errno.EPIPE: "Broken pipe", errno.ENODEV: "No such device",
     errno.EOPNOTSUPP: "Operation not supported", errno.ESPIPE: "Illegal seek", errno.ESTALE: "Stale file handle",
 }  # fmt: skip
+
+
+def error_name(number: int) -> str:
+    """The name of an errno; where two names share a number, the one of Linux' pages."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
 
 
 def fail(number: int, path: str = "") -> OSError:

@@ -317,7 +317,7 @@ class Pair:
         self.names.insert(0, name)
         os.rename("u", name)
         os.rename("w", f"w{name}")
-        self.model.root.inode.names.update({name: old, "u": self.upper, "w": Directory()})
+        self.model.root.inode.names.update({name: old, f"w{name}": Directory(), "u": self.upper, "w": Directory()})
         for fresh in ("u", "w"):
             live.build(fresh, Directory())
         self.words[0] = "lowerdir=" + ":".join(self.names)
