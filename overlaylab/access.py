@@ -28,6 +28,7 @@ TEXT = {
     errno.EFBIG: "File too large", errno.EROFS: "Read-only file system", errno.ENAMETOOLONG: "File name too long",
     errno.ENOTEMPTY: "Directory not empty", errno.ELOOP: "Too many levels of symbolic links",
     errno.ENODATA: "No data available", errno.EOVERFLOW: "Value too large for defined data type",
+    errno.EAGAIN: "Resource temporarily unavailable", errno.EPIPE: "Broken pipe", errno.ENODEV: "No such device",
     errno.EOPNOTSUPP: "Operation not supported", errno.ESPIPE: "Illegal seek", errno.ESTALE: "Stale file handle",
 }  # fmt: skip
 

@@ -63,6 +63,7 @@ class FileCalls(PathCalls):
         super().__init__(root, userns)
         self.files: dict[Any, Descriptor] = {}
         self.maps: dict[Any, File] = {}
+        self.pipes: dict[Any, bytes] = {}
 
     # --- open
 
@@ -93,6 +94,8 @@ class FileCalls(PathCalls):
         return self._keep(Descriptor(node, flags), fd)
 
     def _keep(self, descriptor: Descriptor, fd: Any) -> Any:
+        if fd in self.files:
+            self.close(fd)
         if fd is None:
             fd = next(number for number in range(3, len(self.files) + 4) if number not in self.files)
         self.root.fs.journal.put(self.files, fd, descriptor)
@@ -119,6 +122,8 @@ class FileCalls(PathCalls):
             raise fail(errno.EEXIST, path)
         if flags & O_CREAT and node.is_dir:
             raise fail(errno.EISDIR, path)
+        if flags & O_CREAT:
+            self._may_create_in_sticky(node)
         if flags & O_DIRECTORY and not node.is_dir:
             raise fail(errno.ELOOP if isinstance(inode, Symlink) and not flags & O_DIRECTORY else errno.ENOTDIR, path)
         want = (READ if flags & O_ACCMODE in (O_RDONLY, O_RDWR) else 0) | (WRITE if flags & (O_ACCMODE | O_TRUNC) else 0)
@@ -130,12 +135,24 @@ class FileCalls(PathCalls):
         self._open_object(node, flags)
         return node
 
+    def _may_create_in_sticky(self, node: Node) -> None:
+        """Refuse O_CREAT of somebody else's special file in a directory like /tmp.
+
+        Spec:
+            Kernel: fs/namei.c, may_create_in_sticky, with fs.protected_regular and fs.protected_fifos 0; read off a live mount.
+        """
+        parent = node.parent.inode if node.parent is not None else node.inode
+        if isinstance(node.inode, (File, Fifo)) or parent.mode & 0o1002 != 0o1002:
+            return
+        if node.inode.uid not in (parent.uid, self.caller.uid):
+            raise fail(errno.EACCES, node.path)
+
     def _open_object(self, node: Node, flags: int) -> None:
-        """Special files do not copy up; nobody waits at the other end of a FIFO, nothing drives a device."""
+        """Special files do not copy up, and nothing drives a device; a FIFO needs a reader first."""
         inode = node.inode
         if isinstance(inode, Socket) or (isinstance(inode, Device) and inode.rdev[0] != 1):
             raise fail(errno.ENXIO, node.path)
-        if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY:
+        if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY and not self._others(node, "reads"):
             raise fail(errno.ENXIO, node.path)
         if not isinstance(inode, File):
             return
@@ -178,6 +195,39 @@ class FileCalls(PathCalls):
         self._may_create(last)
         return self._make(last, File(), mode & 0o7777 & ~self.mask)
 
+    # --- FIFOs
+
+    def _others(self, node: Node, how: str) -> bool:
+        """Whether somebody has a FIFO open: for ``reads`` or for ``writes``."""
+        mine = node.fs.identity(node)
+        return any(
+            other.node.fs is node.fs and node.fs.identity(node.fs.fresh(other.node)) == mine and getattr(other, how)
+            for other in self.files.values()
+        )
+
+    def _pipe_read(self, descriptor: Descriptor, count: int) -> bytes:
+        """Take what was written to a FIFO; EAGAIN if there is nothing yet, nothing if nobody writes."""
+        node = descriptor.node
+        if not descriptor.reads:
+            raise fail(errno.EBADF)
+        key = node.fs.identity(node)
+        waiting = self.pipes.get(key, b"")
+        if not waiting and self._others(node, "writes"):
+            raise fail(errno.EAGAIN)
+        self.root.fs.journal.put(self.pipes, key, waiting[count:])
+        return waiting[:count]
+
+    def _pipe_write(self, descriptor: Descriptor, data: bytes) -> int:
+        """Put something into a FIFO; EPIPE if nobody reads any more."""
+        node = descriptor.node
+        if not descriptor.writes:
+            raise fail(errno.EBADF)
+        if not self._others(node, "reads"):
+            raise fail(errno.EPIPE)
+        key = node.fs.identity(node)
+        self.root.fs.journal.put(self.pipes, key, self.pipes.get(key, b"") + data)
+        return len(data)
+
     # --- descriptors
 
     def _fd(self, fd: Any) -> Descriptor:
@@ -189,8 +239,10 @@ class FileCalls(PathCalls):
 
     def close(self, fd: Any) -> None:
         """Close a descriptor."""
-        self._fd(fd)
+        node = self._fd(fd).node
         self.root.fs.journal.drop(self.files, fd)
+        if isinstance(node.inode, Fifo) and not (self._others(node, "reads") or self._others(node, "writes")):
+            self.root.fs.journal.put(self.pipes, node.fs.identity(node), b"")
 
     def fstat(self, fd: Any) -> Stat:
         """What a descriptor stands for. Kernel: cu-06, cu-29."""
@@ -213,6 +265,8 @@ class FileCalls(PathCalls):
     def read(self, fd: Any, count: int) -> bytes:
         """Read on from the position. Kernel: an old descriptor reads new data after copy-up (cu-29)."""
         descriptor = self._fd(fd)
+        if isinstance(descriptor.node.inode, Fifo):
+            return self._pipe_read(descriptor, count)
         data = self._pread(descriptor, count, descriptor.offset)
         self.root.fs.journal.set(descriptor, "offset", descriptor.offset + len(data))
         return data
@@ -223,6 +277,8 @@ class FileCalls(PathCalls):
 
     def _pread(self, descriptor: Descriptor, count: int, offset: int) -> bytes:
         node = descriptor.node
+        if isinstance(node.inode, Fifo):
+            raise fail(errno.ESPIPE)
         if not descriptor.reads:
             raise fail(errno.EBADF)
         if node.is_dir:
@@ -237,6 +293,8 @@ class FileCalls(PathCalls):
     def write(self, fd: Any, data: bytes) -> int:
         """Write at the position, or at the end with O_APPEND. Kernel: cu-04, cu-32."""
         descriptor = self._fd(fd)
+        if isinstance(descriptor.node.inode, Fifo):
+            return self._pipe_write(descriptor, data)
         written = self._pwrite(descriptor, data, descriptor.offset)
         end = getattr(descriptor.node.inode, "size", 0) if descriptor.flags & O_APPEND else descriptor.offset + written
         self.root.fs.journal.set(descriptor, "offset", end)
@@ -248,6 +306,8 @@ class FileCalls(PathCalls):
 
     def _pwrite(self, descriptor: Descriptor, data: bytes, offset: int) -> int:
         node = descriptor.node
+        if isinstance(node.inode, Fifo):
+            raise fail(errno.ESPIPE)
         if not descriptor.writes:
             raise fail(errno.EBADF)
         if not isinstance(node.inode, File) or not data:
@@ -300,12 +360,13 @@ class FileCalls(PathCalls):
         descriptor = self._fd(fd)
         if length < 0 or not descriptor.writes or not isinstance(descriptor.node.inode, File):
             raise fail(errno.EINVAL)
-        self._truncate(descriptor.node, length)
+        self._truncate(descriptor.node, length, always=True)
 
-    def _truncate(self, node: Node, length: int) -> None:
+    def _truncate(self, node: Node, length: int, always: bool = False) -> None:
+        """Kernel: do_truncate; through a descriptor the time is set even if nothing changes (read off a live mount)."""
         self._remove_privileges(node)
         node.fs.writable(node)
-        self._store(node, self._content(node)[:length].ljust(length, b"\0"))
+        self._store(node, self._content(node)[:length].ljust(length, b"\0"), always)
 
     def posix_fallocate(self, fd: Any, offset: int, length: int) -> None:
         """Make sure that a file is at least so long."""

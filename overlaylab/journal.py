@@ -141,9 +141,10 @@ class ImpureCleared(Effect):
 
 
 class Journal:
-    """Writes objects and tables, and remembers what was there."""
+    """Writes objects and tables, and remembers what was there; has the clock of the model, which no machine drives."""
 
     def __init__(self) -> None:
+        self.clock = 2_000_000_000 * 10**9
         self.changes: list[Change] = []
         self.effects: list[Effect] = []
 
@@ -160,6 +161,11 @@ class Journal:
     def drop(self, table: dict[Any, Any], key: Any) -> None:
         """Take an entry out of a table."""
         self.changes.append(Change(table, key, table.pop(key), ABSENT))
+
+    def now(self) -> int:
+        """The time, in nanoseconds since 1970; it moves on each time somebody looks."""
+        self.clock += 1000
+        return self.clock
 
     def note(self, effect: Effect) -> None:
         """Remember an effect."""

@@ -60,8 +60,9 @@ class Marks:
 
     def __init__(self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True) -> None:
         self.prefix, self.journal, self.numbers, self.stored = prefix, journal, numbers, stored
-        # Copies of this mount and what they are copies of; holds also where no mark can be kept (ux-04).
-        self.copies: dict[int, Inode] = {}
+        # Names that were copied up in this mount, by directory and name: the copy, and what it is a copy of. It holds
+        # also where no mark can be kept (ux-04), but not for other names that the copy is given.
+        self.copies: dict[tuple[int, str], tuple[Inode, Inode]] = {}
 
     def has(self, inode: Inode, mark: str) -> bool:
         """Whether an inode carries a mark."""
@@ -98,9 +99,17 @@ class Marks:
         if self._set(copy, "origin", self.numbers.handle(lower)):
             self.journal.note(OriginSet(path))
 
-    def origin(self, inode: Inode) -> Inode | None:
-        """What an upper inode is a copy of, if that is known."""
-        return self.copies.get(id(inode)) or self.numbers.decode(self.get(inode, "origin"))
+    def origin(self, node: Any) -> Inode | None:
+        """What an upper object is a copy of, if that is known."""
+        copy, lower = self.copies.get((id(node.parent.upper), node.name), (None, None)) if node.parent else (None, None)
+        return lower if copy is node.upper else self.numbers.decode(self.get(node.upper, "origin"))
+
+    def move(self, old: tuple[int, str], new: tuple[int, str]) -> None:
+        """What is known of a name goes with it; two names are exchanged."""
+        one, two = self.copies.get(old), self.copies.get(new)
+        for key, value in ((new, one), (old, two)):
+            if value is not None:
+                self.journal.put(self.copies, key, value)
 
     def set_impure(self, directory: Inode, path: str) -> None:
         """Mark a directory that holds copies: its entries must be looked up when it is listed. Kernel: cu-48, mv-33, ln-20."""

@@ -546,7 +546,7 @@ class Overlay:
     def _shown_inode(self, node: Node) -> Inode:
         if node.upper is None or node.is_dir:
             return node.lowers[0].inode if node.lowers else node.upper
-        origin = self.book.origin(node.upper)
+        origin = self.book.origin(node)
         return origin if origin is not None and (origin.nlink == 1 or self._is_indexed(node)) else node.upper
 
     def identity(self, node: Node) -> Any:
@@ -588,9 +588,13 @@ class Overlay:
         """
         if not self.fresh(node).alias:
             self._copy_up(node, data, size)
-        elif data and isinstance(node.upper, File) and self.book.has(node.upper, "metacopy"):
+        if data and isinstance(node.upper, File) and self.book.has(node.upper, "metacopy"):
             self._bring_data(node, size)
         return node.upper
+
+    def xattrs_of(self, node: Node) -> Inode:
+        """The inode whose attributes can be set. Kernel: with index=on, a shared copy without a name here will do."""
+        return self.writable(node, data=False) if self.fresh(node).upper is None else node.upper
 
     def _copy_up(self, node: Node, data: bool, size: int | None) -> None:
         """Copy one object to the upper layer, its parents first, each alone.
@@ -612,7 +616,7 @@ class Overlay:
             self._link_up(node, parent)
         else:
             node.upper = self._copy(node, lower, data or not self.features.metacopy, size)
-            self.journal.put(self.book.copies, id(node.upper), lower)
+            self.journal.put(self.book.copies, (id(parent), node.name), (node.upper, lower))
             self.journal.put(self._moved, self._slot(node), node.upper)
             if isinstance(lower, Directory) or lower.nlink == 1 or shared:
                 self.book.set_origin(node.upper, lower, node.path)
@@ -646,6 +650,9 @@ class Overlay:
         made = File(data=b"") if size == 0 else _sized(self.data_of(node), node.upper.size, {})
         for name in ("data", "size", "sha256"):
             self.journal.set(node.upper, name, getattr(made, name))
+        if made.size:
+            # Kernel: read off a live mount. The data is written into a file that is there already, so its time changes.
+            self.journal.set(node.upper, "mtime_ns", self.journal.now())
         self.book.clear_metacopy(node.upper)
         self.journal.note(CopyUp(node.path))
         node.lowers = ()
@@ -716,7 +723,7 @@ class Overlay:
 
     def _clear(self, node: Node) -> None:
         """Whiteouts in a directory that is to go are cleared by an opaque stand-in. Kernel: EIO where none can be made (ux-12)."""
-        if node.is_dir and node.upper is not None and not self._is_plain(node) and node.upper.names:
+        if node.is_dir and node.upper is not None and node.upper.names:
             if not self.book.stored:
                 raise fail(errno.EIO, node.path)
             for name in list(node.upper.names):
@@ -798,11 +805,12 @@ class Overlay:
             no names (rm-07, rm-11), one of the upper alone must be really empty, without whiteouts too (rm-30).
         """
         lower = self.lower_has(node)
-        if node.is_dir and (lower or not self._is_plain(node)):
+        really = node.is_dir and self._is_plain(node) and not lower
+        if node.is_dir and not really:
             self._must_be_empty(node)
         upper = self.writable(node.parent, data=False)
         self._start_nlink(node)
-        if node.is_dir and self._is_plain(node) and node.upper.names:
+        if really and node.upper.names:
             raise fail(errno.ENOTEMPTY, node.path)
         self._clear(node)
         if node.alias:
@@ -842,7 +850,7 @@ class Overlay:
         there = self.writable(parent, data=False)
         if new is not None:
             self.writable(new, data=False) if exchange else self._start_nlink(new)
-            if not exchange and new.is_dir:
+            if not exchange and not self._is_plain(new):
                 self._clear(new)
         self._mark_moved(old, parent)
         if exchange:
@@ -883,6 +891,7 @@ class Overlay:
     def _move(self, old: Node, there: Directory, target: Node, partner: Node | None, lower: bool, now: int) -> None:
         """Change the two tables of names, and both directories' times. Kernel: the object's own time is kept (mv-01)."""
         here = old.parent.upper
+        self.book.move((id(here), old.name), (id(there), target.name))
         replaced = there.names.get(target.name)
         if partner is not None:
             self.journal.put(here.names, old.name, partner.upper)

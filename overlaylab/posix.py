@@ -90,6 +90,9 @@ class FileSystem(Protocol):
     def writable(self, node: Node, data: bool = True, size: int | None = None) -> Inode:
         """The inode to write to, made first if need be; `size` 0 says that the old data is not wanted."""
 
+    def xattrs_of(self, node: Node) -> Inode:
+        """The inode whose attributes can be set."""
+
     def fresh(self, node: Node) -> Node:
         """The node of an open file, as it is now."""
 
@@ -181,7 +184,6 @@ class PathCalls:
         self.root = self.cwd = root
         self.caller = Caller(userns=userns)
         self.mask = 0o022
-        self.clock = 2_000_000_000 * 10**9
 
     # --- the path walk
 
@@ -196,8 +198,7 @@ class PathCalls:
             self.caller = before
 
     def _now(self) -> int:
-        self.clock += 1000
-        return self.clock
+        return self.root.fs.journal.now()
 
     def _find(self, path: str | bytes, follow: bool = True) -> Node:
         """The node at a path.
@@ -583,7 +584,7 @@ class PathCalls:
     def _drop_capability(self, node: Node) -> None:
         """Writes and changes of owner take file capabilities away. Kernel: cu-38."""
         if CAPABILITY in node.inode.xattrs:
-            inode = node.fs.writable(node, data=False)
+            inode = node.fs.xattrs_of(node)
             node.fs.journal.set(inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY})
 
     def utime(self, path: str, times: tuple[float, float] | None = None, *, ns: tuple[int, int] | None = None,
@@ -626,7 +627,7 @@ class PathCalls:
         node = self._target_of(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, WRITE, path)
         key = self._stored(node, name)
-        inode = node.fs.writable(node, data=False)
+        inode = node.fs.xattrs_of(node)
         self._namespace(name, path)
         if flags & XATTR_CREATE and key in inode.xattrs:
             raise fail(errno.EEXIST, path)
@@ -642,7 +643,7 @@ class PathCalls:
         self._namespace(name, path)
         if key not in node.inode.xattrs:
             raise fail(errno.ENODATA, path)
-        inode = node.fs.writable(node, data=False)
+        inode = node.fs.xattrs_of(node)
         node.fs.journal.set(inode, "xattrs", {k: value for k, value in inode.xattrs.items() if k != key})
 
     def getxattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> bytes:
