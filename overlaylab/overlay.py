@@ -154,7 +154,7 @@ class Overlay:
         self.lowerdirs, self.upperdir, self.datadirs = tuple(lowerdirs), upperdir, tuple(datadirs)
         self.userns, self.read_only = userns, read_only or upperdir is None
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
-        self.book = Marks(self.marks, self.journal, self.numbers, stored)
+        self.book = Marks(self.marks, self.journal, self.numbers, stored, decodes=not userns)
         self.index = {} if index is None else index
         # Directories that are layers themselves: what leads into one from another layer is ELOOP (mount-14, mount-74).
         self.traps: set[int] = set()
