@@ -189,10 +189,12 @@ def kept_mode(caller: Caller, inode: Inode, always: bool = False) -> int:
         always: Take setuid off from root too: chown does, writing does not.
 
     Spec:
-        Kernel: chown by anyone (cu-12), writing by others than root (cu-35).
+        Kernel: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace counts as others
+        here: the kernel asks for CAP_FSETID over the whole machine (setattr_should_drop_suidgid).
     """
     mode = inode.mode
-    if isinstance(inode, Directory) or (not always and (caller.privileged() or not isinstance(inode, File))):
+    trusted = caller.privileged() and not caller.userns
+    if isinstance(inode, Directory) or (not always and (trusted or not isinstance(inode, File))):
         return mode
     mode &= ~SUID
     if mode & GROUP_EXECUTE or not caller.in_group(inode):

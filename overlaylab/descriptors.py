@@ -253,10 +253,15 @@ class FileCalls(PathCalls):
         return self._stat(self._fd(fd).node)
 
     def lseek(self, fd: Any, position: int, whence: int = 0) -> int:
-        """Move the position: from the beginning, from where it is, from the end."""
+        """Move the position: from the beginning, from where it is, from the end.
+
+        Choice: a device keeps no position; so /dev/null does it, the one whose driver the model follows.
+        """
         descriptor = self._fd(fd)
         if isinstance(descriptor.node.inode, Fifo):
             raise fail(errno.ESPIPE)
+        if isinstance(descriptor.node.inode, Device):
+            return 0
         size = getattr(descriptor.node.inode, "size", 0)
         if isinstance(descriptor.node.inode, Device):
             return 0

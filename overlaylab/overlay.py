@@ -54,7 +54,7 @@ class Overlay(Stack):
         stored = not userns or features.userxattr
         prefix = (USER if features.userxattr else marks) if stored else UNSEEN
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
-        super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored))
+        super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
         self.userns, self.read_only = userns, read_only or upperdir is None
         self.index = {} if index is None else index
         # Where lower objects went when they were copied up, for descriptors that are open on them.
