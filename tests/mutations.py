@@ -97,7 +97,7 @@ def deletions_by_file_are_not_seen(right):
 
 def search_class():
     """The class of a lookup on its way down."""
-    import overlaylab.overlay as module
+    import overlaylab.lookup as module
 
     return module._Search
 

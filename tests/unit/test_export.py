@@ -65,7 +65,7 @@ def test_the_bytes_of_a_written_tar_are_fixed():
     assert str(ol.DiffID.of(ol.write_tar(everything()))) == DIGEST
 
 
-DIGEST = "sha256:59c5528929b6fba9e5bde4bacfd54986ab22690c7385e88c46f8272636e97b25"
+DIGEST = "sha256:e6c3c8ccfe4c92d82ae7802a4a1ce01cec2a122ca1374dd17c11c1962e6cfb09"
 
 
 def test_marks_do_not_leave_and_sockets_are_left_out():
