@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 
+from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
 from overlaylab.ops import run
@@ -298,7 +299,7 @@ def outcome(act):
     try:
         act()
     except OSError as error:
-        return errno.errorcode[error.errno]
+        return error_name(error.errno)
     return "works"
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 
+from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
 from overlaylab.ops import Op, run
@@ -299,7 +300,7 @@ class Pair:
             os.seteuid(0)
             os.setegid(0)
         if number != (step.errno or 0):
-            return f"kernel {errno.errorcode.get(number, 'works')}, model {step.error or 'works'}"
+            return f"kernel {error_name(number) if number else 'works'}, model {step.error or 'works'}"
         if number == 0 and (said := self.values(operation, value, step.value)):
             return said
         return self.states()
