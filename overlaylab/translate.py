@@ -13,8 +13,8 @@ from dataclasses import replace
 from .changeset import MARKS, OPAQUE, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Finding, Problem
 from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
-from .posix import Node
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
+from .vnode import Node
 
 __all__ = ["to_changeset", "to_lowerdir", "to_lowerdirs"]
 

@@ -19,9 +19,9 @@ from collections import Counter
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
 from overlaylab.ops import Op, run
-from overlaylab.posix import Stat
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, walk, whiteout
+from overlaylab.vnode import Stat
 
 from tests.kernel import live
 
