@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .access import error_name
-from .posix import TYPES
 from .tree import Device, Directory, File, Inode, Symlink, walk
+from .vnode import TYPES
 
 __all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "seen", "stored"]
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .access import error_name
+from .attributes import XATTR_CREATE, XATTR_REPLACE
 from .descriptors import OPEN_FLAGS
 from .errors import Finding
 from .journal import Change, Effect, redo, undo
 from .options import Features, MountOptions
 from .overlay import Overlay
-from .posix import EXCHANGE, NOREPLACE, TYPES, WHITEOUT, XATTR_CREATE, XATTR_REPLACE, makedev
+from .posix import EXCHANGE, NOREPLACE, WHITEOUT
 from .system import System
 from .tree import copied
+from .vnode import TYPES, makedev
 
 __all__ = ["Op", "Player", "Step", "op", "parse_op", "run", "simulate"]
 

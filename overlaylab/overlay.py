@@ -19,8 +19,9 @@ from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, W
 from .lookup import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Stack, Verdict, is_opaque, is_whiteout
 from .marks import Marks, Numbers
 from .options import Features
-from .posix import EXCHANGE, WHITEOUT, Node
+from .posix import EXCHANGE, WHITEOUT
 from .tree import Device, Directory, File, Inode, whiteout
+from .vnode import Node
 
 __all__ = ["TRUSTED", "USER", "Found", "Overlay", "Part", "Seen", "Verdict", "is_opaque", "is_whiteout"]
 

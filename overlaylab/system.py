@@ -20,8 +20,8 @@ from .journal import Journal
 from .marks import Numbers
 from .options import Parsed, cut, split_options
 from .overlay import USER, Overlay
-from .posix import FileSystem, Node
 from .tree import Directory, File, Inode
+from .vnode import FileSystem, Node
 
 __all__ = ["MS_RDONLY", "Mount", "Shorthand", "System"]
 

@@ -23,10 +23,10 @@ from overlaylab.digest import chain_ids
 from overlaylab.errors import Finding
 from overlaylab.ops import parse_op, run
 from overlaylab.overlay import Overlay
-from overlaylab.posix import TYPES, Stat
 from overlaylab.system import MS_RDONLY, System
 from overlaylab.translate import to_changeset, to_lowerdir
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, find, parent_of, walk, whiteout
+from overlaylab.vnode import TYPES, Stat
 
 BASE = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
 DEFAULT_TIME = 1_000_000_000

@@ -20,9 +20,9 @@ from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
 from overlaylab.ops import Op, run
-from overlaylab.posix import Stat
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, walk, whiteout
+from overlaylab.vnode import Stat
 
 from tests.kernel import live
 

@@ -6,9 +6,10 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.descriptors import OPEN_FLAGS as O
-from overlaylab.posix import EXCHANGE, NOREPLACE, WHITEOUT, makedev, numbers_of
+from overlaylab.posix import EXCHANGE, NOREPLACE, WHITEOUT
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
+from overlaylab.vnode import makedev, numbers_of
 
 
 def disk():
