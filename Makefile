@@ -1,5 +1,6 @@
 # make lab         open the notebooks in JupyterLab
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
+# make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
 # make clean       remove the environment and our caches
 #
@@ -7,14 +8,18 @@
 
 PYTHON ?= python3
 REQUIRE ?=
+N ?= 20000
 ARGS ?=
 
-.PHONY: lab test notebooks setup clean
+.PHONY: lab test prove notebooks setup clean
 lab notebooks setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python
 	@$(PYTHON) tools/bootstrap.py test $(if $(REQUIRE),--require $(REQUIRE)) $(ARGS)
+
+prove: python
+	@$(PYTHON) tools/bootstrap.py prove -n $(N) $(ARGS)
 
 .PHONY: python
 python:

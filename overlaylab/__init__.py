@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset
+from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset, write_tar
 from .config import HistoryEntry, ImageConfig, layer_history, parse_config
 from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
 from .document import compact_json, field_at, pretty_json
@@ -20,9 +20,12 @@ from .limits import Limits
 from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
 from .media import Compression, MediaType, inflate, pack, sniff, unpack
 from .overlay import Found, Overlay, Verdict, is_opaque, is_whiteout
+from .options import MountOptions
+from .ops import Op, Player, Step, op, simulate
 from .samples import tiny_layer
 from .select import select
-from .translate import to_lowerdir, to_lowerdirs
+from .system import System
+from .translate import to_changeset, to_lowerdir, to_lowerdirs
 from .tree import Device, Directory, File, Inode, Symlink, entry, find, make_tree, walk
 from .validate import LayerReader, Report, merged_entries, overlay_of, validate
 
@@ -37,7 +40,6 @@ _LATER: dict[str, str] = {
     "LayerPicker": "views.overlay_widgets",
     "LookupTrace": "views.overlay_widgets",
     "LowerdirOrder": "views.overlay_widgets",
-    "MountOptions": "options",
     "layer_names": "views.provenance",
     "layer_tar": "samples",
     "listing": "views.overlay_words",
@@ -92,12 +94,12 @@ _LATER: dict[str, str] = {
 __all__ = [
     "KINDS", "ChainID", "Changeset", "Compression", "Container", "Descriptor", "Device", "DiffID", "Digest", "Directory",
     "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode", "InputError",
-    "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "NoSuchImage", "NotReadable",
-    "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Problem", "Report", "Store", "Symlink", "Upsert", "Verdict",
+    "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "MountOptions", "NoSuchImage", "NotReadable",
+    "Op", "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Player", "Problem", "Report", "Step", "Store", "Symlink", "System", "Upsert", "Verdict",
     "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "inflate", "is_opaque",
-    "is_whiteout", "layer_history", "make_tree", "merged_entries", "overlay_of", "parse_config", "parse_index",
-    "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "sniff", "to_lowerdir", "tiny_layer", "to_lowerdirs",
-    "unpack", "validate", "verify", "walk", *_LATER,
+    "is_whiteout", "layer_history", "make_tree", "merged_entries", "op", "overlay_of", "parse_config", "parse_index",
+    "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "simulate", "sniff", "to_changeset", "to_lowerdir", "tiny_layer", "to_lowerdirs",
+    "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
 ]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
 __all__ = [
-    "EXECUTE", "NOBODY", "READ", "WRITE", "Caller", "check", "check_delete", "check_link", "check_xattr", "fail", "inherit", "kept_mode",
+    "EXECUTE", "NOBODY", "READ", "WRITE", "Caller", "check", "check_delete", "check_link", "check_xattr", "error_name", "fail", "inherit", "kept_mode",
 ]
 
 READ, WRITE, EXECUTE = 4, 2, 1
@@ -31,6 +31,11 @@ TEXT = {
     errno.EAGAIN: "Resource temporarily unavailable", errno.EPIPE: "Broken pipe", errno.ENODEV: "No such device",
     errno.EOPNOTSUPP: "Operation not supported", errno.ESPIPE: "Illegal seek", errno.ESTALE: "Stale file handle",
 }  # fmt: skip
+
+
+def error_name(number: int) -> str:
+    """The name of an errno; where two names share a number, the one of Linux' pages."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
 
 
 def fail(number: int, path: str = "") -> OSError:
@@ -184,10 +189,12 @@ def kept_mode(caller: Caller, inode: Inode, always: bool = False) -> int:
         always: Take setuid off from root too: chown does, writing does not.
 
     Spec:
-        Kernel: chown by anyone (cu-12), writing by others than root (cu-35).
+        Kernel: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace counts as others
+        here: the kernel asks for CAP_FSETID over the whole machine (setattr_should_drop_suidgid).
     """
     mode = inode.mode
-    if isinstance(inode, Directory) or (not always and (caller.privileged() or not isinstance(inode, File))):
+    trusted = caller.privileged() and not caller.userns
+    if isinstance(inode, Directory) or (not always and (trusted or not isinstance(inode, File))):
         return mode
     mode &= ~SUID
     if mode & GROUP_EXECUTE or not caller.in_group(inode):

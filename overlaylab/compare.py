@@ -7,12 +7,12 @@ layer as it lies on disk, marks and whiteouts included.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .posix import TYPES
+from .access import error_name
 from .tree import Device, Directory, File, Inode, Symlink, walk
+from .vnode import TYPES
 
 __all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "seen", "stored"]
 
@@ -111,7 +111,7 @@ def seen(calls: Any, sights: Sights | None = None) -> Listing:
         try:
             stat = calls.lstat(path)
         except OSError as error:
-            items.append({"path": path, "type": "ghost", "errno": errno.errorcode[error.errno]})
+            items.append({"path": path, "type": "ghost", "errno": error_name(error.errno)})
             continue
         items.append(_seen_entry(calls, path, stat, sights))
         if items[-1]["type"] != "dir":
@@ -119,7 +119,7 @@ def seen(calls: Any, sights: Sights | None = None) -> Listing:
         try:
             names = calls.listdir(path)
         except OSError as error:
-            items[-1]["listing_errno"] = errno.errorcode[error.errno]
+            items[-1]["listing_errno"] = error_name(error.errno)
             continue
         prefix = "" if path == "." else path + "/"
         waiting += [prefix + name for name in reversed(names)]
@@ -135,7 +135,7 @@ def _seen_entry(calls: Any, path: str, stat: Any, sights: Sights) -> dict[str, A
         try:
             item["content"] = calls.read_file(path)
         except OSError as error:
-            item["content_errno"] = errno.errorcode[error.errno]
+            item["content_errno"] = error_name(error.errno)
     if kind == "symlink":
         item["target"] = calls.readlink(path)
     if kind in ("char", "block"):

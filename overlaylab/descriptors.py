@@ -12,9 +12,11 @@ import hashlib
 from typing import Any
 
 from .access import EXECUTE, READ, WRITE, check, fail, kept_mode
+from .attributes import AttributeCalls
 from .errors import Finding
-from .posix import Last, Node, PathCalls, Stat, encoded
+from .posix import Last, encoded
 from .tree import Device, Directory, Fifo, File, Socket, Symlink
+from .vnode import Node, Stat
 
 __all__ = ["Descriptor", "FileCalls", "OPEN_FLAGS"]
 
@@ -61,7 +63,7 @@ class Descriptor:
         return self.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
 
 
-class FileCalls(PathCalls):
+class FileCalls(AttributeCalls):
     """System calls that open, and those that take a descriptor."""
 
     def __init__(self, root: Node, userns: bool = False) -> None:
@@ -253,10 +255,15 @@ class FileCalls(PathCalls):
         return self._stat(self._fd(fd).node)
 
     def lseek(self, fd: Any, position: int, whence: int = 0) -> int:
-        """Move the position: from the beginning, from where it is, from the end."""
+        """Move the position: from the beginning, from where it is, from the end.
+
+        Choice: a device keeps no position; so /dev/null does it, the one whose driver the model follows.
+        """
         descriptor = self._fd(fd)
         if isinstance(descriptor.node.inode, Fifo):
             raise fail(errno.ESPIPE)
+        if isinstance(descriptor.node.inode, Device):
+            return 0
         size = getattr(descriptor.node.inode, "size", 0)
         if isinstance(descriptor.node.inode, Device):
             return 0

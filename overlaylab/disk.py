@@ -9,8 +9,9 @@ from typing import Any
 from .access import fail
 from .journal import Journal
 from .marks import Numbers
-from .posix import EXCHANGE, WHITEOUT, Node, shown_xattrs
+from .posix import EXCHANGE, WHITEOUT
 from .tree import Directory, File, Inode, Symlink, whiteout
+from .vnode import Node, shown_xattrs
 
 __all__ = ["Disk", "snapshot"]
 

@@ -56,10 +56,12 @@ class Marks:
     Args:
         prefix: The namespace, with its dot at the end.
         stored: Whether the upper layer can keep marks; in a user namespace without userxattr it cannot (ux-12).
+        decodes: Whether an origin can be read back. Kernel: ovl_decode_real_fh asks for CAP_DAC_READ_SEARCH over the
+            whole machine, so in a user namespace only a name that was copied up in this mount keeps its number.
     """
 
-    def __init__(self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True) -> None:
-        self.prefix, self.journal, self.numbers, self.stored = prefix, journal, numbers, stored
+    def __init__(self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True, decodes: bool = True) -> None:
+        self.prefix, self.journal, self.numbers, self.stored, self.decodes = prefix, journal, numbers, stored, decodes
         # Names that were copied up in this mount, by directory and name: the copy, and what it is a copy of. It holds
         # also where no mark can be kept (ux-04), but not for other names that the copy is given.
         self.copies: dict[tuple[int, str], tuple[Inode, Inode]] = {}
@@ -102,7 +104,9 @@ class Marks:
     def origin(self, node: Any) -> Inode | None:
         """What an upper object is a copy of, if that is known."""
         copy, lower = self.copies.get((id(node.parent.upper), node.name), (None, None)) if node.parent else (None, None)
-        return lower if copy is node.upper else self.numbers.decode(self.get(node.upper, "origin"))
+        if copy is node.upper:
+            return lower
+        return self.numbers.decode(self.get(node.upper, "origin")) if self.decodes else None
 
     def move(self, old: tuple[int, str], new: tuple[int, str]) -> None:
         """What is known of a name goes with it; two names are exchanged."""

@@ -7,21 +7,23 @@ generator shrinks the data. A step keeps the changes of the upper, not a tree.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from .access import error_name
+from .attributes import XATTR_CREATE, XATTR_REPLACE
 from .descriptors import OPEN_FLAGS
 from .errors import Finding
 from .journal import Change, Effect, redo, undo
 from .options import Features, MountOptions
 from .overlay import Overlay
-from .posix import EXCHANGE, NOREPLACE, TYPES, WHITEOUT, XATTR_CREATE, XATTR_REPLACE, makedev
+from .posix import EXCHANGE, NOREPLACE, WHITEOUT
 from .system import System
-from .tree import Directory, Inode
+from .tree import copied
+from .vnode import TYPES, makedev
 
-__all__ = ["Op", "Player", "Step", "copied", "op", "parse_op", "run", "simulate"]
+__all__ = ["Op", "Player", "Step", "op", "parse_op", "run", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Step:
     @property
     def error(self) -> str:
         """The name of the error, such as ``ENOENT``; empty if the call worked."""
-        return "" if self.errno is None else errno.errorcode[self.errno]
+        return "" if self.errno is None else error_name(self.errno)
 
 
 def run(system: System, operation: Op) -> Step:
@@ -173,21 +175,6 @@ class Player:
     def _undo_looks(self) -> None:
         """Looking writes marks too (cu-23); what a viewer's looks wrote belongs to no step."""
         undo(self.system.journal.take()[0])
-
-
-def copied(root: Directory) -> Directory:
-    """A copy of a tree with its hard links, every link counted."""
-    made: dict[int, Inode] = {}
-
-    def copy(inode: Inode) -> Inode:
-        if isinstance(inode, Directory):
-            return replace(inode, names={name: copy(child) for name, child in inode.names.items()})
-        if id(inode) not in made:
-            made[id(inode)] = replace(inode, nlink=0)
-        made[id(inode)].nlink += 1
-        return made[id(inode)]
-
-    return copy(root)
 
 
 # --- operations as they are recorded in files

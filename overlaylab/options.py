@@ -417,6 +417,9 @@ class Parsed:
         self._userxattr_excludes()
         if userns and "userxattr" not in self.flags:
             self._without_trusted()
+        if userns:
+            # Kernel: ovl_can_decode_fh asks for CAP_DAC_READ_SEARCH over the whole machine, and falls back without a word.
+            self.values["index"] = self.values["nfs_export"] = "off"
 
     def _without_upper(self) -> None:
         self.workdir = None

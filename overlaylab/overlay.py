@@ -19,8 +19,9 @@ from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, W
 from .lookup import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Stack, Verdict, is_opaque, is_whiteout
 from .marks import Marks, Numbers
 from .options import Features
-from .posix import EXCHANGE, WHITEOUT, Node
+from .posix import EXCHANGE, WHITEOUT
 from .tree import Device, Directory, File, Inode, whiteout
+from .vnode import Node
 
 __all__ = ["TRUSTED", "USER", "Found", "Overlay", "Part", "Seen", "Verdict", "is_opaque", "is_whiteout"]
 
@@ -54,7 +55,7 @@ class Overlay(Stack):
         stored = not userns or features.userxattr
         prefix = (USER if features.userxattr else marks) if stored else UNSEEN
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
-        super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored))
+        super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
         self.userns, self.read_only = userns, read_only or upperdir is None
         self.index = {} if index is None else index
         # Where lower objects went when they were copied up, for descriptors that are open on them.

@@ -3,7 +3,7 @@
 The calls here know nothing of layers. They ask a `FileSystem` for names and let it
 make, remove and rename them, so the same code serves an overlay and a plain disk.
 Names and arguments are those of Python's `os`; failures are `OSError` with Linux's
-errno. Linux 6.18, fs/namei.c, fs/open.c, fs/attr.c.
+errno. Linux 6.18, fs/namei.c.
 """
 
 from __future__ import annotations
@@ -12,154 +12,16 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from .access import EXECUTE, READ, WRITE, Caller, check, check_delete, check_link, check_xattr, fail, inherit, kept_mode
-from .journal import Journal
+from .access import EXECUTE, WRITE, Caller, check, check_delete, check_link, fail, inherit
 from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
+from .vnode import TYPES, FileSystem, Node, Stat, makedev, numbers_of
 
-__all__ = ["EXCHANGE", "NOREPLACE", "WHITEOUT", "FileSystem", "Node", "PathCalls", "Stat"]
+__all__ = ["EXCHANGE", "LONGEST_NAME", "NOREPLACE", "WHITEOUT", "FileSystem", "Last", "Node", "PathCalls", "Stat", "encoded"]
 
 # renameat2(2)
 NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
-# setxattr(2)
-XATTR_CREATE, XATTR_REPLACE = 1, 2
-# stat(2): the type in st_mode
-TYPES = {"fifo": 0o010000, "char": 0o020000, "dir": 0o040000, "block": 0o060000, "file": 0o100000, "symlink": 0o120000, "socket": 0o140000}
-
 LONGEST_NAME, LONGEST_PATH, MOST_LINKS = 255, 4096, 40
-CAPABILITY = "security.capability"
-
-
-class Node:
-    """One name that was found: what Linux calls a dentry.
-
-    Args:
-        fs: The file system that it lies on.
-        parent: The directory that it was found in; None for a root.
-        name: Its name there.
-        upper: The inode of the upper layer; on a plain disk the inode.
-        lowers: Its parts in lower layers, topmost first; none on a plain disk.
-        alias: Whether the upper inode stands in the upper directory under this name.
-    """
-
-    __slots__ = ("alias", "covered", "fs", "lowers", "name", "parent", "upper")
-
-    def __init__(
-        self, fs: FileSystem, parent: Node | None, name: str, upper: Inode | None, lowers: tuple[Any, ...] = (), alias: bool = True,
-    ) -> None:
-        self.fs, self.parent, self.name, self.upper, self.lowers = fs, parent, name, upper, lowers
-        self.alias = alias and upper is not None
-        self.covered: Node | None = None
-
-    def copy(self) -> Node:
-        """The same once more, with its parents, for somebody who keeps the old one; roots are not copied."""
-        if self.parent is None:
-            return self
-        return Node(self.fs, self.parent.copy(), self.name, self.upper, self.lowers, self.alias)
-
-    @property
-    def inode(self) -> Inode:
-        """What stat shows: the topmost part."""
-        return self.upper if self.upper is not None else self.lowers[0].inode
-
-    @property
-    def is_dir(self) -> bool:
-        """Whether it is a directory."""
-        return isinstance(self.inode, Directory)
-
-    @property
-    def path(self) -> str:
-        """The path from the root of its file system; ``.`` for the root."""
-        names, node = [], self
-        while node.parent is not None:
-            names.append(node.name)
-            node = node.parent
-        return "/".join(reversed(names)) or "."
-
-
-class FileSystem(Protocol):
-    """What a file system must be able to do. Every call takes nodes that it has given out itself."""
-
-    journal: Journal
-    read_only: bool
-    device: int
-    root: Node
-    hidden: str
-
-    def look(self, parent: Node, name: str) -> Node | None:
-        """Find a name in a directory."""
-
-    def names(self, node: Node) -> list[str]:
-        """List a directory."""
-
-    def writable(self, node: Node, data: bool = True, size: int | None = None) -> Inode:
-        """The inode to write to, made first if need be; `size` 0 says that the old data is not wanted."""
-
-    def xattrs_of(self, node: Node) -> Inode:
-        """The inode whose attributes can be set."""
-
-    def fresh(self, node: Node) -> Node:
-        """The node of an open file, as it is now."""
-
-    def data_of(self, node: Node) -> File:
-        """The inode whose data is shown."""
-
-    def make(self, parent: Node, name: str, inode: Inode, now: int) -> Node:
-        """Put a new inode into a directory."""
-
-    def temporary(self, parent: Node, inode: Inode) -> Node:
-        """Make a file without a name."""
-
-    def link(self, node: Node, parent: Node, name: str, now: int) -> None:
-        """Give an inode another name."""
-
-    def remove(self, node: Node, now: int) -> None:
-        """Take a name away; a directory must be empty."""
-
-    def rename(self, old: Node, parent: Node, name: str, new: Node | None, flags: int, now: int) -> None:
-        """Move a name."""
-
-    def nlink(self, node: Node) -> int:
-        """The link count that stat shows."""
-
-    def names_left(self, node: Node) -> int:
-        """How many names an open file still has."""
-
-    def number(self, node: Node) -> int:
-        """The inode number that stat shows."""
-
-    def identity(self, node: Node) -> Any:
-        """Equal for names of one inode."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stat:
-    """The answer of stat, with the field names of `os.stat_result`."""
-
-    st_mode: int
-    st_ino: int
-    st_dev: int
-    st_nlink: int
-    st_uid: int
-    st_gid: int
-    st_size: int
-    st_mtime_ns: int
-    st_rdev: int = 0
-    st_blocks: int = 0
-
-    @property
-    def st_mtime(self) -> float:
-        """Seconds."""
-        return self.st_mtime_ns / 10**9
-
-    @property
-    def st_atime(self) -> float:
-        """Choice: the model keeps one time for both; reading does not change it."""
-        return self.st_mtime
-
-    st_ctime = st_atime
-    st_atime_ns = property(lambda self: self.st_mtime_ns)
 
 
 @dataclass(slots=True)
@@ -542,143 +404,6 @@ class PathCalls:
             raise fail(errno.EROFS, node.path)
         check(self.caller, node.inode, want, node.path)
 
-    # --- calls that change attributes
-
-    def _target_of(self, path: str, follow: bool = True) -> Node:
-        node = self._find(path, follow)
-        self._may_write(node.fs, path)
-        return node
-
-    def chmod(self, path: str, mode: int, *, follow_symlinks: bool = True) -> None:
-        """Change permission bits. Kernel: cu-10, cu-11, cu-24; owner or root (perm-05)."""
-        node = self._target_of(path, follow_symlinks)
-        if isinstance(node.inode, Symlink):
-            raise fail(errno.EOPNOTSUPP, path)
-        self._chmod(node, mode)
-
-    def _chmod(self, node: Node, mode: int) -> None:
-        if not self.caller.owns(node.inode):
-            raise fail(errno.EPERM, node.path)
-        mode &= 0o7777
-        if not self.caller.in_group(node.inode):
-            mode &= ~0o2000
-        self._set(node, mode=mode)
-
-    def _set(self, node: Node, **attributes: Any) -> None:
-        inode = node.fs.writable(node, data=False)
-        for name, value in attributes.items():
-            node.fs.journal.set(inode, name, value)
-
-    def chown(self, path: str, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
-        """Change owner and group; -1 leaves one as it is.
-
-        Spec:
-            Kernel: clears setuid and setgid of non-directories (cu-12); -1 and -1 is open to all and copies up
-            (cu-13, cu-51), unless there is a setuid bit to clear; drops security.capability.
-        """
-        self._chown(self._target_of(path, follow_symlinks), uid, gid)
-
-    def lchown(self, path: str, uid: int, gid: int) -> None:
-        """Change the owner of the name itself, also of a symlink. Kernel: cu-24."""
-        self.chown(path, uid, gid, follow_symlinks=False)
-
-    def _chown(self, node: Node, uid: int, gid: int) -> None:
-        inode, caller = node.inode, self.caller
-        mine = caller.uid == inode.uid
-        if uid != -1 and not (mine and uid == inode.uid) and not caller.privileged(inode):
-            raise fail(errno.EPERM, node.path)
-        if gid != -1 and not (mine and gid in (inode.gid, caller.gid)) and not caller.privileged(inode):
-            raise fail(errno.EPERM, node.path)
-        mode = kept_mode(caller, inode, always=True)
-        if mode != inode.mode and not caller.owns(inode):
-            raise fail(errno.EPERM, node.path)
-        if not node.is_dir:
-            self._drop_capability(node)
-        self._set(node, uid=inode.uid if uid == -1 else uid, gid=inode.gid if gid == -1 else gid, mode=mode)
-
-    def _drop_capability(self, node: Node) -> None:
-        """Writes and changes of owner take file capabilities away. Kernel: cu-38."""
-        if CAPABILITY in node.inode.xattrs:
-            inode = node.fs.xattrs_of(node)
-            node.fs.journal.set(inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY})
-
-    def utime(self, path: str, times: tuple[float, float] | None = None, *, ns: tuple[int, int] | None = None,
-              follow_symlinks: bool = True) -> None:  # fmt: skip
-        """Set the times, the second one being the modification time; now, if none is given.
-
-        Spec:
-            Kernel: a time needs the owner (EPERM), now needs the owner or write permission (EACCES): cu-14, perm-05.
-        """
-        node = self._target_of(path, follow_symlinks)
-        if times is not None:
-            ns = (int(times[0] * 10**9), int(times[1] * 10**9))
-        if not self.caller.owns(node.inode):
-            if ns is not None:
-                raise fail(errno.EPERM, path)
-            check(self.caller, node.inode, WRITE, path)
-        self._set(node, mtime_ns=self._now() if ns is None else ns[1])
-
-    # --- extended attributes
-
-    def _stored(self, node: Node, name: str) -> str:
-        """The name under which a layer keeps an attribute: overlay marks are escaped. Kernel: wo-31, wo-32, ux-07."""
-        hidden = node.fs.hidden
-        return hidden + "overlay." + name[len(hidden) :] if hidden and name.startswith(hidden) else name
-
-    def _namespace(self, name: str, path: str) -> None:
-        """Refuse names of no namespace; the overlay leaves that to the upper layer, so a copy may be there already."""
-        if not name.startswith(("user.", "trusted.", "security.", "system.")):
-            raise fail(errno.EOPNOTSUPP, path)
-
-    def setxattr(self, path: str, name: str, value: bytes, flags: int = 0, *, follow_symlinks: bool = False) -> None:
-        """Set an attribute.
-
-        Args:
-            flags: 1 it must not exist (EEXIST), 2 it must (ENODATA).
-
-        Spec:
-            Kernel: cu-15; what fails by a flag has copied up already (cu-16), what fails by its type has not (cu-19).
-        """
-        node = self._target_of(path, follow_symlinks)
-        check_xattr(self.caller, node.inode, name, WRITE, path)
-        key = self._stored(node, name)
-        inode = node.fs.xattrs_of(node)
-        self._namespace(name, path)
-        if flags & XATTR_CREATE and key in inode.xattrs:
-            raise fail(errno.EEXIST, path)
-        if flags & XATTR_REPLACE and key not in inode.xattrs:
-            raise fail(errno.ENODATA, path)
-        node.fs.journal.set(inode, "xattrs", {**inode.xattrs, key: bytes(value)})
-
-    def removexattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> None:
-        """Remove an attribute. Kernel: a missing one is ENODATA, without copy-up (cu-17)."""
-        node = self._target_of(path, follow_symlinks)
-        check_xattr(self.caller, node.inode, name, WRITE, path)
-        key = self._stored(node, name)
-        self._namespace(name, path)
-        if key not in node.inode.xattrs:
-            raise fail(errno.ENODATA, path)
-        inode = node.fs.xattrs_of(node)
-        node.fs.journal.set(inode, "xattrs", {k: value for k, value in inode.xattrs.items() if k != key})
-
-    def getxattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> bytes:
-        """The value of an attribute. Kernel: marks of the overlay are not there (wo-33), escaped ones are (wo-31)."""
-        node = self._find(path, follow_symlinks)
-        check_xattr(self.caller, node.inode, name, READ, path)
-        self._namespace(name, path)
-        value = node.inode.xattrs.get(self._stored(node, name))
-        if value is None:
-            raise fail(errno.ENODATA, path)
-        return value
-
-    def listxattr(self, path: str, *, follow_symlinks: bool = False) -> list[str]:
-        """The names of all attributes that the caller may know of, sorted."""
-        node = self._find(path, follow_symlinks)
-        names = shown_xattrs(node.inode, node.fs.hidden)
-        if self.caller.uid or self.caller.userns:
-            names = {name: value for name, value in names.items() if not name.startswith("trusted.")}
-        return sorted(names)
-
     # --- the process
 
     def chdir(self, path: str) -> None:
@@ -711,24 +436,3 @@ def _above(node: Node, below: Node | None) -> bool:
             return True
         below = below.parent
     return False
-
-
-def shown_xattrs(inode: Inode, hidden: str) -> dict[str, bytes]:
-    """The attributes that a mount shows: without its marks, and escaped ones with one escape less."""
-    shown = {}
-    for name, value in inode.xattrs.items():
-        if hidden and name.startswith(hidden + "overlay."):
-            shown[hidden + name[len(hidden) + len("overlay.") :]] = value
-        elif not (hidden and name.startswith(hidden)):
-            shown[name] = value
-    return shown
-
-
-def makedev(major: int, minor: int) -> int:
-    """The number of a device, as glibc puts it together."""
-    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
-
-
-def numbers_of(device: int) -> tuple[int, int]:
-    """Major and minor of a device number."""
-    return (device >> 8 & 0xFFF) | (device >> 32 & ~0xFFF), (device & 0xFF) | (device >> 12 & ~0xFF)

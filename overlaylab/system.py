@@ -20,8 +20,8 @@ from .journal import Journal
 from .marks import Numbers
 from .options import Parsed, cut, split_options
 from .overlay import USER, Overlay
-from .posix import FileSystem, Node
 from .tree import Directory, File, Inode
+from .vnode import FileSystem, Node
 
 __all__ = ["MS_RDONLY", "Mount", "Shorthand", "System"]
 
@@ -311,7 +311,7 @@ class _Stacked:
             self._refuse_in_use(node)
         if not all(isinstance(node.fs, Disk) for node in every):
             self._without_handles()
-        self.several = len({id(node.fs) for node in (*every, *([self.upper] if self.upper else []))}) > 1
+        self.several = len({id(node.fs) for node in (*lowers, *([self.upper] if self.upper else []))}) > 1
         if self.several and self.parsed.value("uuid") == "off":
             self.parsed.values["uuid"] = "null"
         if self.upper is not None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .errors import Finding
 
 __all__ = [
     "Device", "Directory", "Fifo", "File", "Inode", "Socket", "Symlink",
-    "clean", "entry", "find", "make_tree", "parent_of", "same", "sizes", "walk", "whiteout",
+    "clean", "copied", "entry", "find", "make_tree", "parent_of", "same", "sizes", "walk", "whiteout",
 ]
 
 # The time that made-up trees carry: nanoseconds since 1970, a round number that is easy to spot.
@@ -167,6 +167,21 @@ def walk(root: Directory) -> Iterator[tuple[str, Inode]]:
         yield path, inode
         if isinstance(inode, Directory):
             stack += [(path + "/", child, inode.names[child]) for child in sorted(inode.names, reverse=True)]
+
+
+def copied(root: Directory) -> Directory:
+    """A copy of a tree with its hard links, every link counted."""
+    made: dict[int, Inode] = {}
+
+    def copy(inode: Inode) -> Inode:
+        if isinstance(inode, Directory):
+            return replace(inode, names={name: copy(child) for name, child in inode.names.items()})
+        if id(inode) not in made:
+            made[id(inode)] = replace(inode, nlink=0)
+        made[id(inode)].nlink += 1
+        return made[id(inode)]
+
+    return copy(root)
 
 
 def make_tree(names: Mapping[str, Any], **attributes: Any) -> Directory:

@@ -16,6 +16,7 @@ from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_PRIVATE_ALL, MS_RDONLY, MNT_DETACH = 0x20000, 0x44000, 1, 2
+MOUNT_SETATTR, MOUNT_ATTR_RDONLY, AT_RECURSIVE = 442, 1, 0x8000
 AT_FDCWD, AT_SYMLINK_FOLLOW, AT_EACCESS = -100, 0x400, 0x200
 
 
@@ -40,6 +41,12 @@ def mount(source, target, kind, flags, data):
 def umount(target):
     """umount2(2)."""
     call("umount2", encoded(target), 0)
+
+
+def make_read_only(target):
+    """mount_setattr(2) on a mount and all below it."""
+    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
+    call("syscall", MOUNT_SETATTR, AT_FDCWD, encoded(target), AT_RECURSIVE, attributes, ctypes.c_size_t(len(attributes)))
 
 
 class Live(Shorthand):

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 
+from overlaylab.access import error_name
 from overlaylab.system import MS_RDONLY, System
 from overlaylab.tree import Directory, File, Symlink
 
@@ -85,11 +86,11 @@ def trial(seed):
         try:
             live.mount("o", "m", "overlay", flags, text)
         except OSError as error:
-            real = errno.errorcode[error.errno]
+            real = error_name(error.errno)
         try:
             mount = model.mount("m", text, flags)
         except OSError as error:
-            ours = errno.errorcode[error.errno]
+            ours = error_name(error.errno)
         kept.append(text)
         if real != ours:
             return number, f"kernel {real or 'mounts'}, model {ours or 'mounts'}: {kept}"

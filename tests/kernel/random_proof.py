@@ -16,12 +16,13 @@ import sys
 import time
 from collections import Counter
 
+from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
 from overlaylab.ops import Op, run
-from overlaylab.posix import Stat
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, walk, whiteout
+from overlaylab.vnode import Stat
 
 from tests.kernel import live
 
@@ -299,7 +300,7 @@ class Pair:
             os.seteuid(0)
             os.setegid(0)
         if number != (step.errno or 0):
-            return f"kernel {errno.errorcode.get(number, 'works')}, model {step.error or 'works'}"
+            return f"kernel {error_name(number) if number else 'works'}, model {step.error or 'works'}"
         if number == 0 and (said := self.values(operation, value, step.value)):
             return said
         return self.states()
@@ -317,7 +318,7 @@ class Pair:
         self.names.insert(0, name)
         os.rename("u", name)
         os.rename("w", f"w{name}")
-        self.model.root.inode.names.update({name: old, "u": self.upper, "w": Directory()})
+        self.model.root.inode.names.update({name: old, f"w{name}": Directory(), "u": self.upper, "w": Directory()})
         for fresh in ("u", "w"):
             live.build(fresh, Directory())
         self.words[0] = "lowerdir=" + ":".join(self.names)

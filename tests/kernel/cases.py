@@ -1,0 +1,250 @@
+"""What the proof makes: layers, mount options and operations, as data that Hypothesis shrinks.
+
+Everything is drawn from tables whose first entries are the simplest, so that a
+failure shrinks to few, plain operations on few, plain entries. The same data is
+printed in a failure and can be pasted back.
+"""
+
+import os
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from overlaylab.ops import Op
+from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, find, parent_of, whiteout
+
+NAMES = ("a", "b", "c")
+# Most paths lie below a and a/b, so that layers and operations meet there.
+HOME = tuple(f"a/{name}" for name in NAMES)
+DEEP = tuple(f"a/b/{name}" for name in NAMES)
+FAR = (*(f"b/{name}" for name in NAMES), "c/a", "a/a/b", "a/c/a", "b/c/a", "b/c/b")
+PATHS = NAMES * 4 + HOME * 4 + DEEP * 3 + FAR
+# Paths that only a path walk knows; a few of them among many ordinary ones. None leads out of the mount, nor may any
+# symlink: it would be another place for the kernel than for the model.
+ODD_PATHS = ("a/", "a/b/", "a/.", "a/..", ".", "a/../b", "b//a", "x" * 256, "")
+OP_PATHS = PATHS * 4 + ODD_PATHS
+FDS = ("f", "f", "f", "g")
+OLD = 1_000_000_000 * 10**9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One mount before anything is done.
+
+    Args:
+        mode: ``root``, or ``user`` for a user namespace.
+        options: Mount options without the layers.
+        lowers: Topmost first; each a tuple of (path, kind, dress).
+        upper: What the upper holds at first, or None for a mount without one.
+        read_only: Whether it is mounted read-only.
+    """
+
+    mode: str
+    options: str
+    lowers: tuple
+    upper: tuple | None = ()
+    read_only: bool = False
+
+
+OFF = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
+
+
+def options(**changed):
+    """Option text in which nothing depends on the defaults of this machine's kernel module."""
+    return ",".join(f"{name}={value}" for name, value in {**OFF, **changed}.items() if value)
+
+
+OPTIONS = {
+    "root": (
+        *(options(),) * 5, *(options(redirect_dir="on"),) * 3, options(redirect_dir="nofollow"), options(xino="on"),
+        options(metacopy="on", redirect_dir="on"), options(metacopy="on", redirect_dir=""), options(index="on"),
+        options(index="on", redirect_dir="on"), options(index="on", metacopy="on", redirect_dir="on"), "userxattr", "userxattr,xino=on",
+    ),
+    "user": ("userxattr", "userxattr", "userxattr", "userxattr,xino=on", "userxattr,index=on", ""),
+}  # fmt: skip
+
+# dress -> owner, group, mode of a directory, mode of anything else, attributes
+DRESSES = {
+    "plain": (0, 0, 0o755, 0o644, {}),
+    "open": (0, 0, 0o777, 0o666, {}),
+    "closed": (0, 0, 0o700, 0o600, {}),
+    "noted": (0, 0, 0o755, 0o644, {"user.k": b"v"}),
+    "ann": (1000, 50, 0o755, 0o644, {}),
+    "ann's setuid": (1000, 1000, 0o2775, 0o6755, {}),
+    "sticky": (0, 50, 0o1777, 0o4755, {"user.k": b"v"}),
+    "ann's sticky": (1000, 0, 0o3777, 0o2666, {}),
+}
+DRESSED = {
+    "root": ("plain", "plain", "open", "open", *DRESSES),
+    "user": ("plain", "plain", "open", "closed", "noted"),
+}
+COMMON = (
+    *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "fifo",
+)  # fmt: skip
+KINDS = {"root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"), "user": (*COMMON, "socket", "marked whiteout")}
+
+
+def layer(entries, number, marks):
+    """A layer's tree, every link counted.
+
+    Args:
+        entries: Tuples of path, kind and dress; what does not fit is left out.
+        number: Makes content and times of each layer its own.
+        marks: The namespace of overlay marks.
+    """
+    root = Directory(mode=0o777, mtime_ns=OLD)
+    for path, kind, dress in entries:
+        parent, name = parent_of(path)
+        directory = make_directories(root, parent)
+        if directory is not None and (directory.names.get(name) is None):
+            inode = entry(root, kind, dress, number, marks)
+            if inode is not None:
+                directory.names[name] = inode
+    return root
+
+
+def make_directories(root, path):
+    """The directory at a path; None if something else is in the way."""
+    node = root
+    for name in [] if path == "." else path.split("/"):
+        node = node.names.setdefault(name, Directory(mode=0o777, mtime_ns=OLD))
+        if not isinstance(node, Directory):
+            return None
+    return node
+
+
+def entry(root, kind, dress, number, marks):
+    """One inode; for a hard link the first file of the layer."""
+    uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
+    common = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
+    plain = {**common, "mode": mode}
+    match kind:
+        case "dir":
+            return Directory(**common, mode=directory_mode, xattrs=xattrs)
+        case "opaque":
+            return Directory(**common, mode=directory_mode, xattrs={**xattrs, marks + "opaque": b"y"})
+        case "file":
+            return File.of(b"layer %d" % number, **plain, xattrs=xattrs)
+        case "empty":
+            return File.of(b"", **plain, xattrs=xattrs)
+        case "whiteout":
+            return whiteout()
+        case "marked whiteout":
+            return File.of(b"", **plain, xattrs={marks + "whiteout": b"y"})
+        case "metadata only":
+            return File.of(bytes(7), **plain, xattrs={marks + "metacopy": b""})
+        case "fifo":
+            return Fifo(**plain)
+        case "socket":
+            return Socket(**plain)
+        case "device":
+            return Device(**plain, kind="char", rdev=(1, 3))
+        case "hard link":
+            first = next((node for path in PATHS if isinstance(node := find(root, path), (File, Symlink, Fifo))), None)
+            if first is not None:
+                first.nlink += 1
+            return first
+    return Symlink(**common, mode=0o777, target=kind.removeprefix("link to "))
+
+
+# Weight, call, and what each argument may be. Contents differ, so that it shows which of them is kept. The first does
+# nothing and has nothing to choose: what a failure does not need shrinks to it, and then goes.
+CALLS = (
+    (1, "lstat", {"path": (".",)}),
+    (5, "create", {"path": OP_PATHS, "data": (b"new",), "mode": (0o644, 0o666, 0o2755, 0o4777)}),
+    (3, "write_file", {"path": OP_PATHS, "data": (b"w", b"")}),
+    (3, "append", {"path": OP_PATHS, "data": (b"+", b"")}),
+    (1, "overwrite", {"path": OP_PATHS, "data": (b"O",)}),
+    (1, "read_file", {"path": OP_PATHS}),
+    (7, "mkdir", {"path": OP_PATHS, "mode": (0o755, 0o777, 0o700, 0o3777)}),
+    (7, "rmdir", {"path": OP_PATHS}),
+    (9, "unlink", {"path": OP_PATHS}),
+    (10, "rename", {"src": OP_PATHS, "dst": OP_PATHS}),
+    (5, "rename", {"src": OP_PATHS, "dst": OP_PATHS, "flags": (2, 1, 2, 4, 3)}),
+    (5, "link", {"src": OP_PATHS, "dst": OP_PATHS, "follow_symlinks": (False, False, True)}),
+    (2, "symlink", {"target": ("a", "b/c", "nowhere", "c", ""), "path": OP_PATHS}),
+    (1, "mknod", {"path": OP_PATHS, "mode": (0o010644, 0o140644, 0o100644)}),
+    (1, "mknod", {"path": OP_PATHS, "mode": (0o020644, 0o060644), "device": (0x103, 0)}),
+    (4, "chmod", {"path": OP_PATHS, "mode": (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o1777, 0, 0o2666)}),
+    (3, "chown", {"path": OP_PATHS, "uid": (-1, 0, 1000, 50), "gid": (-1, 0, 1000, 50), "follow_symlinks": (False, True)}),
+    (2, "utime", {"path": OP_PATHS, "ns": ((OLD + 5, OLD + 5), (OLD, OLD)), "follow_symlinks": (False, True)}),
+    (1, "utime", {"path": OP_PATHS, "follow_symlinks": (False,)}),
+    (3, "truncate", {"path": OP_PATHS, "length": (0, 1, 3, 9, -1)}),
+    (3, "setxattr", {
+        "path": OP_PATHS, "name": ("user.k", "user.n", "trusted.t", "trusted.overlay.opaque", "user.overlay.x", "security.x", "nonsense"),
+        "value": (b"w",), "flags": (0, 0, 1, 2),
+    }),
+    (1, "removexattr", {"path": OP_PATHS, "name": ("user.k", "trusted.t", "trusted.overlay.opaque")}),
+    (1, "getxattr", {"path": OP_PATHS, "name": ("user.k", "trusted.t", "trusted.overlay.opaque")}),
+    (1, "listxattr", {"path": OP_PATHS}),
+    (1, "lstat", {"path": OP_PATHS}),
+    (1, "stat", {"path": OP_PATHS}),
+    (2, "access", {"path": OP_PATHS, "mode": (0, 1, 2, 4, 7)}),
+    (2, "listdir", {"path": (".", *PATHS, *NAMES)}),
+    (1, "readlink", {"path": OP_PATHS}),
+    (4, "open", {"path": OP_PATHS, "flags": (0, os.O_RDWR, os.O_WRONLY | os.O_APPEND), "fd": FDS}),
+    (3, "open", {
+        "path": OP_PATHS, "mode": (0o644, 0o4755), "fd": FDS,
+        "flags": (os.O_CREAT | os.O_RDWR, os.O_CREAT | os.O_EXCL | os.O_WRONLY, os.O_CREAT, os.O_TRUNC, os.O_DIRECTORY,
+                  os.O_NOFOLLOW, os.O_TMPFILE | os.O_RDWR, os.O_CREAT | os.O_TRUNC | os.O_RDWR, os.O_CREAT | os.O_NOFOLLOW),
+    }),
+    (1, "opendir", {"path": (".", *PATHS), "fd": FDS}),
+    (2, "readdir", {"fd": FDS}),
+    (1, "rewinddir", {"fd": FDS}),
+    (1, "read", {"fd": FDS, "count": (3,)}),
+    (1, "pread", {"fd": FDS, "count": (99,), "offset": (0, 2)}),
+    (2, "write", {"fd": FDS, "data": (b"FD",)}),
+    (1, "pwrite", {"fd": FDS, "data": (b"p",), "offset": (0, 2, 5)}),
+    (1, "lseek", {"fd": FDS, "position": (0, 1, 20)}),
+    (1, "fstat", {"fd": FDS}),
+    (1, "ftruncate", {"fd": FDS, "length": (0, 2, 7)}),
+    (1, "posix_fallocate", {"fd": FDS, "offset": (0,), "length": (1, 6)}),
+    (1, "fchmod", {"fd": FDS, "mode": (0o600, 0o4755)}),
+    (1, "fchown", {"fd": FDS, "uid": (-1, 1000), "gid": (-1,)}),
+    (2, "linkfd", {"fd": FDS, "dst": OP_PATHS}),
+    (1, "close", {"fd": FDS}),
+    (1, "umask", {"mask": (0o022, 0o077, 0)}),
+    (1, "remount", {}),
+    (1, "rotate", {}),
+)  # fmt: skip
+# Calls that an operation may name, but none of these: each with the reason, and where it is proved.
+CALLS_LEFT_OUT = {
+    "mmap, mread": "a map that reaches behind the end of a file that was cut ends the process; vector cu-30",
+    "chdir": "both sides stand in the mount's root",
+    "mount, umount": "every case is a mount; vectors of the group mount",
+}
+# Each mode's callers; root of a user namespace is alone there.
+USERS = {"root": ((0, 0), (0, 0), (0, 0), (1000, 1000), (1000, 50), (2000, 50)), "user": ((0, 0),)}
+
+
+def entries(mode, most):
+    """The entries of one layer."""
+    one = st.tuples(st.sampled_from(PATHS), st.sampled_from(KINDS[mode]), st.sampled_from(DRESSED[mode]))
+    # Two lists in one are longer on average, and shrink as well.
+    return st.tuples(st.lists(one, max_size=most), st.lists(one, max_size=most)).map(lambda both: tuple(both[0] + both[1]))
+
+
+@st.composite
+def cases(draw, mode):
+    """A mount."""
+    lowers = tuple(draw(st.lists(entries(mode, 7), min_size=1, max_size=3)))
+    form = draw(st.sampled_from(("new upper",) * 12 + ("old upper",) * 5 + ("no upper", "read-only")))
+    upper = None if form == "no upper" and len(lowers) > 1 else draw(entries(mode, 6)) if form in ("old upper", "read-only") else ()
+    return Case(mode, draw(st.sampled_from(OPTIONS[mode])), lowers, upper, form == "read-only")
+
+
+@st.composite
+def operations(draw, mode):
+    """One operation."""
+    call, arguments = draw(st.sampled_from(WEIGHTED))
+    drawn = {name: choices[0] if len(choices) == 1 else draw(st.sampled_from(choices)) for name, choices in arguments.items()}
+    if call == "open":
+        drawn["flags"] |= os.O_NONBLOCK
+    if mode == "user":
+        # Root of the namespace is the only owner that it maps.
+        drawn.update({name: 0 for name in ("uid", "gid") if drawn.get(name, 0) > 0})
+    users = USERS[mode]
+    return Op(call, drawn, *(users[0] if len(users) == 1 else draw(st.sampled_from(users))))
+
+
+WEIGHTED = tuple((call, arguments) for weight, call, arguments in CALLS for _ in range(weight))
