@@ -23,7 +23,7 @@ class Guard:
     """
 
     def __init__(self, overlay: Overlay) -> None:
-        self._overlay = overlay
+        self.overlay = overlay
         self._lowers = [stored(layer) for layer in (*overlay.lowerdirs, *overlay.datadirs)]
         self._foreign: set[int] = set()
         for layer in (*overlay.lowerdirs, *overlay.datadirs):
@@ -39,9 +39,9 @@ class Guard:
             Corrupt: A directory has two places, a link count is wrong, a name is impossible, an inode of a lower layer
                 stands in the upper, or a lower layer has changed.
         """
-        if self._overlay.upperdir is not None:
-            self._check_upper(self._overlay.upperdir)
-        if deep and self._lowers != [stored(layer) for layer in (*self._overlay.lowerdirs, *self._overlay.datadirs)]:
+        if self.overlay.upperdir is not None:
+            self._check_upper(self.overlay.upperdir)
+        if deep and self._lowers != [stored(layer) for layer in (*self.overlay.lowerdirs, *self.overlay.datadirs)]:
             raise Corrupt("a lower layer has changed")
 
     def _check_upper(self, upper: Directory) -> None:
@@ -66,7 +66,7 @@ class Guard:
         return name
 
     def _check_links(self, inodes: list[Inode], names: dict[int, int]) -> None:
-        indexed = {id(inode) for inode in self._overlay.index.values()}
+        indexed = {id(inode) for inode in self.overlay.index.values()}
         for inode in inodes:
             if not isinstance(inode, Directory) and inode.nlink != names[id(inode)] + (id(inode) in indexed):
                 raise Corrupt(f"a {inode.type} has {names[id(inode)]} names and counts {inode.nlink}")

@@ -492,7 +492,7 @@ class Parsed:
             words += [f"upperdir={_octal(self.upper_text)}", f"workdir={_octal(self.work_text)}"]
         if "default_permissions" in self.flags:
             words.append("default_permissions")
-        for name in ("redirect_dir", "index", "uuid", "nfs_export", *(["xino"] if several and self.value("xino") == "on" else []), "metacopy"):
+        for name in ("redirect_dir", "index", "uuid", "nfs_export", *(["xino"] if several else []), "metacopy"):
             if self.value(name) != VALUES[name][0]:
                 words.append(f"{name}={self.value(name)}")
         words += ["fsync=volatile"] * ("volatile" in self.flags) + ["userxattr"] * ("userxattr" in self.flags)

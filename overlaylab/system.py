@@ -19,7 +19,7 @@ from .disk import Disk, snapshot
 from .journal import Journal
 from .marks import Numbers
 from .options import Parsed, cut, split_options
-from .overlay import USER, Overlay
+from .overlay import TRUSTED, USER, Overlay
 from .tree import Directory, File, Inode
 from .vnode import FileSystem, Node
 
@@ -317,7 +317,8 @@ class _Stacked:
         if self.upper is not None:
             self._settle_uuid(self.upper.inode)
             if self.features.index:
-                self._same_lower(lowers[0])
+                self._belongs(self.upper.inode, "origin", lowers[0])
+                self._belongs(self.work.inode.names["index"], "upper", self.upper)
         for node in every:
             above = node.parent
             while above is not None:
@@ -328,17 +329,22 @@ class _Stacked:
     def _without_handles(self) -> None:
         """An overlay as a lower layer has no file handles, without which there is no index. Read off a live mount."""
         self.parsed.values["index"] = self.parsed.values["nfs_export"] = "off"
+        if self.upper is not None and self.parsed.value("xino") == "auto":
+            self.parsed.values["xino"] = "off"
         self.features = self.parsed.features()
 
-    def _same_lower(self, lower: Node) -> None:
-        """With index=on an upper belongs to one lower layer: ESTALE over another one. Read off a live mount."""
-        prefix = (USER if self.features.userxattr else "trusted.overlay.") + "origin"
-        origin = self.system.numbers.decode(self.upper.inode.xattrs.get(prefix))
-        if origin is not None and origin is not lower.inode:
-            raise fail(errno.ESTALE, lower.path)
-        if prefix not in self.upper.inode.xattrs:
-            handle = self.system.numbers.handle(lower.inode)
-            self.system.journal.set(self.upper.inode, "xattrs", {**self.upper.inode.xattrs, prefix: handle})
+    def _belongs(self, inode: Inode, mark: str, owner: Node) -> None:
+        """With index=on an upper belongs to one lower layer, and an index to one upper: ESTALE with another one.
+
+        Spec:
+            Kernel: ovl_get_indexdir; read off a live mount.
+        """
+        name = (USER if self.features.userxattr else TRUSTED) + mark
+        known = self.system.numbers.decode(inode.xattrs.get(name))
+        if known is not None and known is not owner.inode:
+            raise fail(errno.ESTALE, owner.path)
+        if name not in inode.xattrs:
+            self.system.journal.set(inode, "xattrs", {**inode.xattrs, name: self.system.numbers.handle(owner.inode)})
 
     def _prepare(self, work: Node) -> None:
         """Clean ``work/work`` and make it anew. Kernel: mount-61; what ``volatile`` left blocks the mount (mount-62)."""
@@ -364,7 +370,7 @@ class _Stacked:
             Kernel: ovl_init_uuid_xattr; ``uuid=on`` is shown at the first mount (mount-71), nothing when the mark is
             found, ``uuid=null`` for an impure upper without it.
         """
-        prefix = USER if self.features.userxattr else "trusted.overlay."
+        prefix = USER if self.features.userxattr else TRUSTED
         wanted = self.parsed.value("uuid")
         if wanted not in ("auto", "on") or prefix + "uuid" in upper.xattrs:
             return

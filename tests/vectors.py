@@ -21,6 +21,7 @@ from overlaylab.access import error_name
 from overlaylab.changeset import OPAQUE, PREFIX, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, read_changeset, write_tar
 from overlaylab.digest import chain_ids
 from overlaylab.errors import Finding
+from overlaylab.invariants import Corrupt, Guard
 from overlaylab.ops import parse_op, run
 from overlaylab.overlay import Overlay
 from overlaylab.system import MS_RDONLY, System
@@ -318,6 +319,7 @@ class Results:
     def __init__(self, system, level, upper=lambda: None):
         self.system, self.level, self.upper = system, level, upper
         self.numbers = {}
+        self.watch = None
 
     def run(self, ops, expected, where):
         compare(f"{where}: count", len(expected), len(ops))
@@ -325,11 +327,19 @@ class Results:
             here = f"{where}[{position}] {operation!r}"
             before = self.upper()
             step = run(self.system, operation)
+            self.guard()
             compare(here, named(want), step.error)
             if operation.call == "rotate":
                 compare_upper(here, want["value"], before, self.level, here)
             elif "value" in want or (step.errno is None and operation.call in ("lstat", "stat", "fstat", "read_file", "pread")):
                 self.value(here, want.get("value", NOTHING), step.value)
+
+    def guard(self):
+        """Nothing may corrupt the model, and no lower layer may change."""
+        overlay = self.system.cwd.fs
+        if self.watch is None or self.watch.overlay is not overlay:
+            self.watch = Guard(overlay)
+        self.watch.check()
 
     def value(self, here, want, value):
         if isinstance(value, bytes):
@@ -435,7 +445,7 @@ def run_mount(vector, level, where):
         after = {name: raw(find(system.root.inode, name))[0] for name in expected["after"]}
     if live is not None and ("results" in expected or "merged" in expected):
         system.cwd = live.root
-        if level >= 0 and "results" in expected:
+        if "results" in expected:
             ops = operations(field(vector, "ops", list, where, []), f"{where}.ops")
             Results(system, level).run(ops, expected["results"], f"{where}.ops")
         if "merged" in expected:
@@ -658,7 +668,7 @@ def verdict(vector, group, level, where):
     """The first difference of a vector in words; nothing if there is none."""
     try:
         check(vector, group, level, where)
-    except (Difference, Finding) as found:
+    except (Difference, Finding, Corrupt) as found:
         return str(found)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OSError) as error:
         # A record of a shape that nobody foresaw, or a hole in the model: it counts as failed all the same.
