@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, int, int | None]] = {
 }  # fmt: skip
 # Signs that mean something to a real shell and nothing here.
 UNKNOWN = "|&;<()$`*?[]{}~!"
-LONGEST_LINE, MOST_CALLS, MOST_LINES = 1000, 500, 40
+LONGEST_LINE, MOST_CALLS, MOST_LINES = 1000, 400, 40
 DESCRIPTOR = "shell"
 
 

@@ -17,7 +17,7 @@ from ..ops import Op, Player
 from ..overlay import USER as MARKS_OF_USER
 from ..overlay import Overlay
 from ..posix import Stat
-from ..tree import Directory, File, walk
+from ..tree import Directory, File, some
 from ..words import say
 from .calls import ROOT
 from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
@@ -123,15 +123,11 @@ def obstacle(overlay: Overlay) -> str:
         return available.reason
     if overlay.upperdir is None:
         return say("replay.read_only")
-    count = 0
-    for layer in (*overlay.lowerdirs, overlay.upperdir):
-        for path, inode in walk(layer):
-            count += 1
-            if count > MOST_ENTRIES:
-                return say("replay.large", most=f"{MOST_ENTRIES:,}")
-            if isinstance(inode, File) and inode.data is None and inode.size:
-                return say("replay.content", path=path)
-    return ""
+    entries = [item for layer in (*overlay.lowerdirs, overlay.upperdir) for item in some(layer, MOST_ENTRIES + 1)]
+    if len(entries) > MOST_ENTRIES:
+        return say("replay.large", most=f"{MOST_ENTRIES:,}")
+    without = [path for path, inode in entries if isinstance(inode, File) and inode.data is None and inode.size]
+    return say("replay.content", path=without[0]) if without else ""
 
 
 @cache
