@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
     errors limits digest document media config manifest tree tarball image select
-    changeset access journal options marks posix descriptors overlay disk system ops shell compare invariants translate samples validate present
+    changeset access journal options marks posix descriptors overlay disk system ops shell compare invariants translate commit samples validate present
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..compare import seen, stored
 from ..errors import Finding
+from ..ops import Op
 from ..readers.directory import read_directory
 from ..tree import Directory, make_tree
 from .calls import ROOT, enter_namespaces, filesystem_of, mount, umount
@@ -124,15 +125,19 @@ def _view(request: Request, stack: Stack, folder: str) -> KernelView:
     )  # fmt: skip
 
 
-def _replay(request: Request, place: str) -> Replayed:
+def _replays(request: Request, place: str) -> tuple[Replayed, ...]:
+    cases = zip(request.stacks, request.ops, strict=True)
+    return tuple(_replay(request, stack, ops, _folder(place, str(number))) for number, (stack, ops) in enumerate(cases))
+
+
+def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) -> Replayed:
     """Write one stack, mount it, run operations with the mount as the root of all paths, and look at what became of it."""
-    (stack,) = request.stacks
     assert stack.options is not None and stack.upperdir is not None, "replay.py sees to it"
     options = stack.options
     if request.mode != ROOT:
         # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
         options = replace(options, userxattr=True, redirect_dir=None, metacopy=None)
-    folder = _folder(place, "replay")
+    os.chdir(folder)
     left_out: dict[str, None] = {}
     for name, tree in zip([*options.lowerdirs, str(options.upperdir)], [*stack.lowerdirs, stack.upperdir], strict=True):
         left_out |= dict.fromkeys(_write(tree, _folder(folder, name), request.mode))
@@ -141,7 +146,7 @@ def _replay(request: Request, place: str) -> Replayed:
         with confined(merged):
             calls = Surface()
             try:
-                answers = done_here(calls, request.ops)
+                answers = done_here(calls, ops)
             finally:
                 calls.close_all()
         upper = stored(read_directory(os.path.join(folder, str(options.upperdir)), keep=KEEP))
@@ -256,7 +261,7 @@ def _mark(path: str, name: str) -> bytes | None:
         return None
 
 
-TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replay}
+TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replays}
 
 if __name__ == "__main__":
     main()

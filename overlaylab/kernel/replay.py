@@ -22,7 +22,7 @@ from ..words import say
 from .calls import ROOT
 from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
 
-__all__ = ["Answer", "Replay", "Replayed", "obstacle", "replay"]
+__all__ = ["Answer", "Replay", "Replayed", "compared", "done_here", "obstacle", "plain", "replay", "replays"]
 
 # More entries than these are not written to disk for a comparison.
 MOST_ENTRIES = 2000
@@ -99,11 +99,21 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
     Raises:
         KernelUnavailable: This machine cannot; the reason says why.
     """
-    if why := obstacle(overlay):
+    return replays([(overlay, ops)], mode, model)[0]
+
+
+def replays(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay) -> tuple[Replay, ...]:
+    """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
+    if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
         raise KernelUnavailable(why)
-    stack = Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir)
-    stack = replace(stack, options=replace(_options(stack), **_features(overlay)))
-    done: Replayed = _ask("replay", mode=mode, stacks=(stack,), ops=tuple(ops)).value
+    stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
+    stacks = [replace(stack, options=replace(_options(stack), **_features(overlay))) for stack, (overlay, _) in zip(stacks, cases)]
+    done: tuple[Replayed, ...] = _ask("replay", mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
+    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+
+
+def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Overlay] = Overlay) -> Replay:
+    """Put the model beside what a kernel did, now or in a record."""
     return Replay(tuple(ops), done, tuple(_differences(_model(overlay, done.mode, model), ops, done)))
 
 

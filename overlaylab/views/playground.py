@@ -18,12 +18,12 @@ from ..overlay import Overlay
 from ..present import printable
 from ..samples import page_overlay
 from ..shell import Command, Said, carry_out, parse
-from ..tree import Directory, File, Inode, some
+from ..tree import Directory, File, some
 from .board import Board, board_picture
 from .overlay_words import trace
 from .panel import Panel
 from .picture import Picture
-from .playground_words import complaint_text, did_text, effect_texts, misread_text, why_text
+from .playground_words import misread_text, told, wrote
 from ..words import say
 
 __all__ = ["Playground"]
@@ -32,7 +32,6 @@ STYLE = {"description_width": "initial"}
 BOWL = ("Fruits", "Vegetables", "Meat")
 # So long after Enter a command runs: by then what was typed before has arrived from the browser.
 PAUSE = 0.02
-MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 10, 3, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +237,9 @@ class Playground(Panel):
         steps = self.player.steps[turn.start : turn.end] if turn else ()
         changed = _changed(steps, turn.said.paths if turn and turn.said else ())
         lit, looked = self._looked(turn)
-        told, alt = self._told(turn, steps)
+        lines, alt = self._told(turn, steps)
         head = say("play.head", step=self.turn, count=len(self.turns), line=f"$ {printable(turn.line[:80])}" if turn else say("play.beginning"))
-        return board_picture(Board(self.overlay, self.names, changed, lit, head, [*told, *looked], alt))
+        return board_picture(Board(self.overlay, self.names, changed, lit, head, [*lines, *looked], alt))
 
     def _looked(self, turn: Turn | None) -> tuple[str, list[str]]:
         """The path that is looked up, typed or else that of the last command, and its trace."""
@@ -263,17 +262,7 @@ class Playground(Panel):
         if turn.misread:
             return [turn.misread], turn.misread
         assert turn.said is not None and turn.command is not None
-        said = turn.said
-        output = [printable(line)[:LONGEST] for line in said.lines[:MOST_OUTPUT]]
-        more = said.more + len(said.lines) - len(output)
-        output += [say("overlay.more", count=more)] if more else []
-        errors = [complaint_text(complaint) for complaint in said.complaints[:MOST_COMPLAINTS]]
-        whys = [why_text(complaint, self.overlay, self.names) for complaint in said.complaints[:1]]
-        did = did_text(turn.command, bool(said.complaints))
-        effects = effect_texts(steps, self.overlay)
-        if not effects:
-            effects = [say("play.in_place" if _wrote(steps) else "play.nothing")]
-        words = [text for text in [*errors, *whys, did, *effects] if text]
+        output, words = told(turn.command, turn.said, steps, self.overlay, self.names)
         return [*output, *words], " ".join(words)
 
 
@@ -293,14 +282,9 @@ def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]
             found[effect.detail.strip("/")] = "+"
         found.setdefault(effect.path, "~")
         found[effect.path] = SIGNS.get(type(effect).__name__, found[effect.path])
-    if not found and _wrote(steps):
+    if not found and wrote(steps):
         found = dict.fromkeys((path.strip("/") for path in paths), "~")
     return {path: sign for path, sign in found.items() if path not in (".", "")}
-
-
-def _wrote(steps: Sequence[Step]) -> bool:
-    """Whether an inode of the upper changed: not the table of open files, and not a place in an open one."""
-    return any(isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes)
 
 
 def _suggestions(overlay: Overlay) -> list[str]:

@@ -11,15 +11,16 @@ from ..journal import CopyUp, Effect, ImpureCleared, ImpureSet, MetadataCopyUp, 
 from ..ops import Step
 from ..overlay import Overlay
 from ..present import printable
-from ..shell import Command, Complaint
-from ..tree import Directory
+from ..shell import Command, Complaint, Said
+from ..tree import Directory, Inode
 from .overlay_words import outcome, path_text
 from ..words import known, say
 
-__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "why_text"]
+__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "told", "why_text", "wrote"]
 
 # More effects than these are counted.
 MOST = 6
+MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 10, 3, 300
 NOTES = (OriginSet, ImpureSet, ImpureCleared)
 
 
@@ -87,19 +88,40 @@ def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
     effects = _settled(effects)
     # What a directory was marked with comes after the news that it is there.
     effects.sort(key=lambda effect: isinstance(effect, (OpaqueSet, RedirectSet)))
-    told = [_sentence(effect, overlay) for effect in effects if not isinstance(effect, NOTES)]
-    told = list(dict.fromkeys(told))
-    more = [say("play.more", count=len(told) - MOST)] if len(told) > MOST else []
+    moved = {effect.path: effect.detail.strip("/") for effect in effects if isinstance(effect, Moved)}
+    sentences = list(dict.fromkeys(_sentence(effect, overlay, moved.get(effect.path, effect.path)) for effect in effects if not isinstance(effect, NOTES)))
+    more = [say("play.more", count=len(sentences) - MOST)] if len(sentences) > MOST else []
     notes = list(dict.fromkeys(_note(effect) for effect in effects if isinstance(effect, NOTES)))
     rest = len(notes) - 3
     tail = [say("play.notes", notes=", ".join(notes[:3] + ([say("overlay.more", count=rest)] if rest > 0 else [])))] if notes else []
-    return told[:MOST] + more + tail
+    return sentences[:MOST] + more + tail
+
+
+def told(command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """What a command wrote, as lines, and what is to be said about it, as sentences; both bounded."""
+    output = [printable(line)[:LONGEST] for line in said.lines[:MOST_OUTPUT]]
+    more = said.more + len(said.lines) - len(output)
+    output += [say("overlay.more", count=more)] if more else []
+    errors = [complaint_text(complaint) for complaint in said.complaints[:MOST_COMPLAINTS]]
+    whys = [why_text(complaint, overlay, names) for complaint in said.complaints[:1]]
+    did = did_text(command, bool(said.complaints))
+    effects = effect_texts(steps, overlay) or [say("play.in_place" if wrote(steps) else "play.nothing")]
+    return output, [text for text in [*errors, *whys, did, *effects] if text]
+
+
+def wrote(steps: Iterable[Step]) -> bool:
+    """Whether an inode of the upper changed: not the table of open files, and not a place in an open one."""
+    return any(isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes)
 
 
 def _settled(effects: list[Effect]) -> list[Effect]:
-    """Leave out what was undone by the same command: whiteouts inside a directory that went away as a whole."""
+    """Leave out what the same command undid: all that happened inside a directory which then became one whiteout."""
     gone = {effect.path for effect in effects if isinstance(effect, WhiteoutMade)}
-    return [effect for effect in effects if not any(effect.path.startswith(path + "/") for path in gone)]
+    brief = {effect.path for effect in effects if isinstance(effect, CopyUp) and effect.path in gone} - {effect.path for effect in effects if isinstance(effect, Moved)}
+    return [
+        effect for effect in effects
+        if not any(effect.path.startswith(path + "/") for path in gone) and (effect.path not in brief or isinstance(effect, WhiteoutMade))
+    ]  # fmt: skip
 
 
 def _note(effect: Effect) -> str:
@@ -107,10 +129,11 @@ def _note(effect: Effect) -> str:
     return say("play.note", mark=mark, path=absolute(effect.path))
 
 
-def _sentence(effect: Effect, overlay: Overlay) -> str:
+def _sentence(effect: Effect, overlay: Overlay, now: str) -> str:
+    """One effect; `now` is where its object is after the command."""
     kind = type(effect).__name__
     if isinstance(effect, (CopyUp, MetadataCopyUp)):
-        kind += "-dir" if isinstance(overlay.lookup(effect.path).inode, Directory) else ""
+        kind += "-dir" if isinstance(overlay.lookup(now).inode, Directory) else ""
     if isinstance(effect, (Moved, OpaqueSet, RedirectSet, CopyUp)) or known(f"play.effect.{kind}"):
         return say(f"play.effect.{kind}", path=absolute(effect.path), detail=printable(effect.detail))
     return str(effect)
