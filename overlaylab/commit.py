@@ -87,6 +87,11 @@ class Commit:
         return self.config.chain_ids[-1]
 
     @property
+    def tar(self) -> bytes:
+        """The new layer's tar in one piece; for small layers."""
+        return b"".join(self.layer.pieces())
+
+    @property
     def image_id(self) -> ImageID:
         """The name of the new config."""
         return self.config.image_id

@@ -122,11 +122,14 @@ class Player:
         overlay: Where it begins. It is not changed: the player works on a copy of its upper layer.
         ops: What to do, in order; more can be done with `do`.
         options: How it is mounted, if not as `overlay` is.
+        model: The class of the copy: another one than `Overlay` to try a deliberately wrong rule.
     """
 
-    def __init__(self, overlay: Overlay, ops: Iterable[Op] = (), options: MountOptions | Features | None = None) -> None:
+    def __init__(
+        self, overlay: Overlay, ops: Iterable[Op] = (), options: MountOptions | Features | None = None, model: type[Overlay] = Overlay,
+    ) -> None:
         features = options.features() if isinstance(options, MountOptions) else options or overlay.features
-        own = Overlay(
+        own = model(
             lowerdirs=overlay.lowerdirs, datadirs=overlay.datadirs, features=features, userns=overlay.userns,
             upperdir=None if overlay.upperdir is None else copied(overlay.upperdir), read_only=overlay.read_only,
         )
@@ -148,10 +151,18 @@ class Player:
         return self.system.cwd.fs
 
     def do(self, operation: Op) -> Step:
-        """Run one more operation; steps that were taken back are forgotten."""
+        """Run one more operation; steps that were taken back are forgotten.
+
+        Raises:
+            Finding: ``missing-content`` for the data of a file that was not kept; nothing has changed then.
+        """
         self.system.journal.take()
         del self._steps[self.position :]
-        step = run(self.system, operation)
+        try:
+            step = run(self.system, operation)
+        except Finding:
+            self._undo_looks()
+            raise
         self._steps.append(step)
         self.position += 1
         return step

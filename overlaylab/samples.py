@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from .tree import MADE_AT, Directory, make_tree
 
-__all__ = ["layer_tar", "page_layers", "page_overlay", "tiny_layer"]
+__all__ = ["layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
 
 # The folders of the page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
@@ -81,3 +81,14 @@ def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
             tar.addfile(member, io.BytesIO(data))
     out.seek(0)
     return out
+
+
+def member_names(tar: bytes) -> list[str]:
+    """The names of a tar's members, in their order."""
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return archive.getnames()
+
+
+def stream(data: bytes) -> io.BytesIO:
+    """Bytes as a stream at its start."""
+    return io.BytesIO(data)

@@ -8,15 +8,17 @@ names and ``.`` for the root. Names that are not UTF-8 are kept with Python's
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, ClassVar
 
 from .errors import Finding
 
 __all__ = [
     "Device", "Directory", "Fifo", "File", "Inode", "Socket", "Symlink",
-    "clean", "copied", "entry", "find", "make_tree", "parent_of", "same", "sizes", "walk", "whiteout",
+    "clean", "copied", "entry", "find", "make_tree", "parent_of", "same", "sizes", "some", "walk", "whiteout",
 ]
 
 # The time that made-up trees carry: nanoseconds since 1970, a round number that is easy to spot.
@@ -182,6 +184,18 @@ def copied(root: Directory) -> Directory:
         return made[id(inode)]
 
     return copy(root)
+
+
+def some(root: Directory, most: int) -> Iterator[tuple[str, Inode]]:
+    """At most so many paths and their inodes, without the root, directories near the root first: quick in any tree."""
+    waiting = deque([("", root)])
+    while waiting:
+        prefix, directory = waiting.popleft()
+        for name, inode in islice(directory.names.items(), most):
+            yield prefix + name, inode
+            most -= 1
+            if isinstance(inode, Directory):
+                waiting.append((f"{prefix}{name}/", inode))
 
 
 def make_tree(names: Mapping[str, Any], **attributes: Any) -> Directory:

@@ -45,10 +45,13 @@ def main(arguments=None):
 
 
 def clean_environment(home):
-    """Forget what differs between machines: the home folder, the terminal, the screen, a user's Jupyter."""
+    """Forget what differs between machines: the home folder, the terminal, the screen, a user's Jupyter.
+
+    The kernels import the package that lies beside the notebooks, not one that is installed elsewhere.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
     os.environ.clear()
-    os.environ.update(kept, HOME=home, USERPROFILE=home, LANG="C.UTF-8", PYTHONUTF8="1", PYTHONNOUSERSITE="1", IPYTHONDIR=home, JUPYTER_CONFIG_DIR=home, JUPYTER_DATA_DIR=home)
+    os.environ.update(kept, HOME=home, USERPROFILE=home, LANG="C.UTF-8", PYTHONUTF8="1", PYTHONNOUSERSITE="1", PYTHONPATH=str(FOLDER.parent), IPYTHONDIR=home, JUPYTER_CONFIG_DIR=home, JUPYTER_DATA_DIR=home)
 
 
 def rewrite(path):

@@ -15,14 +15,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from ..compare import seen, stored
 from ..errors import Finding
+from ..ops import Op
 from ..readers.directory import read_directory
 from ..tree import Directory, make_tree
 from .calls import ROOT, enter_namespaces, filesystem_of, mount, umount
 from .layers import fit, materialise
 from .mount import KernelView, MountOptions, Reply, Request, Stack
+from .replay import Replayed, done_here
+from .surface import Surface
 
 __all__ = ["main"]
+
+# Bytes of content to keep of an upper directory after operations.
+KEEP = 16 << 20
 
 
 def main() -> None:
@@ -118,6 +125,53 @@ def _view(request: Request, stack: Stack, folder: str) -> KernelView:
     )  # fmt: skip
 
 
+def _replays(request: Request, place: str) -> tuple[Replayed, ...]:
+    cases = zip(request.stacks, request.ops, strict=True)
+    return tuple(_replay(request, stack, ops, _folder(place, str(number))) for number, (stack, ops) in enumerate(cases))
+
+
+def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) -> Replayed:
+    """Write one stack, mount it, run operations with the mount as the root of all paths, and look at what became of it."""
+    assert stack.options is not None and stack.upperdir is not None, "replay.py sees to it"
+    options = stack.options
+    if request.mode != ROOT:
+        # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
+        options = replace(options, userxattr=True, redirect_dir=None, metacopy=None)
+    os.chdir(folder)
+    left_out: dict[str, None] = {}
+    for name, tree in zip([*options.lowerdirs, str(options.upperdir)], [*stack.lowerdirs, stack.upperdir], strict=True):
+        left_out |= dict.fromkeys(_write(tree, _folder(folder, name), request.mode))
+    with mounted(options, folder) as merged:
+        os.umask(0o022)
+        with confined(merged):
+            calls = Surface()
+            try:
+                answers = done_here(calls, ops)
+            finally:
+                calls.close_all()
+        upper = stored(read_directory(os.path.join(folder, str(options.upperdir)), keep=KEEP))
+        with confined(merged):
+            shown = seen(Surface())
+    return Replayed(answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=tuple(left_out))
+
+
+@contextmanager
+def confined(root: str) -> Iterator[None]:
+    """Make a directory the root of this process for a while, so that no path leads out of it: an absolute one, one with ``..``, a symlink.
+
+    Operations come from learners. Without this, ``rm /x`` would reach the machine's own files.
+    """
+    before = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.chroot(root)
+        os.chdir("/")
+        yield
+    finally:
+        os.fchdir(before)
+        os.chroot(".")
+        os.close(before)
+
+
 def _write(tree: Directory, folder: str, mode: str) -> tuple[str, ...]:
     if mode == ROOT:
         return materialise(tree, folder)
@@ -207,7 +261,7 @@ def _mark(path: str, name: str) -> bytes | None:
         return None
 
 
-TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff}
+TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replays}
 
 if __name__ == "__main__":
     main()

@@ -102,13 +102,14 @@ class Availability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the child is asked: to look at stacks, or to make a trial. Both processes are ours, so pickle carries it."""
+    """What the child is asked: to look at stacks, to do something in one, or to make a trial. Both processes are ours, so pickle carries it."""
 
     task: str
     mode: str = ROOT
     folder: str = ""
     stacks: tuple[Stack, ...] = ()
     keep: int = 0
+    ops: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ def _made_up(count: int, upper: bool) -> MountOptions:
     return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
-def _ask(task: Literal["trial", "native-diff", "views"], mode: str | None = None, **request: Any) -> Reply:
+def _ask(task: Literal["trial", "native-diff", "views", "replay"], mode: str | None = None, **request: Any) -> Reply:
     """Put a task to a child, in each mode that is possible, until one works.
 
     Raises:

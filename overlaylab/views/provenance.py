@@ -44,7 +44,7 @@ def label(overlay: Overlay, layer: int, names: Sequence[str] = ()) -> str:
         return name
     count = len(overlay.lowerdirs)
     role = say("palette.upper") if layer == count else say("overlay.lower", number=count - layer)
-    return f"{name} ({role})"
+    return name if name == role else f"{name} ({role})"
 
 
 def layer_names(target: Image | Container, store: Store | None = None) -> tuple[str, ...]:

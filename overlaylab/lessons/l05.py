@@ -1,0 +1,118 @@
+"""The exercises of notebook 05: which marks a deletion leaves, how an image writes them, and what stays in an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..changeset import read_changeset, write_tar
+from ..exercises import exercise, plain
+from ..ops import Player
+from ..overlay import Overlay, is_opaque, is_whiteout
+from ..samples import layer_tar, member_names
+from ..shell import carry_out, parse
+from ..translate import to_changeset, to_lowerdirs
+from ..tree import Directory, make_tree, walk
+from .l04 import words
+
+__all__: list[str] = []
+
+BASE = {"docs": {"a": "a\n", "b": "b\n", "c": "c\n"}, "note": "a note\n"}
+LINES = ("rm -r /docs", "mkdir /docs", "echo x > /docs/a", "rm /note", "echo y > /tmp", "rm /tmp")
+
+
+def numbers(value: Any) -> Any:
+    """Two numbers, however they are written."""
+    if isinstance(value, str):
+        value = value.strip("[]()").replace(",", " ").split()
+    return tuple(plain(item) for item in value) if isinstance(value, (list, tuple)) else plain(value)
+
+
+# Count the marks
+
+
+def upper() -> Directory:
+    """The upper after the commands."""
+    player = Player(Overlay(lowerdirs=[make_tree(BASE)], upperdir=Directory()))
+    for line in LINES:
+        carry_out(parse(line), player.do)
+    return player.overlay.upperdir
+
+
+def marks(more_whiteouts: int = 0, opaque: bool = True) -> tuple[int, int]:
+    """How many whiteouts and opaque directories there are; the slips add or leave out some."""
+    found = [inode for _, inode in walk(upper())]
+    return sum(map(is_whiteout, found)) + more_whiteouts, sum(map(is_opaque, found)) if opaque else 0
+
+
+exercise(
+    "05-marks",
+    marks,
+    read=numbers,
+    one_more=lambda: marks(1),
+    each=lambda: marks(len(BASE["docs"])),
+    no_opaque=lambda: marks(opaque=False),
+)
+
+
+# Write them into a tar
+
+
+def members() -> list[str]:
+    """The members that are marks."""
+    return [name for name in member_names(write_tar(to_changeset(upper()))) if name.rpartition("/")[2].startswith(".wh.")]
+
+
+exercise(
+    "05-archive",
+    members,
+    read=words,
+    kernel=lambda: ["note", "docs"],
+    no_place=lambda: [name.rpartition("/")[2] for name in members()],
+    two_whiteouts=lambda: [".wh.note", ".wh.docs"],
+    on_each=lambda: [".wh.note", *(f"docs/.wh.{name}" for name in BASE["docs"] if name not in upper().names["docs"].names)],
+)
+
+
+# What is left in d?
+
+STACK: tuple[Sequence[str], ...] = (("d/", "d/a", "d/b", "d/c"), ("d/", "d/.wh.a", "d/e"), ("d/", "d/b", "d/.wh..wh..opq", "d/new", ".wh.new"))
+
+
+def left(without: Sequence[str] = (), own: bool = False) -> list[str]:
+    """The listing of d.
+
+    Args:
+        without: Members that are overlooked.
+        own: Whether the opaque mark deletes what stands before it in its own tar.
+    """
+    tars: list[Mapping[str, str]] = [{name: "" for name in layer if name not in without} for layer in STACK]
+    layers = to_lowerdirs([read_changeset(layer_tar(tar)) for tar in tars])
+    names = Overlay.of_layers(layers).readdir("d")
+    top = STACK[-1]
+    return [name for name in names if not own or top.index(f"d/{name}") > top.index("d/.wh..wh..opq")]
+
+
+exercise(
+    "05-left",
+    left,
+    read=words,
+    order=lambda: left(own=True),
+    no_mark=lambda: left(["d/.wh..wh..opq"]),
+    everywhere=lambda: [name for name in left() if name != "new"],
+    raw=lambda: sorted({name[2:] for layer in STACK for name in layer if name.startswith("d/") and name != "d/"}),
+)
+
+
+# What is pulled?
+
+SIZES = {"base": 20, "data": 100, "report": 5, "rm": 0}
+
+
+exercise(
+    "05-pull",
+    lambda: sum(SIZES.values()),
+    shrinks=lambda: sum(SIZES.values()) - SIZES["data"],
+    last_layer=lambda: SIZES["base"] + SIZES["data"],
+    no_base=lambda: SIZES["data"] + SIZES["report"],
+)

@@ -1,0 +1,118 @@
+"""The exercises of notebook 06: what copy-up costs, which links break, what can be renamed, what a commit changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..digest import DiffID, chain_ids
+from ..exercises import exercise, letters
+from ..ops import Player
+from ..overlay import Overlay
+from ..shell import carry_out, parse
+from ..tree import Directory, File, make_tree, sizes
+from .l04 import words
+from .l05 import numbers
+
+__all__: list[str] = []
+
+
+def after(lower: Directory, lines: Sequence[str]) -> Overlay:
+    """One lower layer and an empty upper, after some commands."""
+    player = Player(Overlay(lowerdirs=[lower], upperdir=Directory()))
+    for line in lines:
+        carry_out(parse(line), player.do)
+    return player.overlay
+
+
+# What does it cost?
+
+FILES = {"log": "l" * 300, "data": "d" * 5000}
+LINES = ("cat data", "echo x >> log", "chmod 600 data", "mv log old")
+
+
+def cost(lines: Sequence[str] = LINES) -> int:
+    """The bytes of the upper's files."""
+    return sizes(after(make_tree(FILES), lines).upperdir)
+
+
+exercise(
+    "06-bytes",
+    cost,
+    change_only=lambda: len("x\n"),
+    chmod_free=lambda: cost([line for line in LINES if not line.startswith("chmod")]),
+    move_copies=lambda: cost() + len(FILES["log"]) + len("x\n"),
+    no_newline=lambda: cost() - 1,
+)
+
+
+# Which names are new?
+
+LINKED = ("a", "b", "c")
+
+
+def new_names() -> list[str]:
+    """The names that show the new content."""
+    file = File.of(b"old\n", nlink=len(LINKED))
+    overlay = after(Directory(names=dict.fromkeys(LINKED, file)), ["echo new > b"])
+    return [name for name in LINKED if overlay.lookup(name).inode.data == b"new\n"]
+
+
+exercise(
+    "06-names",
+    new_names,
+    read=words,
+    as_on_disk=lambda: list(LINKED),
+    the_others=lambda: [name for name in LINKED if name not in new_names()],
+)
+
+
+# What moves?
+
+CASES = {
+    "a": ("mv /file /moved",),
+    "b": ("mv /empty /moved",),
+    "c": ("mkdir /made", "mv /made /moved"),
+    "d": ("rm /full/x", "mv /full /moved"),
+    "e": ("rm -r /full", "mkdir /full", "mv /full /moved"),
+}
+
+
+def moves() -> str:
+    """The letters of what a single call renames."""
+    lower = make_tree({"file": "", "empty": {}, "full": {"x": ""}})
+    return "".join(letter for letter, lines in CASES.items() if "moved" in after(lower, lines).readdir())
+
+
+exercise(
+    "06-moves",
+    moves,
+    read=letters,
+    empty_too=lambda: moves() + "b",
+    nothing_left=lambda: moves() + "d",
+    both_empty=lambda: moves() + "bd",
+    not_opaque=lambda: moves().replace("e", ""),
+    no_directory=lambda: "a",
+)
+
+
+# Which names stay?
+
+OLD = 12
+
+
+def commit() -> tuple[int, int]:
+    """How many diff_ids there are after a commit, and how many old chain_ids changed."""
+    diff_ids = [DiffID.of(bytes([number])) for number in range(OLD + 1)]
+    before, now = chain_ids(diff_ids[:OLD]), chain_ids(diff_ids)
+    return len(now), sum(one != two for one, two in zip(before, now))
+
+
+exercise(
+    "06-commit",
+    commit,
+    read=numbers,
+    all_change=lambda: (OLD + 1, OLD),
+    squashed=lambda: (1, OLD),
+    in_place=lambda: (OLD, 1),
+    last_changes=lambda: (OLD + 1, 1),
+)
