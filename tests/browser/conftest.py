@@ -214,8 +214,10 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # A guard and no measurement: a machine with other work takes longer to draw.
+    expect.set_options(timeout=PATIENCE / 2)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tiers.chromium(), headless=True, args=CHROME_FLAGS)
         yield browser
