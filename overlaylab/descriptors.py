@@ -11,7 +11,7 @@ import errno
 import hashlib
 from typing import Any
 
-from .access import EXECUTE, READ, WRITE, check, fail, kept_mode
+from .access import EXECUTE, READ, WRITE, check, check_link, fail, kept_mode
 from .errors import Finding
 from .posix import Last, Node, PathCalls, Stat, encoded
 from .tree import Device, Directory, Fifo, File, Socket, Symlink
@@ -403,7 +403,9 @@ class FileCalls(PathCalls):
         """Name an open file, above all one of O_TMPFILE. Kernel: cr-24."""
         node = self._fd(fd).node
         if node.inode.nlink == 0 and node.name:
-            self._new(dst)
+            last = self._new(dst)
+            check_link(self.caller, node.inode, dst)
+            self._may_create(last)
             raise fail(errno.ENOENT, dst)
         self._link(node, dst)
 

@@ -611,7 +611,8 @@ class Overlay:
         shared = self.features.index and self._is_shared(lower)
         self._may_copy(lower, node.path)
         if node.name in parent.names:
-            raise fail(errno.EEXIST, node.path)
+            # Kernel: a directory is moved into its place, onto the whiteout; a file is linked there.
+            raise fail(errno.ENOTDIR if node.is_dir and not isinstance(parent.names[node.name], Directory) else errno.EEXIST, node.path)
         if node.upper is not None:
             self._link_up(node, parent)
         else:
@@ -753,6 +754,7 @@ class Overlay:
     def _place(self, upper: Directory, node: Node, now: int) -> None:
         """Put a name into an upper directory, whose time changes; a whiteout that is there gives way."""
         if node.name in upper.names:
+            self._leave(upper, node.name)
             self.journal.note(WhiteoutRemoved(node.path))
         self.journal.put(upper.names, node.name, node.upper)
         self.journal.set(upper, "mtime_ns", now)
