@@ -256,7 +256,8 @@ class Overlay(Stack):
         shared = self.features.index and self._is_shared(lower)
         self._may_copy(lower, node.path)
         if node.name in parent.names:
-            raise fail(errno.EEXIST, node.path)
+            # Kernel: a directory is moved into its place, onto the whiteout; a file is linked there.
+            raise fail(errno.ENOTDIR if node.is_dir and not isinstance(parent.names[node.name], Directory) else errno.EEXIST, node.path)
         if node.upper is not None:
             self._link_up(node, parent)
         else:

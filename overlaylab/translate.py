@@ -121,6 +121,9 @@ class _Layer:
             # umoci writes these for a folder that became a file. Docker refuses them.
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}"))
             return
+        if self._opaque_above(path):
+            # Nothing shines through there, and a whiteout would be listed as it is (wo-06).
+            return
         if self._below(path) is None:
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a name below", "nothing"))
         there = find(self.root, path)
@@ -138,6 +141,15 @@ class _Layer:
             if there is not None:
                 return None if isinstance(there, Directory) else there
         return None
+
+    def _opaque_above(self, path: str) -> bool:
+        """Whether this layer already hides what is below a directory on the way."""
+        while path != ".":
+            path, _ = parent_of(path)
+            there = find(self.root, path)
+            if path != "." and there is not None and is_opaque(there):
+                return True
+        return False
 
     def make_opaque(self, path: str) -> None:
         """Mark a directory opaque.

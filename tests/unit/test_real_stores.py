@@ -162,27 +162,6 @@ def test_same_image_is_the_same_tree_in_every_archive():
     assert compared == 19
 
 
-def test_plain_road_and_overlay_road_lead_to_one_filesystem():
-    """Applying changesets by the specification, and stacking translated layers by the kernel's rules."""
-    compared = 0
-    for name in realdata.ARCHIVES:
-        store = ol.open_store(realdata.archive(name))
-        for image in store.images():
-            changesets = []
-            for layer in image.layers:
-                with store.open_layer(layer) as blob:
-                    plain = io.BytesIO(b"".join(ol.inflate(blob, layer.source)))
-                changesets.append(ol.read_changeset(plain))
-            flat = {path: ol.entry(inode) for path, inode in ol.walk(ol.flatten(changesets))}
-            stacked = without_layer(ol.merged_entries(ol.Overlay.of_layers(ol.to_lowerdirs(changesets))))
-            for item in (*flat.values(), *stacked.values()):
-                item.pop("nlink", None)
-            assert flat == stacked
-            compared += 1
-
-    assert compared >= 30
-
-
 @pytest.mark.parametrize("shape", ["folder", "random name", "plain tar", "below its path", "zstd"])
 def test_data_root_is_told_by_content(shape, tmp_path):
     source = realdata.archive("docker20-dataroot")
