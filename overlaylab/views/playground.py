@@ -31,7 +31,7 @@ __all__ = ["Playground"]
 STYLE = {"description_width": "initial"}
 BOWL = ("Fruits", "Vegetables", "Meat")
 # So long after Enter a command runs: by then what was typed before has arrived from the browser.
-PAUSE = 0.02
+PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,13 @@ class Playground(Panel):
 
     def _make_controls(self, given: bool) -> None:
         self.typed = ipywidgets.Text(
-            description=say("play.command"), placeholder=say("play.hint"), continuous_update=True, style=STYLE,
+            description=say("play.command"), placeholder=say("play.hint"), continuous_update=False, style=STYLE,
             layout=ipywidgets.Layout(width="30em", max_width="100%"),
         )  # fmt: skip
+        # The browser sends the line as a whole: letter by letter, a busy kernel would run the first half of it.
         self.typed.on_msg(self._entered)
+        self.typed.observe(self._arrived, "value")
+        self.awaited = False
         self.run = _button("play.run", self._run)
         self.quick = [ipywidgets.Button(layout=ipywidgets.Layout(width="auto")) for _ in range(8)]
         for button in self.quick:
@@ -190,16 +193,23 @@ class Playground(Panel):
     # --- events
 
     def _entered(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        """Enter was pressed in the field. Its last letters may still be on their way, so wait for a moment."""
+        """Enter was pressed in the field. The line comes behind this message, unless it has come before."""
         if content.get("event") != "submit":
             return
+        self.awaited = True
         try:
-            asyncio.get_running_loop().call_later(PAUSE, self._run)
+            asyncio.get_running_loop().call_later(PAUSE, self._arrived)
         except RuntimeError:
+            self._arrived()
+
+    def _arrived(self, _: Any = None) -> None:
+        """The line is here; it is run once Enter was pressed."""
+        if self.awaited and self.typed.value:
             self._run()
 
     def _run(self, _: Any = None) -> None:
         """Run what stands in the field, and empty it."""
+        self.awaited = False
         line, self.typed.value = self.typed.value, ""
         self.enter(line)
 
