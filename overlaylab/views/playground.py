@@ -30,7 +30,7 @@ __all__ = ["Playground"]
 
 STYLE = {"description_width": "initial"}
 BOWL = ("Fruits", "Vegetables", "Meat")
-# So long after Enter a command runs: by then what was typed before has arrived from the browser.
+# So many seconds after Enter a line runs that came before it; a line that comes behind it runs at once.
 PAUSE = 0.25
 
 
