@@ -150,7 +150,7 @@ class FileCalls(PathCalls):
     def _open_object(self, node: Node, flags: int) -> None:
         """Special files do not copy up, and nothing drives a device; a FIFO needs a reader first."""
         inode = node.inode
-        if isinstance(inode, Socket) or (isinstance(inode, Device) and inode.rdev[0] != 1):
+        if isinstance(inode, Socket) or (isinstance(inode, Device) and (inode.kind, inode.rdev[0]) != ("char", 1)):
             raise fail(errno.ENXIO, node.path)
         if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY and not self._others(node, "reads"):
             raise fail(errno.ENXIO, node.path)
@@ -381,7 +381,7 @@ class FileCalls(PathCalls):
         if not descriptor.writes:
             raise fail(errno.EBADF)
         if not isinstance(descriptor.node.inode, File):
-            raise fail(errno.ENODEV)
+            raise fail(errno.ESPIPE if isinstance(descriptor.node.inode, Fifo) else errno.ENODEV)
         self._remove_privileges(descriptor.node)
         self._store(descriptor.node, self._content(descriptor.node).ljust(offset + length, b"\0"), always=True)
 
