@@ -158,7 +158,7 @@ class FileCalls(AttributeCalls):
     def _open_object(self, node: Node, flags: int) -> None:
         """Special files do not copy up, and nothing drives a device; a FIFO needs a reader first."""
         inode = node.inode
-        if isinstance(inode, Socket) or (isinstance(inode, Device) and inode.rdev[0] != 1):
+        if isinstance(inode, Socket) or (isinstance(inode, Device) and (inode.kind, inode.rdev[0]) != ("char", 1)):
             raise fail(errno.ENXIO, node.path)
         if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY and not self._others(node, "reads"):
             raise fail(errno.ENXIO, node.path)

@@ -255,14 +255,15 @@ class Overlay(Stack):
         lower = node.lowers[0].inode
         shared = self.features.index and self._is_shared(lower)
         self._may_copy(lower, node.path)
-        if node.name in parent.names:
-            # Kernel: a directory is moved into its place, onto the whiteout; a file is linked there.
-            raise fail(errno.ENOTDIR if node.is_dir and not isinstance(parent.names[node.name], Directory) else errno.EEXIST, node.path)
+        taken = node.name in parent.names
+        if taken:
+            self._take_place(node, lower, parent)
         if node.upper is not None:
             self._link_up(node, parent)
         else:
             node.upper = self._copy(node, lower, data or not self.features.metacopy, size)
-            self.journal.put(self.book.copies, (id(parent), node.name), (node.upper, lower))
+            if not taken:
+                self.journal.put(self.book.copies, (id(parent), node.name), (node.upper, lower))
             self.journal.put(self._moved, self._slot(node), node.upper)
             if isinstance(lower, Directory) or lower.nlink == 1 or shared:
                 self.book.set_origin(node.upper, lower, node.path)
@@ -273,6 +274,20 @@ class Overlay(Stack):
         self.book.set_impure(parent, node.parent.path)
         if not node.is_dir and not self.book.has(node.upper, "metacopy"):
             node.lowers = ()
+
+    def _take_place(self, node: Node, lower: Inode, parent: Directory) -> None:
+        """Copy up what is open, but has lost its name to a whiteout or to something new.
+
+        Spec:
+            Kernel: ovl_do_copy_up links a file to its name, and moves anything else there. So a file is refused, a
+            directory too, and a FIFO takes the place. Read off a live mount.
+        """
+        there = parent.names[node.name]
+        if isinstance(lower, File) or isinstance(lower, Directory) is isinstance(there, Directory) is True:
+            raise fail(errno.EEXIST, node.path)
+        if isinstance(lower, Directory) or isinstance(there, Directory):
+            raise fail(errno.ENOTDIR if isinstance(lower, Directory) else errno.EISDIR, node.path)
+        self._leave(parent, node.name)
 
     def _copy(self, node: Node, lower: Inode, data: bool, size: int | None) -> Inode:
         """The copy: type, data, text, number, mode, owner, time and attributes, but no marks. Kernel: cu-20, cu-26, cu-36."""

@@ -19,7 +19,7 @@ from tests.mutations import RULES
 pytestmark = pytest.mark.tier("kernel")
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-OPERATIONS = {"root": 14_000, "user": 6_000} if AS_ROOT else {"user": 10_000}
+OPERATIONS = {"root": 24_000, "user": 8_000} if AS_ROOT else {"user": 12_000}
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="the machine's own overlay mounts need root")
 SEED = 1
 # Broken rules that few operations are enough to notice.
@@ -32,6 +32,12 @@ QUICK = (
 @functools.cache
 def proved(mode):
     return prove(mode, OPERATIONS[mode], SEED)
+
+
+@functools.cache
+def caught(rule):
+    """What few operations say of a broken rule."""
+    return prove("root", 3_000, SEED, jobs=1, broken=rule)
 
 
 @pytest.mark.parametrize("mode", OPERATIONS)
@@ -63,7 +69,7 @@ def test_every_errno_of_the_semantics_is_required_or_has_a_reason():
 @needs_root
 @pytest.mark.parametrize("rule", QUICK)
 def test_a_wrong_model_is_caught_and_told_with_few_operations(rule):
-    done, _, _, failures = prove("root", 3_000, SEED, jobs=1, broken=rule)
+    done, _, _, failures = caught(rule)
 
     assert failures, f"{rule}: {done} operations noticed nothing"
     (told,) = failures
@@ -75,7 +81,7 @@ def test_a_wrong_model_is_caught_and_told_with_few_operations(rule):
 @needs_root
 def test_the_snippet_of_a_failure_can_be_pasted():
     """On the model as it is, the same operations make no difference."""
-    (told,) = prove("root", 3_000, SEED, jobs=1, broken=QUICK[0])[3]
+    (told,) = caught(QUICK[0])[3]
 
     pasted = subprocess.run([sys.executable, "-c", told], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
@@ -85,7 +91,7 @@ def test_the_snippet_of_a_failure_can_be_pasted():
 @needs_root
 def test_the_snippet_shows_a_difference_where_there_is_one():
     rule = QUICK[0]
-    (told,) = prove("root", 3_000, SEED, jobs=1, broken=rule)[3]
+    (told,) = caught(rule)[3]
     broken = f"from tests.mutations import RULES\nRULES[{rule!r}].patches()[0].start()\n"
 
     pasted = subprocess.run([sys.executable, "-c", broken + told], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
