@@ -141,10 +141,13 @@ class Store(Protocol):
         """Folders that no image and no container uses."""
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's blob as it is stored, or None where the store keeps folders instead."""
+        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a folder, not seekable.
+
+        None where the store keeps neither the blob nor a recipe for the tar.
+        """
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """Name the files of a layer's folder that are not what was recorded, where the store recorded that."""
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
-
-    def blobs(self) -> Iterator[tuple[Digest, str]]:
-        """Further blobs to be checked against their names: ``(digest, where)``."""

@@ -22,6 +22,7 @@ from ..image import Container, Image, Layer, NotChecked
 from ..tree import Directory
 from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerFolder
 from .place import Folder, Place
+from .tar_split import Rebuilt, Recipe
 
 __all__ = ["DockerRoot", "LayerFolder"]
 
@@ -197,8 +198,21 @@ class DockerRoot:
         return self._containers
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """None: a data root keeps folders, not blobs."""
-        return None
+        """The layer's tar, rebuilt from its folder and the recipe in the layerdb; None without a recipe."""
+        recipe = self.recipe(layer)
+        return Rebuilt.open(recipe) if recipe else None
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """The files of a layer's folder that are not what the recipe recorded."""
+        recipe = self.recipe(layer)
+        return recipe.changed_files() if recipe else iter(())
+
+    def recipe(self, layer: Layer) -> Recipe | None:
+        """What Docker kept to rebuild a layer's tar; None if that is gone."""
+        path = f"{self.layerdb.path}/{layer.chain_id.algorithm}/{layer.chain_id.hex}/tar-split.json.gz"
+        if layer.directory is None or not self.place.has(path):
+            return None
+        return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """The folder ``overlay2/<name>/diff`` as overlayfs has it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -54,6 +54,10 @@ class BlobStore:
     def open_layer(self, layer: Layer) -> BinaryIO:
         """The blob as it is stored."""
         return self.place.open(layer.source)
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """None: a blob is one piece."""
+        return iter(())
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """Archives have no folders."""

@@ -32,6 +32,7 @@ class Place:
 
     def __init__(self, where: str, limits: Limits) -> None:
         self.where, self.limits = where, limits
+        self._plain: dict[str, bool] = {}
 
     def type_of(self, path: str) -> str | None:
         """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
@@ -104,6 +105,18 @@ class Place:
         path = self.resolve(name)
         if path is None or self.type_of(path) != "file":
             raise Finding("missing-member", f"{self.where}: {name}", "a file", "nothing" if path is None else "no file")
+        return self._open(path)
+
+    def is_plain_file(self, path: str) -> bool:
+        """Whether exactly this path is a regular file, with directories and no symlinks on the way."""
+        parts = parts_of(path)
+        above = "/".join(parts[:-1]) or "."
+        if above not in self._plain:
+            self._plain[above] = all(self.type_of("/".join(parts[:depth])) == "dir" for depth in range(1, len(parts)))
+        return self._plain[above] and self.type_of(path) == "file"
+
+    def open_plain(self, path: str) -> BinaryIO:
+        """The file at exactly this path, which `is_plain_file`."""
         return self._open(path)
 
     def read(self, name: str) -> bytes:
