@@ -13,9 +13,10 @@ import click
 
 from . import __version__
 from .errors import KINDS, InputError, NotReadable, OverlayLabError, Problem
-from .image import Container
+from .image import Container, home
 from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
+from .owners import images_of
 from .present import inspect_facts, printable, report_facts
 from .validate import LayerReader, Report, merged_entries, overlay_of, validate
 
@@ -78,12 +79,16 @@ def inspect(path: str, as_json: bool, **options: Any) -> int:
 @_options
 def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     """Recompute every digest in PATH, or of one IMAGE, and report every mismatch."""
+    database = _bolt_report(path, options) if image is None else None
+    if database is not None:
+        _print(report_facts(database), as_json, lambda facts: _report_text(facts, None))
+        return int(not database.ok)
     store = _open(path, options)
     chosen = None
     if image is not None:
         target = _select(store, image, options)
         # An engine may have removed the image of a container that is still there.
-        chosen = [item for item in store.images() if item.id == target.image_id] if isinstance(target, Container) else [target]
+        chosen = images_of(store, target) if isinstance(target, Container) else [target]
     with _Meter("read") as progress:
         report = validate(store, chosen, _limits(options), progress)
     count = len(store.images() if chosen is None else chosen)
@@ -100,7 +105,8 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     store = _open(path, options)
     target = _select(store, image, options)
     with _Meter("read") as progress:
-        overlay, problems = overlay_of(target, store, LayerReader(store, _limits(options), progress=progress))
+        part = home(store, target)
+        overlay, problems = overlay_of(target, part, LayerReader(part, _limits(options), progress=progress))
     report = Report(tuple(dict.fromkeys(problems)))
     if not report.ok:
         _print(report_facts(report), as_json, lambda facts: _report_text(facts, 1))
@@ -118,6 +124,13 @@ def _open(path: str, options: dict[str, Any]) -> Any:
         return open_store(path, _limits(options), progress)
 
 
+def _bolt_report(path: str, options: dict[str, Any]) -> Report | None:
+    from .readers.opening import bolt_problems
+
+    problems = bolt_problems(path, _limits(options))
+    return None if problems is None else Report(problems)
+
+
 def _limits(options: dict[str, Any]) -> Limits:
     limit = options.get("max_expand")
     return Limits(expanded=limit, free=limit) if limit else DEFAULT_LIMITS
@@ -126,7 +139,7 @@ def _limits(options: dict[str, Any]) -> Limits:
 def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
     from .select import select
 
-    return select(store, query, options.get("platform"))
+    return select(store, query, options.get("platform"), options.get("namespace"))
 
 
 # for a person
@@ -149,8 +162,10 @@ def _inspect_text(facts: dict[str, Any]) -> str:
     return "\n\n".join(part for part in (*parts, _problems_text(facts["problems"])) if part)
 
 
-def _report_text(facts: dict[str, Any], images: int) -> str:
-    verdict = f"ok: all that was recomputed for {images} image{'s' * (images != 1)} fits" if facts["ok"] else "not ok"
+def _report_text(facts: dict[str, Any], images: int | None) -> str:
+    """The report in words; `images` is None for a database that stands alone."""
+    what = "all pages of this bolt database can be read" if images is None else f"all that was recomputed for {images} image{'s' * (images != 1)} fits"
+    verdict = f"ok: {what}" if facts["ok"] else "not ok"
     skipped = [f"not checked: {printable(item['what'])}: {printable(item['why'])}" for item in facts["not_checked"]]
     return "\n".join(part for part in (_problems_text(facts["problems"]), *skipped, verdict) if part)
 

@@ -208,7 +208,7 @@ class LayerReader:
     def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
             return self.folder(layer.directory), ()
-        key = tuple(other.source for other in image.layers[: layer.position + 1])
+        key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
         if key not in self._lowerdirs:
             reading = self.reading(layer)
             if reading is None or reading.changeset is None:
@@ -273,29 +273,37 @@ def validate(store: Store, images: Iterable[Image] | None = None, limits: Limits
     Returns:
         All problems, each once, and what was not checked, with the reason.
     """
-    reader = LayerReader(store, limits, progress=progress)
     # What is wrong with the store's other images does not matter to some of them.
     problems = [problem for problem in store.problems if images is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
-    for image in store.images() if images is None else images:
-        problems += image.problems
-        layers, found = reader.lowerdirs(image)
-        problems += found
-        try:
-            # Every visible path is looked up once, so that marks which cannot be followed are found.
-            for _ in Overlay.of_layers(layers, marks=store.marks).walk():
-                pass
-        except Finding as finding:
-            problems.append(finding.problem)
-        for layer in image.layers:
-            if layer.directory is not None and layer.readable:
-                proof = reader.proof(layer)
-                problems += proof or ()
-                if proof is None:
-                    not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
-    for container in store.containers() if images is None else ():
-        problems += container.problems
+    chosen = None if images is None else list(images)
+    for part in store.parts:
+        reader = LayerReader(part, limits, progress=progress)
+        for image in part.images():
+            if chosen is None or any(image is item for item in chosen):
+                problems += _image_problems(image, reader, part.marks, not_checked)
+        for container in part.containers() if chosen is None else ():
+            problems += container.problems
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
+
+
+def _image_problems(image: Image, reader: LayerReader, marks: str, not_checked: list[NotChecked]) -> list[Problem]:
+    """Everything that is wrong with one image."""
+    layers, found = reader.lowerdirs(image)
+    problems = [*image.problems, *found]
+    try:
+        # Every visible path is looked up once, so that marks which cannot be followed are found.
+        for _ in Overlay.of_layers(layers, marks=marks).walk():
+            pass
+    except Finding as finding:
+        problems.append(finding.problem)
+    for layer in image.layers:
+        if layer.directory is not None and layer.readable:
+            proof = reader.proof(layer)
+            problems += proof or ()
+            if proof is None:
+                not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
+    return problems
 
 
 def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> tuple[Overlay, list[Problem]]:

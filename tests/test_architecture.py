@@ -17,8 +17,8 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
-    errors limits digest document media config manifest tree tarball image select
-    changeset overlay translate samples validate present
+    errors limits digest document media config manifest tree tarball mounts image select
+    changeset overlay translate samples validate present owners
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.

@@ -12,7 +12,6 @@ from overlaylab.cli import run as run_cli
 
 BROKEN = DATA / "broken-images"
 CASES = [case for case in json.loads((BROKEN / "expected.json").read_text(encoding="utf-8"))["cases"]]
-CASES = [case for case in CASES if not case["kind"].startswith("bolt") and not case["file"].endswith(".db")]
 
 
 def run(*arguments):

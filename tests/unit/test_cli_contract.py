@@ -23,6 +23,7 @@ CONTAINER = ["id", "name", "image_id", "lower", "upper", "mount"]
 VERIFY = ["ok", "problems", "not_checked"]
 PROBLEM = ["kind", "severity", "where", "expected", "found"]
 ENTRY = {"type", "mode", "uid", "gid", "mtime_ns", "size", "sha256", "nlink", "target", "rdev", "xattrs_hex", "layer"}
+KINDS_OF_STORES = ["docker-archive", "oci-layout", "docker-root", "docker-containerd-root", "containerd-root", "containers-storage"]
 DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -74,7 +75,7 @@ def test_inspect_has_its_form(name):
         return
     assert list(answer) == INSPECT
     assert answer["path"] == str(INPUTS[name])
-    assert answer["kind"] in ("docker-archive", "oci-layout", "docker-root")
+    assert answer["kind"] in KINDS_OF_STORES
     assert status == has_errors(answer["problems"])
     for image in answer["images"]:
         check_image(image, answer["kind"])
@@ -85,16 +86,17 @@ def test_inspect_has_its_form(name):
 
 
 def check_image(image, kind):
-    assert list(image) == IMAGE
+    in_containerd = kind in ("containerd-root", "docker-containerd-root")
+    assert list(image) == IMAGE + ["namespace"] * in_containerd
     assert image["names"] == sorted(set(image["names"]))
     digests = [image["id"], image["config_digest"], image["manifest_digest"], *(image["diff_ids"] or []), *(image["chain_ids"] or [])]
     assert all(DIGEST.fullmatch(digest) for digest in digests if digest is not None)
     if image["diff_ids"] is None:
         assert image["chain_ids"] is image["directories"] is None
     else:
-        assert image["id"] == image["config_digest"]
+        assert in_containerd or image["id"] == image["config_digest"]
         assert len(image["diff_ids"]) == len(image["chain_ids"])
-        assert (image["directories"] is None) == (kind != "docker-root")
+        assert (image["directories"] is None) == (kind in ("docker-archive", "oci-layout"))
 
 
 @pytest.mark.parametrize("name", INPUTS)
