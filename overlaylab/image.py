@@ -31,6 +31,7 @@ class Layer:
         directory: The folder it is unpacked in, where the store unpacks.
         readable: False if it is known already that it cannot be read; a problem then says why.
         v1_ids: The folders that an old ``docker save`` keeps it under: digests of nothing that can be checked.
+        blobs: Digests of blobs that it is known to have come from, where no manifest names them.
     """
 
     position: int
@@ -42,6 +43,7 @@ class Layer:
     directory: str | None = None
     readable: bool = True
     v1_ids: tuple[str, ...] = ()
+    blobs: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

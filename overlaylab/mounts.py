@@ -64,6 +64,8 @@ class Mount:
         Spec:
             Kernel: ``\\:`` between lowers, ``\\,`` and ``\\\\`` everywhere (overlay vectors mount-24 to mount-32).
         """
+        if not self.lowerdir:
+            return ""
         if self.is_bind:
             return "ro,bind"
         words = ["lowerdir=" + ":".join(_escaped(path).replace(":", "\\:") for path in self.lowerdir)]

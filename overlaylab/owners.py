@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .image import Container, Image, Store, StoreFolder
+from .image import Container, Image, Layer, Store, StoreFolder
 from .present import one_per_config
 
-__all__ = ["folder_facts", "images_of", "owner_facts", "sharing_facts"]
-
-# A layer's bytes, in a store that has no folders.
-LayerSize = Callable[[Store, Image, int], int]
+__all__ = ["Census", "images_of", "owner_facts"]
 
 
 def images_of(store: Store, container: Container) -> list[Image]:
@@ -20,90 +17,97 @@ def images_of(store: Store, container: Container) -> list[Image]:
     return [image for image in store.images() if image.id == container.image_id and (image.store, image.namespace) == where]
 
 
-def owner_facts(store: Store, layer_size: LayerSize, folder: str | None = None) -> dict[str, Any]:
+def owner_facts(store: Store, layer_bytes: Callable[[Store, Layer], int], folder: str | None = None) -> dict[str, Any]:
     """Everything that ``owners`` says, with fixed keys.
 
     Args:
         store: Where.
-        layer_size: Gives the bytes of a layer that lies in no folder.
+        layer_bytes: Gives the bytes of the files of a layer that lies in no folder.
         folder: Only this folder and the images that use it.
     """
-    directories, images = [], []
+    directories: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
     for part in store.parts:
-        folders = [item for item in part.folders() if folder in (None, item.name)]
-        directories += [folder_facts(part, item) for item in folders]
-        images += [item for item in sharing_facts(part, layer_size) if folder is None or folder in (item["directories"] or ())]
+        census = Census(part, layer_bytes)
+        directories += [census.folder(item) for item in part.folders() if folder in (None, item.name)]
+        images += [census.image(number) for number, image in enumerate(census.images) if folder is None or folder in _names(image)]
     return {"directories": directories, "images": images}
 
 
-def folder_facts(store: Store, folder: StoreFolder) -> dict[str, Any]:
-    """One folder: the layers that it holds, the images and containers that use it, and what it most likely is."""
-    images = [image for image in one_per_config(store.images()) if any(layer.directory == folder.name for layer in image.layers)]
-    containers = [item for item in store.containers() if folder.name in (item.upper, *item.lower)]
-    chains = [layer.chain_id for image in images for layer in image.layers if layer.directory == folder.name]
-    return {
-        "directory": folder.name,
-        "layers": list(dict.fromkeys([*chains, *folder.chain_ids])),
-        "images": list(dict.fromkeys(str(image.id) for image in images)),
-        "containers": [container.id for container in containers],
-        "guess": _guess(folder, images, containers),
-    }
+def _names(image: Image) -> list[str | None]:
+    return [layer.directory for layer in image.layers]
 
 
-def _guess(folder: StoreFolder, images: Sequence[Image], containers: Sequence[Container]) -> str:
+def _place(layer: Layer) -> str:
+    """What tells one kept layer from another: its folder, or what keeps it. Never the diff_id: equal layers repeat."""
+    return layer.directory or layer.source
+
+
+class Census:
+    """Who uses what in one store, counted once.
+
+    Args:
+        store: One store, not a root of several.
+        layer_bytes: See `owner_facts`.
+    """
+
+    def __init__(self, store: Store, layer_bytes: Callable[[Store, Layer], int]) -> None:
+        self._store, self._layer_bytes = store, layer_bytes
+        self.images: Sequence[Image] = one_per_config(store.images())
+        self._users: dict[str, dict[int, Layer]] = {}
+        self._sizes: dict[str, int] = {}
+        for number, image in enumerate(self.images):
+            for layer in image.layers:
+                self._users.setdefault(_place(layer), {})[number] = layer
+        self._containers: dict[str, list[Container]] = {}
+        for container in store.containers():
+            for name in dict.fromkeys((container.upper, *container.lower)):
+                self._containers.setdefault(name, []).append(container)
+
+    def folder(self, folder: StoreFolder) -> dict[str, Any]:
+        """One folder: the layers that it holds, the images and containers that use it, and what it most likely is."""
+        users, containers = self._users.get(folder.name, {}), self._containers.get(folder.name, [])
+        chains = [layer.chain_id for layer in users.values()]
+        return {
+            "directory": folder.name,
+            "layers": list(dict.fromkeys([*chains, *folder.chain_ids])),
+            "images": list(dict.fromkeys(str(self.images[number].id) for number in users)),
+            "containers": [container.id for container in containers],
+            "guess": _guess(folder, bool(users), containers),
+        }
+
+    def image(self, number: int) -> dict[str, Any]:
+        """One image: its folders, what it alone uses, and what it shares with others."""
+        image = self.images[number]
+        places = list(dict.fromkeys(_place(layer) for layer in image.layers))
+        own = [place for place in places if len(self._users[place]) == 1]
+        others = sorted({other for place in places for other in self._users[place]} - {number})
+        return {
+            "id": image.id,
+            "names": list(image.names),
+            "directories": None if image.config is None or not self._store.folder_kind else _names(image),
+            "own_bytes": sum(map(self._size, own)),
+            "shared_bytes": sum(self._size(place) for place in places if place not in own),
+            "shared_with": list(dict.fromkeys(str(self.images[other].id) for other in others)),
+        }
+
+    def _size(self, place: str) -> int:
+        if place not in self._sizes:
+            layer = next(iter(self._users[place].values()))
+            in_folder = layer.directory is not None
+            self._sizes[place] = self._store.folder_size(place) if in_folder else self._layer_bytes(self._store, layer)
+        return self._sizes[place]
+
+
+def _guess(folder: StoreFolder, has_image: bool, containers: Sequence[Container]) -> str:
     """What a folder most likely is: by who uses it, else by the form of its name."""
-    if images:
+    if has_image:
         return "image layer"
     if any(container.upper == folder.name for container in containers):
         return "container"
     if any(container.init == folder.name for container in containers):
         return "init layer"
     if containers:
-        # The image is gone, its container is not.
+        # An engine may have removed the image of a container that is still there.
         return "image layer"
     return "build cache" if folder.cache else "leftover"
-
-
-def sharing_facts(store: Store, layer_size: LayerSize) -> list[dict[str, Any]]:
-    """For each image what it alone uses, and what it shares with others."""
-    images = one_per_config(store.images())
-    users: dict[str, set[int]] = {}
-    for number, image in enumerate(images):
-        for position in range(len(image.layers)):
-            users.setdefault(_place_of(image, position), set()).add(number)
-    sizes = {place: _size(store, images, place, layer_size) for place in users}
-    return [_sharing(store, images, number, users, sizes) for number in range(len(images))]
-
-
-def _place_of(image: Image, position: int) -> str:
-    """What tells one kept layer from another: its folder, or what keeps it."""
-    layer = image.layers[position]
-    return layer.directory or layer.source
-
-
-def _size(store: Store, images: Sequence[Image], place: str, layer_size: LayerSize) -> int:
-    image, position = next(
-        (image, position) for image in images for position in range(len(image.layers)) if _place_of(image, position) == place
-    )
-    if image.layers[position].directory is not None:
-        return store.folder_size(place)
-    return layer_size(store, image, position)
-
-
-def _sharing(store: Store, images: Sequence[Image], number: int, users: dict[str, set[int]], sizes: dict[str, int]) -> dict[str, Any]:
-    image = images[number]
-    places = list(dict.fromkeys(_place_of(image, position) for position in range(len(image.layers))))
-    own = [place for place in places if users[place] == {number}]
-    others = sorted({other for place in places for other in users[place]} - {number})
-    return {
-        "id": image.id,
-        "names": list(image.names),
-        "directories": _directories(image, store),
-        "own_bytes": sum(sizes[place] for place in own),
-        "shared_bytes": sum(sizes[place] for place in places if place not in own),
-        "shared_with": list(dict.fromkeys(str(images[other].id) for other in others)),
-    }
-
-
-def _directories(image: Image, store: Store) -> list[str | None] | None:
-    return None if image.config is None or not store.folder_kind else [layer.directory for layer in image.layers]

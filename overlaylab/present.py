@@ -8,9 +8,10 @@ from typing import Any
 
 from .errors import Problem
 from .image import Container, Image, NotChecked, Store, unowned_directories
+from .mounts import Mount
 from .validate import Report
 
-__all__ = ["container_facts", "image_facts", "inspect_facts", "one_per_config", "printable", "problem_facts", "report_facts"]
+__all__ = ["container_facts", "image_facts", "inspect_facts", "mount_facts", "one_per_config", "printable", "problem_facts", "report_facts"]
 
 
 def inspect_facts(store: Store, path: str) -> dict[str, Any]:
@@ -77,6 +78,17 @@ def container_facts(container: Container) -> dict[str, Any]:
         "upper": container.upper,
         "mount": container.mount,
         **_where(container),
+    }
+
+
+def mount_facts(mount: Mount) -> dict[str, Any]:
+    """Everything that ``mount`` says; `lowerdir` is topmost first."""
+    return {
+        "lowerdir": list(mount.lowerdir),
+        "upperdir": mount.upperdir,
+        "workdir": mount.workdir,
+        "options": mount.options,
+        "command": mount.command,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from .changeset import Changeset, read_changeset
+from .changeset import Changeset, Upsert, read_changeset
 from .digest import Digest, Hasher
 from .errors import Finding, Problem
 from .image import Container, Image, Layer, NotChecked, Store
@@ -15,7 +15,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .media import Inflated, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
-from .tree import Directory, entry
+from .tree import Directory, File, entry
 
 __all__ = ["LayerReader", "Report", "merged_entries", "overlay_of", "validate"]
 
@@ -180,6 +180,19 @@ class LayerReader:
                 self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
         return self._readings[key]
 
+    def bytes_of(self, layer: Layer) -> int:
+        """Bytes of the files in a layer's blob; 0 if it cannot be read."""
+        reading = self.reading(layer) if layer.readable else None
+        changes = reading.changeset.changes if reading and reading.changeset else ()
+        return sum(change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File))
+
+    def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
+        """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
+        if isinstance(target, Container):
+            return [self.folder(name) for name in (*reversed(target.lower), target.upper)], list(target.problems)
+        layers, problems = self.lowerdirs(target)
+        return layers, [*target.problems, *problems]
+
     def folder(self, name: str) -> Directory:
         """A folder of the store as a tree."""
         if name not in self._folders:
@@ -312,11 +325,9 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
     Args:
         target: An image: all its layers are lower. A container: its upper is on top.
     """
-    if isinstance(target, Container):
-        layers = [reader.folder(name) for name in reversed(target.lower)]
-        return Overlay.of_layers(layers, reader.folder(target.upper), marks=store.marks), list(target.problems)
-    layers, problems = reader.lowerdirs(target)
-    return Overlay.of_layers(layers, marks=store.marks), [*target.problems, *problems]
+    layers, problems = reader.stack(target)
+    upper = layers.pop() if isinstance(target, Container) else None
+    return Overlay.of_layers(layers, upper, marks=store.marks), problems
 
 
 def merged_entries(overlay: Overlay) -> Mapping[str, dict[str, Any]]:

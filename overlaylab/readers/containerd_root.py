@@ -38,7 +38,7 @@ DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
 MOBY = "moby"
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
-_BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?")
+_BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
 
 
 class _Walker(IndexWalker):

@@ -175,7 +175,7 @@ class ContainersStorage:
             problems += found
             layers.append(Layer(
                 position=position, diff_id=diff_id, chain_id=chain_id, history=step, source=stored.id if stored else str(chain_id),
-                directory=stored.id if stored else None,
+                directory=stored.id if stored else None, blobs=(stored.blob,) if stored and stored.blob else (),
                 readable=stored is not None and not any(problem.severity == "error" for problem in found),
             ))
         return tuple(layers), problems
@@ -285,12 +285,6 @@ class ContainersStorage:
             StoreFolder(name=name, chain_ids=tuple(chains.get(name, ())), links=tuple(filter(None, [self.short_names.link(name)])))
             for name in self.short_names.names()
         )
-
-    def blob_digests(self) -> Iterator[tuple[str, str]]:
-        """``(folder, digest)`` of the blobs that layers came from."""
-        for layer in self._layers.values():
-            if layer.blob:
-                yield layer.id, layer.blob
 
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""

@@ -56,6 +56,7 @@ class DockerRoot:
         self.short_names = self.layerdb.short_names
         self.parts = (self,)
         self._recorded = ""
+        self._blobs = self._pulled_blobs()
         problems: list[Problem] = []
         names = self._names(problems)
         self._images = tuple(self._read_images(names, problems))
@@ -91,6 +92,20 @@ class DockerRoot:
                 problems += [Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing") for name in names]
         return known
 
+    def _pulled_blobs(self) -> dict[str, list[Digest]]:
+        """diff_id -> the blobs that Docker pulled or pushed for it, as far as it remembers."""
+        folder = f"{self._db}/distribution/diffid-by-digest"
+        known: dict[str, list[Digest]] = {}
+        for algorithm in self.place.names(folder):
+            for name in self.place.names(f"{folder}/{algorithm}"):
+                try:
+                    blob = Digest(f"{algorithm}:{name}")
+                    known.setdefault(self.short_names.text(f"{folder}/{algorithm}/{name}") or "", []).append(blob)
+                except Finding:
+                    # A file of another kind: this is a memory of Docker's, and nothing depends on it.
+                    continue
+        return known
+
     def _read_images(self, names: dict[str, list[str]], problems: list[Problem]) -> Iterator[Image]:
         folder = f"{self._db}/imagedb/content"
         for algorithm in self.place.names(folder):
@@ -117,7 +132,7 @@ class DockerRoot:
             below = chain_id
             problems += found
             layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, history=step,
+                position=position, diff_id=diff_id, chain_id=chain_id, history=step, blobs=tuple(self._blobs.get(diff_id, ())),
                 source=folder.cache_id if folder else str(chain_id), directory=folder.cache_id if folder else None,
                 readable=folder is not None and not any(problem.severity == "error" for problem in found),
             ))
