@@ -282,6 +282,9 @@ class DockerRoot:
             raise Finding("changed-while-reading", f"{self.place.where}: {DRIVER}/{name}", "a folder", "nothing") from None
 
     def _not_checked(self) -> Iterator[NotChecked]:
+        for name in self.place.names("image"):
+            if name != DRIVER and self.place.type_of(f"image/{name}") == "dir":
+                yield NotChecked(f"images of the storage driver {name}", f"only {DRIVER} is read")
         if isinstance(self.place, Folder) and hasattr(os, "geteuid") and os.geteuid() != 0:
             yield NotChecked("trusted.overlay.* marks", "only root may read them, so an opaque directory looks like a plain one")
 
