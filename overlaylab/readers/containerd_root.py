@@ -80,6 +80,7 @@ class ContainerdRoot:
         found.problems += self._missing_folders()
         self.problems = tuple(dict.fromkeys(found.problems))
         found.not_checked.append(NotChecked("the folders in snapshots/", "containerd keeps no recipe to compare them with their blobs"))
+        found.not_checked += self._other_blobs()
         self.not_checked = tuple(dict.fromkeys(found.not_checked))
 
     def _database(self, path: str, found: Found) -> Bucket:
@@ -128,6 +129,17 @@ class ContainerdRoot:
         others = tuple(sorted(name for name in names if not _is_tag(name)))
         for entry in walker.entries.values():
             yield replace(entry.image, id=target.digest, names=tags, references=others, namespace=namespace)
+
+    def _other_blobs(self) -> Iterator[NotChecked]:
+        """Say how many blobs lie here that belong to no image."""
+        known: set[str] = set()
+        for image in self._images:
+            manifest = image.manifest
+            known |= {str(digest) for digest in (image.id, image.config_digest, image.manifest_digest, *image.indexes)}
+            known |= {str(layer.digest) for layer in manifest.layers} if manifest else set()
+        others = [name for name in self.content.names("blobs/sha256") if f"sha256:{name}" not in known]
+        if others:
+            yield NotChecked(f"{len(others)} blobs", "no image names them: attestations, build cache, or leftovers")
 
     def _missing_folders(self) -> Iterator[Problem]:
         """A snapshot that the databases know, without its folder."""

@@ -156,18 +156,21 @@ class DockerRoot:
         """The folder that a short name in ``l/`` leads to; see `ShortNames.target`."""
         return self.short_names.target(link)
 
+    def directory_names(self) -> tuple[str, ...]:
+        """All folders in ``overlay2/``."""
+        return tuple(name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir")
+
     def folders(self) -> tuple[StoreFolder, ...]:
         """All folders in ``overlay2/``, with what the layerdb says they hold."""
         chains: dict[str, tuple[str, ...]] = {}
         for layer in self.layer_folders():
             chains[layer.cache_id] = (*chains.get(layer.cache_id, ()), layer.chain_id)
-        names = [name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir"]
         return tuple(
             StoreFolder(
                 name=name, chain_ids=chains.get(name, ()), links=tuple(filter(None, [self.short_names.link(name)])),
                 cache=len(name) == BUILDKIT and name not in chains,
             )
-            for name in names
+            for name in self.directory_names()
         )
 
     def folder_size(self, name: str) -> int:
@@ -180,7 +183,7 @@ class DockerRoot:
         for above, name in zip(parts, parts[1:]):
             if above == "l" and (target := self.link_target(name)):
                 return target
-        return named_folder(path, DRIVER, [folder.name for folder in self.folders()])
+        return named_folder(path, DRIVER, self.directory_names())
 
     def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
         mounts = f"{self._db}/layerdb/mounts"
