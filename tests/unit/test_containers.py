@@ -12,7 +12,7 @@ from builders import member, tar, write
 
 import overlaylab as ol
 from overlaylab.cli import run
-from overlaylab.readers.docker_root import mount_options
+from overlaylab.options import docker_options
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_root_that_the_store_recorded_is_in_the_mount_options(tmp_path):
 def test_folder_of_a_layer_that_no_image_uses_is_unowned(root):
     content = root / "image/overlay2/imagedb/content/sha256"
     used = {layer.directory for layer in ol.select(ol.open_store(root), "kit/app:1").layers} | {*container(root).lower}
-    before = {*ol.open_store(root).unowned_directories()}
+    before = {*ol.unowned_directories(ol.open_store(root))}
     for file in content.iterdir():
         file.unlink()
-    after = {*ol.open_store(root).unowned_directories()}
+    after = {*ol.unowned_directories(ol.open_store(root))}
 
     assert before < after and not after & used
 
@@ -121,9 +121,9 @@ def test_folder_that_is_too_deep_for_one_name_is_a_limit(root, capsys, monkeypat
 def test_long_mount_options_become_relative_where_docker_makes_them_so(length, relative):
     """Docker counts its own ``index=off,`` too, and leaves one byte of the page for the end of the text."""
     link, mount_id = "l/" + "A" * 26, "f" * 64
-    root = "/" + "r" * ((length - len(mount_options("", (link,), mount_id))) // 3 - 1)
-    missing = length - len(mount_options(root, (link,), mount_id))
-    text = mount_options(root, (link + "A" * missing,), mount_id)
+    base = "/" + "r" * ((length - docker_options("", (link,), mount_id).size) // 3 - 1)
+    missing = length - docker_options(base, (link,), mount_id).size
+    text = docker_options(base, (link + "A" * missing,), mount_id).text()
 
     assert text.startswith("lowerdir=l/") == relative
     assert relative or len(text) == length
