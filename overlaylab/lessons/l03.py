@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from ..digest import ChainID
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
 from ..image import Layer
 from ..readers.shipped import shipped_root
-from ..readers.walk import follow, layer_size
+from ..readers.walk import cat, follow, layer_size
 from ..select import select
 from ..tree import Directory, File, Symlink, make_tree, walk
 
@@ -32,6 +32,12 @@ def layer(number: int) -> Layer:
     """One of them, counted from 1."""
     return layers()[number - 1]
 
+
+prediction("03-entry", "b", diff_id="a", image_id="c")
+prediction("03-cache", "d", tar="a", diff_id="b", chain_id="c")
+prediction("03-share", "b", diff_id="a")
+prediction("03-link", "c", parent="a", own="b")
+prediction("03-first", "b", base_first="a")
 
 exercise(
     "03-chain",
@@ -89,6 +95,36 @@ exercise(
     links_as_written=lambda: follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content,
 )
 
+
+# The file link of layer 4 holds a short name; it is asked to which folder that leads.
+exercise(
+    "03-short",
+    lambda: (layer(LOW).directory,),
+    read=names,
+    parent=lambda: (layer(LOW - 1).directory,),
+    base=lambda: (layer(1).directory,),
+    child=lambda: (layer(LOW + 1).directory,),
+    chain_id=lambda: (layer(LOW).chain_id.hex,),
+    short_name=lambda: (cat(shipped_root(), f"overlay2/{layer(LOW).directory}/link"),),
+)
+
+
+IMAGES = ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1")
+
+
+def stacks() -> list[tuple[Layer, ...]]:
+    """The layers of three images."""
+    return [select(shipped_root(), name).layers for name in IMAGES]
+
+
+exercise(
+    "03-shared",
+    lambda: len({one.directory for stack in stacks() for one in stack}),
+    by_diff_id=lambda: len({one.diff_id for stack in stacks() for one in stack}),
+    no_sharing=lambda: sum(map(len, stacks())),
+    largest=lambda: max(map(len, stacks())),
+    no_base=lambda: len({one.directory for stack in stacks() for one in stack}) + 1,
+)
 
 # A file under three names, a symlink of 9 characters to it, an empty file, and a folder.
 @cache
