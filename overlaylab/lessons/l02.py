@@ -120,30 +120,6 @@ def found_as_they_are(diff_ids: Sequence[DiffID]) -> int:
     return sum(ChainID(name) in folders for name in diff_ids)
 
 
-REPLACED = 1
-
-
-def replaced() -> list[DiffID]:
-    """nginx's layers with another one in the place of layer 2."""
-    diff_ids = list(page.nginx_diff_ids)
-    diff_ids[REPLACED] = DiffID.of(tiny_layer())
-    return diff_ids
-
-
-def changed(one: Sequence[str], other: Sequence[str]) -> int:
-    """At how many heights two stacks differ."""
-    return sum(a != b for a, b in zip(one, other))
-
-
-exercise(
-    "02-replaced",
-    lambda: changed(chain_ids(replaced()), chain_ids(page.nginx_diff_ids)),
-    own=lambda: changed(replaced(), page.nginx_diff_ids),
-    every=lambda: len(page.nginx_diff_ids),
-    above=lambda: len(page.nginx_diff_ids) - REPLACED - 1,
-    beneath=lambda: REPLACED + 1,
-)
-
 # Layers 8 and 9 of kit/app are one tar, taken in twice.
 SECOND = 8
 

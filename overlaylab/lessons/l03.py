@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -11,9 +10,8 @@ from ..digest import ChainID
 from ..exercises import exercise, letters, prediction
 from ..image import Layer
 from ..readers.shipped import shipped_root
-from ..readers.walk import cat, follow, layer_size
+from ..readers.walk import cat, follow
 from ..select import select
-from ..tree import Directory, File, Symlink, make_tree, walk
 
 __all__: list[str] = []
 
@@ -37,7 +35,6 @@ prediction("03-entry", "b", diff_id="a", image_id="c")
 prediction("03-cache", "d", tar="a", diff_id="b", chain_id="c")
 prediction("03-share", "b", diff_id="a")
 prediction("03-link", "c", parent="a", own="b")
-prediction("03-first", "b", base_first="a")
 
 exercise(
     "03-chain",
@@ -124,28 +121,4 @@ exercise(
     no_sharing=lambda: sum(map(len, stacks())),
     largest=lambda: max(map(len, stacks())),
     no_base=lambda: len({one.directory for stack in stacks() for one in stack}) + 1,
-)
-
-# A file under three names, a symlink of 9 characters to it, an empty file, and a folder.
-@cache
-def puzzle() -> Directory:
-    """The layer of the puzzle."""
-    report = File.of(bytes(1000), nlink=3)
-    return make_tree({"data": {"report": report, "copy": report, "again": report, "latest": Symlink(target="data/copy"), "empty": ""}})
-
-
-def by_name(size: Callable[[Any], int]) -> int:
-    """A sum over all names, whatever they share."""
-    return sum(size(inode) for _, inode in walk(puzzle()))
-
-
-exercise(
-    "03-size",
-    lambda: layer_size(puzzle()),
-    each_name=lambda: by_name(lambda inode: len(inode.target) if isinstance(inode, Symlink) else getattr(inode, "size", 0)),
-    no_symlink=lambda: layer_size(puzzle()) - len("data/copy"),
-    each_name_no_symlink=lambda: by_name(lambda inode: getattr(inode, "size", 0)),
-    followed=lambda: 2 * 1000,
-    each_name_followed=lambda: 4 * 1000,
-    blocks=lambda: 4096,
 )
