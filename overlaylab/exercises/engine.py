@@ -86,6 +86,8 @@ class Feedback:
 
 GLYPHS = {"right": "✓", "slip": "✗", "wrong": "✗", "open": "…", "hint": "→"}
 EXERCISES: dict[str, Exercise] = {}
+# Name -> the exercise, and what was computed for it.
+EXPECTED: dict[str, tuple[Exercise, tuple[Any, dict[str, Any]]]] = {}
 # How many hints of an exercise were given since the kernel started.
 GIVEN: dict[str, int] = {}
 
@@ -170,17 +172,25 @@ def judge(item: Exercise, answer: Any) -> Feedback:
     words, name = "predict" if item.is_prediction else "check", item.name
     if _is_open(answer):
         return Feedback("open", "", say(f"{words}.open", question=say(f"exercise.{name}.question"), name=name), "" if item.is_prediction else name)
-    look = say(f"exercise.{name}.look")
+    look, (right, slips) = say(f"exercise.{name}.look"), _expected(item)
     try:
         given = _given(item, answer)
     except Exception as error:  # the learner's own function, or an answer of a kind that cannot be read
         return Feedback("wrong", "", say("check.raised", error=f"{type(error).__name__}: {error}", look=look))
-    if _same(given, item.read(item.answer())):
+    if _same(given, right):
         return Feedback("right", "", say(f"{words}.right", why=say(f"exercise.{name}.why")))
-    for slip, compute in item.slips.items():
-        if _same(given, item.read(compute())):
+    for slip, value in slips.items():
+        if _same(given, value):
             return Feedback("slip", slip, say(f"{words}.slip", slip=say(f"exercise.{name}.slip.{slip}"), look=look))
     return Feedback("wrong", "", say(f"{words}.wrong", look=look, choices=", ".join(choices(name))))
+
+
+def _expected(item: Exercise) -> tuple[Any, dict[str, Any]]:
+    """The right answer, and what each slip gives; computed when first asked for."""
+    if EXPECTED.get(item.name, (None,))[0] is not item:
+        values = item.read(item.answer()), {slip: item.read(compute()) for slip, compute in item.slips.items()}
+        EXPECTED[item.name] = item, values
+    return EXPECTED[item.name][1]
 
 
 def _given(item: Exercise, answer: Any) -> Any:

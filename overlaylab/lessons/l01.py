@@ -8,6 +8,7 @@ from ..config import ImageConfig
 from ..digest import digest_bytes
 from ..document import compact_json, pretty_json
 from ..exercises import exercise, letters, prediction
+from ..readers.docker_root import DockerRoot
 from ..readers.page import page
 from ..readers.shipped import shipped_root
 from ..select import select
@@ -23,9 +24,15 @@ def busybox() -> bytes:
 
 
 @cache
+def root() -> DockerRoot:
+    """The data root that comes with the kit."""
+    return shipped_root()
+
+
+@cache
 def config_of(name: str) -> ImageConfig:
     """The config of an image in the data root that comes with the kit."""
-    return select(shipped_root(), name).config
+    return select(root(), name).config
 
 
 def app() -> bytes:
@@ -66,7 +73,7 @@ exercise(
     lambda: len(config_of("kit/web:latest").diff_ids),
     every=lambda: len(config_of("kit/web:latest").history),
     empty=lambda: sum(step.empty_layer for step in config_of("kit/web:latest").history),
-    sized=lambda: sum(shipped_root().folder(name).size > 0 for name in config_of("kit/web:latest").chain_ids),
+    sized=lambda: sum(root().folder(name).size > 0 for name in config_of("kit/web:latest").chain_ids),
 )
 
 exercise(

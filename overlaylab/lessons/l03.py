@@ -9,6 +9,7 @@ from typing import Any
 from ..digest import ChainID
 from ..exercises import exercise, letters, prediction
 from ..image import Layer
+from ..readers.docker_root import DockerRoot
 from ..readers.shipped import shipped_root
 from ..readers.walk import cat, follow
 from ..select import select
@@ -21,9 +22,15 @@ ASKED, LOW = 9, 4
 
 
 @cache
+def root() -> DockerRoot:
+    """The data root that comes with the kit."""
+    return shipped_root()
+
+
+@cache
 def layers() -> tuple[Layer, ...]:
     """The layers of kit/app in the data root that comes with the kit, bottom first."""
-    return select(shipped_root(), "kit/app:1").layers
+    return select(root(), "kit/app:1").layers
 
 
 def layer(number: int) -> Layer:
@@ -88,8 +95,8 @@ exercise(
     itself_last=lambda: (*folders(LOW)[::-1], layer(LOW).directory),
     no_base=lambda: folders(LOW)[:-1],
     chain_ids=lambda: tuple(other.chain_id.hex for other in reversed(layers()[: LOW - 1])),
-    links=lambda: tuple(name.removeprefix("l/") for name in follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
-    links_as_written=lambda: follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content,
+    links=lambda: tuple(name.removeprefix("l/") for name in follow(root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
+    links_as_written=lambda: follow(root(), "kit/app:1", LOW - 1)["lower"].content,
 )
 
 
@@ -102,16 +109,17 @@ exercise(
     base=lambda: (layer(1).directory,),
     child=lambda: (layer(LOW + 1).directory,),
     chain_id=lambda: (layer(LOW).chain_id.hex,),
-    short_name=lambda: (cat(shipped_root(), f"overlay2/{layer(LOW).directory}/link"),),
+    short_name=lambda: (cat(root(), f"overlay2/{layer(LOW).directory}/link"),),
 )
 
 
 IMAGES = ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1")
 
 
+@cache
 def stacks() -> list[tuple[Layer, ...]]:
     """The layers of three images."""
-    return [select(shipped_root(), name).layers for name in IMAGES]
+    return [select(root(), name).layers for name in IMAGES]
 
 
 exercise(
