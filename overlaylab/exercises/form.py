@@ -28,7 +28,7 @@ class Card(ipywidgets.VBox):
     def __init__(self, name: str, controls: list[ipywidgets.Widget], buttons: list[ipywidgets.Widget]) -> None:
         self.name = name
         self.said = ipywidgets.HTML()
-        question = ipywidgets.HTML(f"<p><b>{html.escape(say(f'exercise.{name}.question'))}</b></p>")
+        question = ipywidgets.HTML(f"<p>{html.escape(say(f'exercise.{name}.question'))}</p>")
         super().__init__([question, *controls, ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")), self.said])
         self.tell("")
 
