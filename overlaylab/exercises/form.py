@@ -73,7 +73,7 @@ class Form(Card):
         feedback = check(self.name, self.answer)
         if feedback.verdict == "open":
             return self.tell(f"<p>{html.escape(say('form.empty'))}</p>")
-        code = html.escape(say("form.code", answer=repr(self.answer)))
+        code = html.escape(say("form.code", answer=self.answer if self.answer.isdecimal() else repr(self.answer)))
         self.tell(feedback.html() + (f"<p>{code}</p>" if feedback.verdict == "right" else ""))
 
 
