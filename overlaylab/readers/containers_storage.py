@@ -28,7 +28,7 @@ from .place import Folder, Place
 from .short_names import ShortNames, named_folder
 from .tar_split import Rebuilt, Recipe
 
-__all__ = ["IMAGES", "ContainersStorage", "layer_ids"]
+__all__ = ["IMAGES", "ContainersStorage", "podman_layer_ids"]
 
 DRIVER = "overlay"
 IMAGES = f"{DRIVER}-images/images.json"
@@ -37,7 +37,7 @@ LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")
 
 
-def layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
+def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
     """The IDs that podman gives to the layers of an image: a chain of hashes, but not that of the chain_ids.
 
     It holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.

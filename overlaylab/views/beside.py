@@ -8,15 +8,17 @@ from ..digest import ChainID, DiffID, Digest, short
 from ..errors import Finding
 from ..image import Image, Layer, Store, home
 from ..present import printable
-from ..readers.containers_storage import layer_ids
+from ..readers.containers_storage import podman_layer_ids
+from ..readers.shipped import DEFAULT_ROOTS, visit
 from ..select import select
 from .chips import DigestTable
 from .palette import MONO, PALETTE
 from .picture import Picture
 from .sheet import LINE, Sheet
+from .table import Text
 from ..words import say
 
-__all__ = ["ids_table", "is_computed", "kept_as", "kinds_table", "layers_table", "part_of", "recipe_table", "stores_picture", "which_id"]
+__all__ = ["ids_table", "is_computed", "kept_as", "kinds_table", "layers_table", "own_stores", "part_of", "recipe_table", "stores_picture", "tell_roots", "which_id"]
 
 WIDTH, GAP = 898, 18
 HEIGHT = 2 * LINE + 10
@@ -47,7 +49,7 @@ def kept_as(store: Store, layer: Layer) -> tuple[str, str]:
 def is_computed(image: Image, kind: str, position: int, name: str) -> bool:
     """Whether a hash gives this name: a digest, or a layer-id that podman's rule gives; not what one machine drew or counted."""
     if kind == "layer-id":
-        return bool(image.diff_ids) and layer_ids(image.diff_ids)[position] == name
+        return bool(image.diff_ids) and podman_layer_ids(image.diff_ids)[position] == name
     return kind in ("layer-blob", "diff_id", "chain_id", "config", "manifest", "index")
 
 
@@ -133,6 +135,29 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
         else:
             shown.append((number, say("recipe.raw"), "", len(piece.raw)))
     return DigestTable.of([say(f"recipe.column.{key}") for key in ("line", "what", "name", "bytes")], shown)
+
+
+# This machine
+
+
+def own_stores(paths: Sequence[str] = DEFAULT_ROOTS) -> dict[str, Store]:
+    """The stores of this machine that can be read and hold images: path -> store. They are never changed."""
+    visits = [visit(path) for path in paths]
+    return {seen.path: seen.store for seen in visits if seen.store is not None and seen.store.images()}
+
+
+def tell_roots(paths: Sequence[str] = DEFAULT_ROOTS) -> Text:
+    """What lies where engines keep their images on this machine, in plain words."""
+    lines = []
+    for seen in map(visit, paths):
+        if seen.store is None:
+            # The sentence alone: the rest names paths of this machine.
+            why = seen.why.rpartition(" (expected")[0].rpartition(": ")[2] or seen.why
+            lines.append(say("roots.no", path=printable(seen.path), why=printable(why)))
+        else:
+            counts = {"images": len(seen.store.images()), "containers": len(seen.store.containers())}
+            lines.append(say("roots.yes", path=printable(seen.path), kind=seen.store.kind, **counts))
+    return Text("\n".join(lines))
 
 
 # The picture
