@@ -167,18 +167,6 @@ exercise(
     below=lambda: ids()[ASKED - 2],
 )
 
-exercise(
-    "08-id29",
-    lambda: image("docker29", "kit/base:1").id,
-    read=digits,
-    config=lambda: image("docker29", "kit/base:1").config_digest,
-    podman=lambda: image("podman", "kit/base:1").manifest_digest,
-    layout=lambda: image("oci", "kit/base:1").manifest_digest,
-    layer=lambda: image("docker29", "kit/base:1").diff_ids[0],
-    blob=lambda: image("docker29", "kit/base:1").layers[0].descriptor.digest,
-    app=lambda: image("docker29").id,
-)
-
 
 def kept(dropped: int = EQUAL[1] - 1) -> int:
     """How many of the chain_ids are still there when one layer is left out."""

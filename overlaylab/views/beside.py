@@ -132,7 +132,7 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
     for number, piece in zip(range(rows), recipe.pieces()):
         if piece.raw is None:
             shown.append((number, say("recipe.file" if piece.size else "recipe.no_content"), printable(piece.name), piece.size))
-        else:
+        elif piece.raw:
             shown.append((number, say("recipe.raw"), "", len(piece.raw)))
     return DigestTable.of([say(f"recipe.column.{key}") for key in ("line", "what", "name", "bytes")], shown)
 
