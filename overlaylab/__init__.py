@@ -104,7 +104,7 @@ _LATER: dict[str, str] = {
     "kinds_table": "views.beside",
     "layers_table": "views.beside",
     "names_picture": "views.names",
-    "names_table": "views.names",
+    "names_table": "views.leads",
     "own_stores": "views.beside",
     "owners_table": "views.sharing",
     "podman_layer_ids": "readers.containers_storage",

@@ -13,20 +13,19 @@ from typing import Any
 
 import ipywidgets
 
-from ..detective import Match, investigate
 from ..digest import short
 from ..errors import InputError
-from ..image import Container, Image, Layer, Store
-from ..present import one_per_config, printable
+from ..image import Image, Store
+from ..present import printable
 from .beside import is_computed, kept_as, which_id
-from .chips import DigestTable
+from .leads import Lead, fitting, leads, name_of, which
 from .palette import MONO
 from .panel import Panel
 from .picture import Picture
 from .sheet import LINE, Sheet
 from ..words import known, say
 
-__all__ = ["Detective", "Lead", "leads", "names_picture", "names_table"]
+__all__ = ["Detective", "names_picture"]
 
 WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
 LONGEST, WIDE = 112, 896
@@ -40,88 +39,6 @@ ARROWS = (
     ("diff_id", "chain_id"), ("chain_id", "folder"), ("link", "folder"), ("container", "link"),
 )  # fmt: skip
 FOLDERS = ("cache-id", "snapshot", "layer-id", "mount-id")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
-    """One thing that the digits can mean in one store.
-
-    Args:
-        label: The store's.
-        store: It, or the one of several in a root.
-        value: The whole name.
-        kinds: What the name is there; several at once for a base layer.
-        image: None if no image uses it.
-        position: The layer, counted from the bottom; None if the name is that of a whole image or container.
-        container: The container that it belongs to.
-        images: How many images it belongs to.
-    """
-
-    label: str
-    store: Store
-    value: str
-    kinds: tuple[str, ...]
-    image: Image | None = None
-    position: int | None = None
-    container: Container | None = None
-    images: int = 0
-
-    @property
-    def layer(self) -> Layer | None:
-        """The layer that is shown: the one that is named, else the image's top."""
-        if self.image is None or not self.image.layers:
-            return None
-        return self.image.layers[-1 if self.position is None else self.position]
-
-
-# Finding
-
-
-def leads(query: str, stores: Mapping[str, Store]) -> tuple[Lead, ...]:
-    """Everything that a name can mean, one lead for each store, whole name and layer; images with a name first.
-
-    Args:
-        query: Hex digits, with or without ``sha256:``; or another name of a folder; or a path into one.
-        stores: What to call each -> the store.
-
-    Raises:
-        Finding: ``wrong-call`` for what no name can begin with.
-    """
-    query = query.strip().rstrip("….")
-    found: dict[tuple[str, str, int | None], list[tuple[Store, Match]]] = {}
-    for label, store in stores.items():
-        for part in store.parts:
-            name = part.folder_of(query) if "/" in query else query
-            for match in investigate(name, [(label, part)]) if name else ():
-                found.setdefault((label, match.value, match.position), []).append((part, match))
-    return tuple(_lead(label, value, position, matches) for (label, value, position), matches in found.items())
-
-
-def _lead(label: str, value: str, position: int | None, matches: list[tuple[Store, Match]]) -> Lead:
-    """Several matches of one name in one store, told as one: of the images, the smallest that has a name."""
-    store = matches[0][0]
-    ids = dict.fromkeys(match.image for _, match in matches if match.image)
-    images = [image for image in one_per_config(store.images()) if image.id in ids and _has(image, value, position)]
-    shown = min(images, key=lambda image: (not image.names, len(image.layers)), default=None)
-    container = next((item for item in store.containers() if value in (item.id, item.upper, item.init)), None)
-    if container and shown is None:
-        shown = next((image for image in store.images() if image.id == container.image_id), None)
-    kinds = dict.fromkeys(match.kind for _, match in matches)
-    return Lead(
-        label=label, store=store, value=value, kinds=tuple(kinds), image=shown, position=position, container=container, images=len(images),
-    )  # fmt: skip
-
-
-def _has(image: Image, value: str, position: int | None) -> bool:
-    """Whether a name belongs to this image, of several with one ID: an index has one ID for all its platforms."""
-    documents = (image.config_digest, image.manifest_digest, *image.other_manifests, *image.indexes)
-    if position is None:
-        return value in documents
-    names = [image.diff_ids, image.chain_ids]
-    if any(row and position < len(row) and row[position] == value for row in names):
-        return True
-    layer = image.layers[position] if position < len(image.layers) else None
-    return layer is not None and value not in documents
 
 
 # The map
@@ -138,9 +55,9 @@ def names_picture(query: str, stores: Mapping[str, Store], choice: int = 0) -> P
     try:
         found = leads(query, stores)
     except InputError:
-        return _nothing(say("names.no_name", query=_fit(query)))
+        return _nothing(say("names.no_name", query=fitting(query)))
     if not found:
-        return _nothing(say("names.nothing", query=_fit(query), stores=", ".join(stores)))
+        return _nothing(say("names.nothing", query=fitting(query), stores=", ".join(stores)))
     lead = found[min(choice, len(found) - 1)]
     cells = dict(_cells(lead))
     sheet = Sheet("names")
@@ -173,7 +90,8 @@ def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
         yield kind, Cell(word, name or "", say(f"names.note.{kind}") if name else say(f"names.hole.{kind}"))
     blob = layer and (layer.descriptor.digest if layer.descriptor else next(iter(layer.blobs), ""))
     note = "names.hole.layer-blob" if not blob else "names.note.layer-blob" if layer.descriptor else "names.note.came_from"
-    yield "layer-blob", Cell("layer-blob", blob or "", say(note))
+    old = "v1-id" in lead.kinds
+    yield "layer-blob", Cell("v1-id", lead.value, say("names.note.v1-id"), False) if old else Cell("layer-blob", blob or "", say(note))
     yield "diff_id", Cell("diff_id", layer.diff_id if layer else "", say("names.note.diff_id" if layer else "names.hole.diff_id"))
     note = "names.hole.chain_id" if not layer else "names.note.chain_id" if layer.position else "names.note.chain_base"
     yield "chain_id", Cell("chain_id", layer.chain_id if layer else "", say(note))
@@ -181,7 +99,7 @@ def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
     users = [item for item in lead.store.containers() if name and name in (item.upper, *item.lower)]
     shown = lead.container or next(iter(users), None)
     note = "names.hole.container" if not shown else "names.note.container" if len(users) < 2 else "names.note.containers"
-    note = say(note, name=_fit(shown.name if shown else "", 16), count=len(users) - 1)
+    note = say(note, name=fitting(shown.name if shown else "", 16), count=len(users) - 1)
     yield "container", Cell("container", shown.id if shown else "", note, False)
     link = next((folder.links[0] for folder in lead.store.folders() if folder.name == name and folder.links), "")
     yield "link", Cell("link", link, say("names.note.link" if link else "names.hole.link"), False)
@@ -216,7 +134,7 @@ def _folder(lead: Lead) -> tuple[str, str]:
 
 
 def _is_asked(key: str, cell: Cell, lead: Lead) -> bool:
-    return cell.name == lead.value and (key in lead.kinds or key == "folder" and any(kind in FOLDERS for kind in lead.kinds))
+    return cell.name == lead.value and (key in lead.kinds or cell.word in lead.kinds)
 
 
 # Drawing
@@ -257,34 +175,14 @@ def _arrow(sheet: Sheet, top: float, cells: Mapping[str, Cell], start: str, end:
 
 def _head(lead: Lead, found: tuple[Lead, ...]) -> list[str]:
     """What the digits are, and how this kind of name is told from the others."""
-    lines = [_which(lead)]
+    lines = [which(lead)]
     digits = dict.fromkeys(other.value.rpartition(":")[2] for other in found)
     if len(digits) > 1:
-        lines.append(say("names.ambiguous", count=len(digits), names=", ".join(_fit(name, 14) for name in list(digits)[:5])))
+        lines.append(say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 14) for name in list(digits)[:5])))
     for kind in lead.kinds:
         if known(f"names.not.{kind}"):
             lines += textwrap.wrap(f"{kind}: {say(f'names.not.{kind}')}", LONGEST)
     return lines
-
-
-def _which(lead: Lead) -> str:
-    """One sentence: in this store, this name is that of this layer of this image."""
-    kinds = say("names.and").join(lead.kinds)
-    digits = _fit(lead.value.rpartition(":")[2], 14)
-    if lead.image is None:
-        return say("names.which_none", label=lead.label, name=digits, kinds=kinds)
-    image = _name_of(lead.image)
-    if lead.container is not None:
-        return say("names.which_container", label=lead.label, name=digits, kinds=kinds, container=_fit(lead.container.name, 24), image=image)
-    more = say("names.more", count=lead.images - 1) if lead.images > 1 else ""
-    if lead.position is None:
-        return say("names.which_image", label=lead.label, name=digits, kinds=kinds, image=image, more=more, count=len(lead.image.layers))
-    layer = say("walk.layer", number=lead.position + 1, count=len(lead.image.layers))
-    return say("names.which_layer", label=lead.label, name=digits, kinds=kinds, layer=layer, image=image, more=more)
-
-
-def _name_of(image: Image) -> str:
-    return _fit(min(image.names, key=len), 40) if image.names else say("names.nameless", id=short(image.id))
 
 
 def _elsewhere(lead: Lead, stores: Mapping[str, Store]) -> list[tuple[str, Image, str, str, bool]]:
@@ -323,7 +221,7 @@ def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> 
 
 
 def _alt(lead: Lead, found: tuple[Lead, ...]) -> str:
-    return f"{_which(lead)} {say('names.one') if len(found) == 1 else say('names.several', count=len(found))}"
+    return f"{which(lead)} {say('names.one') if len(found) == 1 else say('names.several', count=len(found))}"
 
 
 def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores: Mapping[str, Store]) -> str:
@@ -339,40 +237,14 @@ def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores
     return "\n".join(lines)
 
 
-def _fit(text: str, limit: int = 40) -> str:
-    """A name from outside, safe and short."""
-    text = printable(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def _nothing(why: str) -> Picture:
     """A card that says why there is nothing to draw."""
     lines = textwrap.wrap(why, LONGEST - 10)
     sheet = Sheet("none")
     sheet.box(0, 0, 24 + 8 * max(map(len, lines)), 20 + LINE * len(lines), "", "whiteout", title=why)
     for row, line in enumerate(lines):
-        sheet.text(12, 8 + row * LINE, line)
+        sheet.text(12, 8 + row * LINE, line, width=8 * len(line))
     return Picture(sheet.dot, why, why)
-
-
-def names_table(query: str, stores: Mapping[str, Store]) -> DigestTable:
-    """Everything that a name can mean, as a table: the store, what it is there, of which image and layer, and the whole name.
-
-    Args:
-        query: See `leads`.
-        stores: What to call each -> the store.
-
-    Raises:
-        Finding: ``wrong-call`` for what no name can begin with.
-    """
-    rows = [
-        (
-            lead.label, say("names.and").join(lead.kinds), _name_of(lead.image) if lead.image else "–",
-            "–" if lead.position is None else lead.position + 1, max(lead.images, int(lead.image is not None)), printable(lead.value),
-        )
-        for lead in leads(query, stores)
-    ]  # fmt: skip
-    return DigestTable.of([say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")], rows)
 
 
 # The widget
@@ -405,7 +277,7 @@ class Detective(Panel):
             found = leads(self.query.value, self.stores) if self.query.value.strip() else ()
         except InputError:
             found = ()
-        options = [(f"{number}. {_which(lead)}"[:LONGEST], number - 1) for number, lead in enumerate(found, 1)]
+        options = [(f"{number}. {which(lead)}"[:LONGEST], number - 1) for number, lead in enumerate(found, 1)]
         self.meaning.options = options or [(say("detective.none"), 0)]
         self.meaning.value = 0
 
