@@ -113,7 +113,7 @@ def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
 def which(lead: Lead) -> str:
     """One sentence: in this store, this name is that of this layer of this image."""
     kinds = say("names.and").join(lead.kinds)
-    digits = fitting(lead.value.rpartition(":")[2], 14)
+    digits = fitting(lead.value.rpartition(":")[2], 13)
     if lead.image is None:
         return say("names.which_none", label=lead.label, name=digits, kinds=kinds)
     image = name_of(lead.image)

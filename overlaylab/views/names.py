@@ -28,7 +28,7 @@ from ..words import known, say
 __all__ = ["Detective", "names_picture"]
 
 WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
-LONGEST, WIDE = 112, 896
+LONGEST, WIDE, MOST = 112, 896, 12
 # Where each kind of name lies on the map: column, row.
 PLACES = {
     "index": (0, 0), "manifest": (0, 1), "config": (0, 2), "layer-blob": (1, 1), "diff_id": (1, 2), "chain_id": (1, 3),
@@ -89,7 +89,8 @@ def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
         word = say("names.is_id", kind=kind) if image and kind == which_id(image) else kind
         yield kind, Cell(word, name or "", say(f"names.note.{kind}") if name else say(f"names.hole.{kind}"))
     blob = layer and (layer.descriptor.digest if layer.descriptor else next(iter(layer.blobs), ""))
-    note = "names.hole.layer-blob" if not blob else "names.note.layer-blob" if layer.descriptor else "names.note.came_from"
+    came = "names.note.came_plain" if blob and blob == layer.diff_id else "names.note.came_packed"
+    note = "names.hole.layer-blob" if not blob else "names.note.layer-blob" if layer.descriptor else came
     old = "v1-id" in lead.kinds
     yield "layer-blob", Cell("v1-id", lead.value, say("names.note.v1-id"), False) if old else Cell("layer-blob", blob or "", say(note))
     yield "diff_id", Cell("diff_id", layer.diff_id if layer else "", say("names.note.diff_id" if layer else "names.hole.diff_id"))
@@ -178,7 +179,7 @@ def _head(lead: Lead, found: tuple[Lead, ...]) -> list[str]:
     lines = [which(lead)]
     digits = dict.fromkeys(other.value.rpartition(":")[2] for other in found)
     if len(digits) > 1:
-        lines.append(say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 14) for name in list(digits)[:5])))
+        lines.append(say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 13) for name in list(digits)[:5])))
     for kind in lead.kinds:
         if known(f"names.not.{kind}"):
             lines += textwrap.wrap(f"{kind}: {say(f'names.not.{kind}')}", LONGEST)
@@ -221,7 +222,8 @@ def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> 
 
 
 def _alt(lead: Lead, found: tuple[Lead, ...]) -> str:
-    return f"{which(lead)} {say('names.one') if len(found) == 1 else say('names.several', count=len(found))}"
+    number = found.index(lead) + 1
+    return f"{which(lead)} {say('names.one') if len(found) == 1 else say('names.several', number=number, count=len(found))}"
 
 
 def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores: Mapping[str, Store]) -> str:
@@ -232,8 +234,11 @@ def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores
     rows = _elsewhere(lead, stores)
     lines += [say("names.elsewhere")] if rows else []
     for label, image, kind, name, computed in rows:
-        which = say("names.column_id", of=say(f"beside.of.{which_id(image)}"))
-        lines.append(f"  {label:<9} {which}: {image.id}  {'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}")
+        titled = say("names.column_id", of=say(f"beside.of.{which_id(image)}"))
+        lines.append(f"  {label:<9} {titled}: {image.id}  {'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}")
+    if len(found) > 1:
+        lines += [say("names.all"), *(f"  {number}. {which(other)}" for number, other in enumerate(found[:MOST], 1))]
+        lines += [say("overlay.more", count=len(found) - MOST)] if len(found) > MOST else []
     return "\n".join(lines)
 
 
@@ -265,30 +270,37 @@ class Detective(Panel):
             description=say("detective.query"), placeholder=say("detective.hint"), value=query, continuous_update=True, style=style,
             layout=ipywidgets.Layout(width="22em"),
         )  # fmt: skip
-        self.meaning = ipywidgets.Dropdown(description=say("detective.meaning"), style=style, layout=ipywidgets.Layout(width="30em", max_width="98%"))
-        self._options()
-        super().__init__([self.query, self.meaning])
+        self.meaning = ipywidgets.BoundedIntText(
+            description=say("detective.meaning"), min=1, max=1, value=1, style=style, layout=ipywidgets.Layout(width="9em"),
+        )  # fmt: skip
+        self.next = ipywidgets.Button(description=say("detective.next"), layout=ipywidgets.Layout(width="auto"))
+        self._count()
+        super().__init__([self.query, self.meaning, self.next])
         self.query.observe(self._typed, "value")
         self.meaning.observe(self.redraw, "value")
+        self.next.on_click(self._go_on)
 
-    def _options(self) -> None:
-        """List the meanings of what is typed, and choose the first."""
+    def _count(self) -> None:
+        """As many meanings can be chosen as there are; the first is chosen."""
         try:
             found = leads(self.query.value, self.stores) if self.query.value.strip() else ()
         except InputError:
             found = ()
-        options = [(f"{number}. {which(lead)}"[:LONGEST], number - 1) for number, lead in enumerate(found, 1)]
-        self.meaning.options = options or [(say("detective.none"), 0)]
-        self.meaning.value = 0
+        self.meaning.value = 1
+        self.meaning.max = max(1, len(found))
+        self.next.disabled = len(found) < 2
 
     def _typed(self, _: Any) -> None:
         self.meaning.unobserve(self.redraw, "value")
-        self._options()
+        self._count()
         self.meaning.observe(self.redraw, "value")
         self.redraw()
+
+    def _go_on(self, _: Any) -> None:
+        self.meaning.value = self.meaning.value % self.meaning.max + 1
 
     def show(self) -> Picture:
         """The map, or what to type."""
         if not self.query.value.strip():
             return _nothing(say("detective.start", stores=", ".join(self.stores)))
-        return names_picture(self.query.value, self.stores, self.meaning.value or 0)
+        return names_picture(self.query.value, self.stores, self.meaning.value - 1)

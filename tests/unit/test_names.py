@@ -13,7 +13,7 @@ from overlaylab.owners import owner_facts
 from overlaylab.views.leads import leads
 from overlaylab.views.names import Detective, names_picture
 from overlaylab.views.sharing import facts_of
-from overlaylab.words import known, say
+from overlaylab.words import known
 
 WIDEST = 960
 
@@ -98,7 +98,7 @@ def test_a_container_leads_to_its_own_folder_and_its_image(stores):
     web = stores["docker"].containers()[0]
     picture = names_picture(web.id, stores)
 
-    assert picture.alt.startswith(f"In docker, {web.id[:13]}… is the container web, made from kit/app:1")
+    assert picture.alt.startswith(f"In docker, {web.id[:12]}… is the container web, made from kit/app:1")
     assert web.upper in picture.text and web.image_id in picture.text
 
 
@@ -151,39 +151,49 @@ def test_a_root_of_several_stores_is_searched_part_by_part(stores):
 
 
 def test_the_detective_begins_with_what_it_was_given(detective):
-    assert detective.picture.alt.startswith("In docker29, 29497a338339a… is the manifest digest of docker.io/kit/app:1")
-    assert [label[:12] for label, _ in detective.meaning.options] == ["1. In docker", "2. In podman"]
+    assert detective.picture.alt.startswith("In docker29, 29497a338339… is the manifest digest of docker.io/kit/app:1")
+    assert (detective.meaning.value, detective.meaning.max) == (1, 2)
+    assert "2. In podman, 29497a338339… is the manifest digest of localhost/kit/app:1" in detective.picture.text
 
 
 def test_what_is_typed_is_looked_up_letter_by_letter(detective):
     for query in ("c", "cb", "cb8", "cb84"):
         detective.query.set_state({"value": query})
 
-    assert detective.picture.alt.startswith("In docker, cb84e4e548e16… is the diff_id of layer 8 of 12 of kit/app:1")
-    assert len(detective.meaning.options) == 8
+    assert detective.picture.alt.startswith("In docker, cb84e4e548e1… is the diff_id of layer 8 of 12 of kit/app:1")
+    assert detective.meaning.max == 8
 
 
 def test_another_meaning_can_be_chosen(detective):
     detective.query.value = "cb84"
-    detective.meaning.set_state({"index": 1})
+    detective.meaning.set_state({"value": 2})
 
-    assert "layer 9 of 12" in detective.picture.alt
+    assert "layer 9 of 12" in detective.picture.alt and detective.picture.alt.endswith("Meaning 2 of 8.")
+    detective.next.click()
+    assert detective.picture.alt.startswith("In docker29")
     detective.query.value = "7bbf"
-    assert detective.meaning.value == 0 and "config digest" in detective.picture.alt
+    assert detective.meaning.value == 1 and "config digest" in detective.picture.alt
 
 
 @pytest.mark.parametrize("query", ["zz", "\x1b", "a" * 300, "//", "0" * 64])
 def test_typing_nonsense_does_no_harm(detective, query):
     detective.query.value = query
 
-    assert detective.meaning.options == ((say("detective.none"), 0),)
+    assert detective.meaning.max == 1 and detective.next.disabled
     assert "\x1b" not in detective.view.value
     detective.query.value = "29497a"
-    assert "29497a338339a…" in detective.picture.alt
+    assert "29497a338339…" in detective.picture.alt
 
 
 def test_without_a_name_it_says_what_to_type(stores):
     assert Detective(stores).picture.alt.startswith("Type hex digits")
+
+
+def test_the_next_meaning_after_the_last_is_the_first(detective):
+    detective.next.click()
+    assert detective.picture.alt.startswith("In podman")
+    detective.next.click()
+    assert detective.picture.alt.startswith("In docker29")
 
 
 def test_every_control_has_a_name(detective):
@@ -276,7 +286,7 @@ def test_a_leftover_is_named_as_one(tmp_path):
     picture = ol.sharing_picture(ol.open_store(tmp_path), ["kit/app:1"])
 
     assert picture.text.splitlines()[-1] == "· no owner: a leftover: 000000000000…"
-    assert names_picture("000000", {"here": ol.open_store(tmp_path)}).alt == "In here, 0000000000000… is a cache-id that no image uses. It means this alone."
+    assert names_picture("000000", {"here": ol.open_store(tmp_path)}).alt == "In here, 000000000000… is a cache-id that no image uses. It means this alone."
 
 
 def test_a_container_cannot_be_a_column(stores):
