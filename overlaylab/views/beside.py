@@ -14,7 +14,7 @@ from ..select import select
 from .chips import DigestTable
 from .palette import MONO, PALETTE
 from .picture import Picture
-from .sheet import LINE, Sheet
+from .sheet import LINE, Sheet, fitted
 from .table import Text
 from ..words import say
 
@@ -39,11 +39,11 @@ def part_of(store: Store, image: Image) -> Store:
 def kept_as(store: Store, layer: Layer) -> tuple[str, str]:
     """Where a store keeps a layer: the word for it, and the name; no name if it does not have it unpacked.
 
-    In archives that is the blob, elsewhere a folder.
+    In archives that is the blob, or the archive's member where no manifest names blobs; elsewhere a folder.
     """
     if store.folder_kind:
         return store.folder_kind, layer.directory or ""
-    return "layer-blob", layer.descriptor.digest if layer.descriptor else layer.source
+    return ("layer-blob", layer.descriptor.digest) if layer.descriptor else ("member", layer.source)
 
 
 def is_computed(image: Image, kind: str, position: int, name: str) -> bool:
@@ -179,7 +179,7 @@ def stores_picture(stores: Mapping[str, Store], query: str = "kit/app:1", layer:
     width = (WIDTH - GAP * (len(images) - 1)) / len(images)
     for number, (label, image) in enumerate(images.items()):
         x = number * (width + GAP)
-        sheet.text(x, 0, f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}"[:34], width=width)
+        sheet.text(x, 0, fitted(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}", 28), width=width)
         lines.append(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}")
         for row, (title, name, computed) in enumerate(_own_names(stores[label], image, position)):
             _own_box(sheet, x, 26 + row * (HEIGHT + 8), width, title, name, computed, label)

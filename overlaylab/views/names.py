@@ -22,7 +22,7 @@ from .leads import Lead, fitting, leads, name_of, which
 from .palette import MONO
 from .panel import Panel
 from .picture import Picture
-from .sheet import LINE, Sheet
+from .sheet import LINE, Sheet, fitted
 from ..words import known, say
 
 __all__ = ["Detective", "names_picture"]
@@ -65,7 +65,9 @@ def names_picture(query: str, stores: Mapping[str, Store], choice: int = 0) -> P
         sheet.text(0, row * LINE, text, width=WIDE)
     top = LINE * len(_head(lead, found)) + 10
     for start, end in ARROWS:
-        _arrow(sheet, top, cells, start, end)
+        # A container's own folder is not where the image's top layer lies.
+        if end != "folder" or start != "chain_id" or lead.container is None:
+            _arrow(sheet, top, cells, start, end)
     for key, cell in cells.items():
         _box(sheet, top, key, cell, lead)
     _others(sheet, top + 4 * (HEIGHT + DOWN), lead, stores)
@@ -126,6 +128,7 @@ def _folder(lead: Lead) -> tuple[str, str]:
     """The folder: a container's own where it was asked for, else the layer's, else the one that nobody uses."""
     kind = next((kind for kind in lead.kinds if kind in FOLDERS), lead.store.folder_kind)
     if lead.container:
+        kind = "mount-id" if kind == "cache-id" else kind
         return kind, lead.value if lead.value in (lead.container.upper, lead.container.init) else lead.container.upper
     if lead.layer is not None:
         return (kind, lead.layer.directory or "") if lead.store.folder_kind else ("", "")
@@ -205,7 +208,7 @@ def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> 
         sheet.text(0, y, say("names.elsewhere"))
     for row, (label, image, kind, name, computed) in enumerate(rows, 1):
         below = y + row * (LINE + 6)
-        sheet.text(10, below, label)
+        sheet.text(10, below, fitted(label, 14))
         sheet.text(130, below, say("names.column_id", of=say(f"beside.of.{which_id(image)}")))
         sheet.chip(330, below + 3, image.id.hex)
         sheet.text(352, below, f"{short(image.id)}…", face=MONO)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import lessonkit
+import realdata
 import overlaylab as ol
 from overlaylab.errors import Finding
 from overlaylab.exercises import check, find_exercise
@@ -158,6 +159,17 @@ def test_images_that_are_not_the_same_are_said_to_differ(stores):
 
     assert "equal in all" in picture.alt
     assert "≠ chain_id of layer 2" in other.text and "not the same image" in other.alt
+
+
+@pytest.mark.parametrize("name", realdata.NAMES)
+def test_every_real_store_can_stand_beside_another(stores, name):
+    store = ol.open_store(realdata.archive(name))
+    image = next(image for image in store.images() if image.layers)
+    pair = {"here": store, "there": store}
+    picture = ol.stores_picture(pair, str(image.config_digest))
+
+    assert "equal in all" in picture.alt and width(picture) <= WIDEST
+    assert len(ol.layers_table(pair, str(image.config_digest)).rows) == len(image.layers)
 
 
 def _renamed(store, name, new):
