@@ -28,7 +28,7 @@ from ..words import known, say
 __all__ = ["Detective", "names_picture"]
 
 WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
-LONGEST, WIDE, MOST = 112, 896, 12
+LONGEST, WIDE, MOST = 116, 896, 12
 # Where each kind of name lies on the map: column, row.
 PLACES = {
     "index": (0, 0), "manifest": (0, 1), "config": (0, 2), "layer-blob": (1, 1), "diff_id": (1, 2), "chain_id": (1, 3),
