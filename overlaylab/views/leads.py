@@ -119,7 +119,7 @@ def which(lead: Lead) -> str:
     image = name_of(lead.image)
     if lead.container is not None:
         return say("names.which_container", label=lead.label, name=digits, kinds=kinds, container=fitting(lead.container.name, 24), image=image)
-    more = say("names.more", count=lead.images - 1) if lead.images > 1 else ""
+    more = "" if lead.images < 2 else say("names.more_one") if lead.images == 2 else say("names.more", count=lead.images - 1)
     if lead.position is None:
         return say("names.which_image", label=lead.label, name=digits, kinds=kinds, image=image, more=more, count=len(lead.image.layers))
     layer = say("walk.layer", number=lead.position + 1, count=len(lead.image.layers))
