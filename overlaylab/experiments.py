@@ -282,7 +282,7 @@ def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experi
 
 
 def _smaller(given: Experiment) -> Iterator[Experiment]:
-    """All experiments that have one thing less: an operation, one that only looks instead of one that does something, a layer, an entry."""
+    """All experiments that have one thing less, or something plainer in its place: operations first, then layers, then entries."""
     for position, operation in reversed(list(enumerate(given.ops))):
         yield replace(given, ops=given.ops[:position] + given.ops[position + 1 :])
         if operation != LOOK:
@@ -290,6 +290,14 @@ def _smaller(given: Experiment) -> Iterator[Experiment]:
     for position, entries in enumerate(given.lowers):
         if len(given.lowers) > 1:
             yield replace(given, lowers=given.lowers[:position] + given.lowers[position + 1 :])
-        for entry_position in range(len(entries)):
-            fewer = entries[:entry_position] + entries[entry_position + 1 :]
+        for fewer in _fewer(entries):
             yield replace(given, lowers=(*given.lowers[:position], fewer, *given.lowers[position + 1 :]))
+
+
+def _fewer(entries: tuple[tuple[str, str, str], ...]) -> Iterator[tuple[tuple[str, str, str], ...]]:
+    """A layer without one of its entries, or with a plain file or directory for an odd one."""
+    for position, (path, kind, dress) in enumerate(entries):
+        before, after = entries[:position], entries[position + 1 :]
+        yield (*before, *after)
+        if kind not in ("file", "dir"):
+            yield (*before, (path, "dir" if kind == "opaque" else "file", dress), *after)

@@ -207,14 +207,14 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
     return system
 
 
-def outcomes(vector: Any) -> list[tuple[Op, Any, Any]]:
+def outcomes(vector: Any) -> list[tuple[Any, Any]]:
     """What the kernel gave for each operation of an experiment, and what the model gives: an errno's name, or the value."""
     system, expected = mounted(vector, "vector"), field(vector, "expected", dict, "vector")
     results, rows = Results(system, 3), []
     for operation, want in zip(operations(field(vector, "ops", list, "vector", []), "vector.ops"), expected["results"], strict=True):
         step = run(system, operation)
         kernel, model = results.alike(want["value"], step.value) if "value" in want and not step.errno else (want.get("value"), None)
-        rows.append((operation, named(want) or kernel, step.error or model))
+        rows.append((named(want) or kernel, step.error or model))
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,6 +27,8 @@ __all__ = ["EXPERIMENTS", "Caught", "Proof", "catch", "prove", "recording"]
 
 # How many experiments the recorded proof has; their numbers count from 0.
 EXPERIMENTS = 50
+# More than these are the business of ``make prove``.
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,11 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
         experiments: How many.
 
     Raises:
+        Finding: ``wrong-call`` for fewer than one experiment, or more than `MOST`.
         KernelUnavailable: This machine has no kernel for it, and these are not the experiments that were recorded.
     """
+    if first < 0 or not 1 <= experiments <= MOST:
+        raise Finding("wrong-call", "experiments", f"1 to {MOST}, and a number from 0", f"{experiments} from {first}")
     given = tuple(experiment(number) for number in range(first, first + experiments))
     kernel, labels, partings, operations = _kernel(first, experiments), Labels(), [], 0
     for number, (one, theirs) in enumerate(zip(given, kernel.digests, strict=True), start=first + 1):
@@ -184,7 +189,8 @@ def catch(name: str) -> Caught:
     number, at = next(shown, (-1, None))
     if at is None:
         raise Finding("wrong-call", "rule", "an experiment that shows it", name)
-    least = shortest(experiment(number), lambda given: parting(given, model) is not None)
+    whole = experiment(number)
+    least = shortest(replace(whole, ops=whole.ops[: at.number]), lambda given: parting(given, model) is not None)
     tells = parting(least, model)
     done = tried(least.overlay(), least.ops, f"07-{name}")
     noticed = not compared(least.overlay(), least.ops, done.replay.kernel, model).equal
