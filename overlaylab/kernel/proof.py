@@ -168,7 +168,6 @@ class Caught:
     noticed: bool
 
 
-@cache
 def catch(name: str) -> Caught:
     """Break a rule, look for an experiment that shows it, and cut that down.
 
@@ -184,14 +183,20 @@ def catch(name: str) -> Caught:
     if name not in BROKEN:
         raise Finding("wrong-call", "rule", ", ".join(BROKEN), name)
     rule = BROKEN[name]
+    number, at, least, tells = _cut_down(rule)
+    done = tried(least.overlay(), least.ops, f"07-{name}")
+    noticed = not compared(least.overlay(), least.ops, done.replay.kernel, rule.model).equal
+    return Caught(rule, number + 1, at, least, tells, done, noticed)
+
+
+@cache
+def _cut_down(rule: Broken) -> tuple[int, Parting, Experiment, Parting]:
+    """The first experiment that shows a broken rule, where; the least of it, and where that shows it."""
     model = rule.model
     shown = ((number, part) for number in range(EXPERIMENTS) if (part := parting(experiment(number), model)))
     number, at = next(shown, (-1, None))
     if at is None:
-        raise Finding("wrong-call", "rule", "an experiment that shows it", name)
+        raise Finding("wrong-call", "rule", "an experiment that shows it", rule.name)
     whole = experiment(number)
     least = shortest(replace(whole, ops=whole.ops[: at.number]), lambda given: parting(given, model) is not None)
-    tells = parting(least, model)
-    done = tried(least.overlay(), least.ops, f"07-{name}")
-    noticed = not compared(least.overlay(), least.ops, done.replay.kernel, model).equal
-    return Caught(rule, number + 1, at, least, tells, done, noticed)
+    return number, at, least, parting(least, model)

@@ -10,6 +10,7 @@ import overlaylab as ol
 from overlaylab.broken import BROKEN
 from overlaylab.kernel import mount, proof, tried
 from overlaylab.kernel.replay import replay, watched
+from overlaylab.kernel.watch import fingerprint
 from overlaylab.labels import Labels
 
 pytestmark = pytest.mark.tier("kernel")
@@ -31,7 +32,6 @@ def mode(request, monkeypatch):
 
 def clear():
     proof._kernel.cache_clear()
-    proof.catch.cache_clear()
 
 
 def test_model_and_kernel_agree_after_every_operation(mode):
@@ -71,7 +71,15 @@ def test_a_broken_rule_is_noticed_by_the_kernel(mode, name):
     assert not ol.prove(BROKEN[name].model).equal
 
 
-def test_a_kernel_that_changed_a_lower_layer_would_be_noticed(mode):
+def test_a_changed_lower_layer_would_be_noticed(tmp_path):
+    (tmp_path / "a").write_text("a")
+    before = fingerprint(str(tmp_path))
+    (tmp_path / "a").chmod(0o600)
+
+    assert fingerprint(str(tmp_path)) != before
+
+
+def test_no_lower_layer_moves(mode):
     one = proof.experiment(0)
     (done,) = watched([(one.overlay(), one.ops)], mode)
 

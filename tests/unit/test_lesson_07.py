@@ -41,7 +41,6 @@ def no_kernel(monkeypatch):
 def clear():
     """Forget what a kernel, or its record, said."""
     proof._kernel.cache_clear()
-    proof.catch.cache_clear()
 
 
 # Exercises
