@@ -43,10 +43,10 @@ def _wrapped(line: str) -> list[str]:
 
 
 class RuleBreaker(Panel):
-    """Choose a rule, and break it; see which experiment notices, and the least that still does.
+    """Choose a rule, and break it; predict what tells, and see which experiment notices, and the least that still does.
 
     Args:
-        name: The rule to begin with, one of ``ol.BROKEN``.
+        name: The rule to begin with, one of ``ol.BROKEN``; of this one all is shown at once.
     """
 
     def __init__(self, name: str = "whiteout") -> None:
@@ -54,14 +54,31 @@ class RuleBreaker(Panel):
         self.rule = ipywidgets.Dropdown(
             description=say("believe.break"), options=choices, value=name, style=STYLE, layout=ipywidgets.Layout(width="44em", max_width="100%"),
         )  # fmt: skip
-        self.rule.observe(self.redraw, "value")
-        super().__init__([self.rule])
+        self.guess, self.shown = "", True
+        self.looks = {}
+        for look in ("answer", "merged", "upper"):
+            self.looks[look] = ipywidgets.Button(description=say(f"believe.look.{look}"), disabled=True, layout=ipywidgets.Layout(width="auto"))
+            self.looks[look].on_click(lambda _, look=look: self._turn(look, True))
+        self.rule.observe(lambda _: self._turn("", False), "value")
+        super().__init__([self.rule, *self.looks.values()])
+
+    def _turn(self, guess: str, shown: bool) -> None:
+        """Hide what tells until somebody has said what it will be."""
+        self.guess, self.shown = guess, shown
+        for button in self.looks.values():
+            button.disabled = shown
+        self.redraw()
 
     def show(self) -> Picture:
-        """What tells that the chosen rule is broken."""
+        """What tells that the chosen rule is broken, or the question what it will be."""
+        rule = say(f"believe.rule.{self.rule.value}")
+        if not self.shown:
+            question = say("believe.predict", rule=rule)
+            return card("caught", question, question)
         caught = catch(self.rule.value)
         where, right, wrong = two_sides(caught.tells)
-        alt = say("believe.caught", rule=say(f"believe.rule.{caught.rule.name}"), count=len(caught.least.ops), op=op_text(caught.tells.op), where=where)
+        told = say("believe.caught", rule=rule, count=len(caught.least.ops), op=op_text(caught.tells.op), where=where)
+        verdict = say("believe.guessed" if self.guess == caught.tells.what else "believe.missed", guess=say(f"believe.look.{self.guess}")) if self.guess else ""
         lines = [
             say("believe.first", number=caught.number, position=caught.at.number, op=op_text(caught.at.op)), "",
             say("believe.least"), *(f"  {line}" for line in layers_text(caught.least).splitlines()),
@@ -69,4 +86,4 @@ class RuleBreaker(Panel):
             say("believe.looked", where=where), f"  {say('believe.column.kernel')}: {right}", f"  {say('believe.wrong_says')}: {wrong}", "",
             say("believe.confirmed" if caught.kernel.equal and caught.noticed else "believe.not_confirmed"),
         ]  # fmt: skip
-        return card("caught", alt, "\n".join(lines))
+        return card("caught", f"{verdict} {told}".strip(), "\n".join([*([verdict, ""] if verdict else []), *lines]))

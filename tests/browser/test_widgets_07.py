@@ -42,10 +42,13 @@ def test_a_prediction_is_committed_and_told_which_slip_it_was(lesson):
 def test_another_rule_is_broken_and_caught(lesson):
     from playwright.sync_api import expect
 
-    says(lesson, BREAKER, "every deleted name gets a whiteout", "2 operation(s)", "in the upper tells")
+    says(lesson, BREAKER, "every deleted name gets a whiteout", "Operations needed: 2", "in the upper tells")
     lesson.output(BREAKER).get_by_label("Break").select_option("a directory with a lower part can be renamed")
 
-    says(lesson, BREAKER, "the answer tells")
+    says(lesson, BREAKER, "can be renamed", "What tells first?")
+    lesson.click("the upper", within=BREAKER)
+
+    says(lesson, BREAKER, "You said: the upper.", "another look", "the answer tells")
     expect(lesson.output(BREAKER).locator("figure svg")).to_contain_text("EXDEV")
     lesson.shot("07-breaker", height=1000)
 

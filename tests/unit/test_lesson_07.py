@@ -246,12 +246,17 @@ def test_every_choice_but_the_right_one_is_a_slip(name):
     assert sorted(check(name, letter).verdict for letter in letters) == ["right"] + ["slip"] * (len(letters) - 1)
 
 
-def test_the_rule_breaker_tells_what_tells():
+def test_the_rule_breaker_tells_what_tells_after_a_prediction():
     widget = ol.RuleBreaker("everywhere")
 
-    assert "a/a in the upper" in widget.picture.alt and "2 operation(s)" in widget.picture.alt
+    assert "a/a in the upper" in widget.picture.alt and "Operations needed: 2" in widget.picture.alt
     widget.rule.value = "exdev"
-    assert "EXDEV" in widget.picture.text and "the answer tells" in widget.picture.alt
+    assert "EXDEV" not in widget.picture.text and not any(button.disabled for button in widget.looks.values())
+    widget.looks["upper"].click()
+    assert "✗ You said: the upper." in widget.picture.alt and "EXDEV" in widget.picture.text and "the answer tells" in widget.picture.alt
+    widget.rule.value = "origin"
+    widget.looks["upper"].click()
+    assert "✓ You said: the upper." in widget.picture.alt
 
 
 @pytest.mark.parametrize("name", BROKEN)
