@@ -22,8 +22,8 @@ from ..words import say
 from .table import table
 
 __all__ = [
-    "compared_table", "entry_text", "experiment_table", "layers_text", "not_compared_table", "op_text", "places_table", "recorded_list", "recorded_table",
-    "road_differences", "said", "two_sides",
+    "compared_table", "entry_text", "experiment_table", "layers_text", "not_compared_table", "op_text", "places_table",
+    "recorded_list", "recorded_table", "road_differences", "said", "two_sides",
 ]
 
 
@@ -62,7 +62,7 @@ def said(value: Any) -> str:
         case bytes():
             return repr(value.decode("utf-8", "replace"))
         case tuple():
-            return " ".join(f"{name.removeprefix('st_')}={number:o}" if name == "st_mode" else f"{name.removeprefix('st_')}={number}" for name, number in value)
+            return " ".join(f"{name.removeprefix('st_')}={oct(number) if name == 'st_mode' else number}" for name, number in value)
     return printable(str(value))
 
 
@@ -158,7 +158,8 @@ def experiment_table(number: int, most: int | None = None) -> Any:
 
 def places_table(proof: Proof) -> Any:
     """The interesting places, and how often a proof was there."""
-    return table(("", say("believe.column.times")), [(say(f"believe.place.{place.replace(' ', '-')}"), proof.labels.counts[place]) for place in PLACES])
+    rows = [(say(f"believe.place.{place.replace(' ', '-')}"), proof.labels.counts[place]) for place in PLACES]
+    return table(("", say("believe.column.times")), rows)
 
 
 def two_sides(parting: Parting) -> tuple[str, str, str]:

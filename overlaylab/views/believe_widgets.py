@@ -78,7 +78,7 @@ class RuleBreaker(Panel):
         caught = catch(self.rule.value)
         where, right, wrong = two_sides(caught.tells)
         told = say("believe.caught", rule=rule, count=len(caught.least.ops), op=op_text(caught.tells.op), where=where)
-        verdict = say("believe.guessed" if self.guess == caught.tells.what else "believe.missed", guess=say(f"believe.look.{self.guess}")) if self.guess else ""
+        verdict = self._verdict(caught.tells.what)
         lines = [
             say("believe.first", number=caught.number, position=caught.at.number, op=op_text(caught.at.op)), "",
             say("believe.least"), *(f"  {line}" for line in layers_text(caught.least).splitlines()),
@@ -87,3 +87,9 @@ class RuleBreaker(Panel):
             say("believe.confirmed" if caught.kernel.equal and caught.noticed else "believe.not_confirmed"),
         ]  # fmt: skip
         return card("caught", f"{verdict} {told}".strip(), "\n".join([*([verdict, ""] if verdict else []), *lines]))
+
+    def _verdict(self, what: str) -> str:
+        """What is to be said about the prediction; nothing where there was none."""
+        if not self.guess:
+            return ""
+        return say("believe.guessed" if self.guess == what else "believe.missed", guess=say(f"believe.look.{self.guess}"))
