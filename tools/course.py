@@ -49,7 +49,7 @@ def misconceptions_text():
     lines += ["Each belief is provoked by a prediction, decided by an experiment, and named by a check when an answer shows it.", ""]
     lines += ["| | belief | what is so | notebook | prediction | experiment | check that names it |", "| ---: | --- | --- | --- | --- | --- | --- |"]
     for row in misconceptions():
-        asked = f"`{row['prediction']}`" if "prediction" in row else "in the text"
+        asked = f"`{row['prediction']}`" if "prediction" in row else "in code" if "asked" in row else "in the text"
         named = f"`{row['exercise']}` ({', '.join(row['exercise_slip'])})"
         if "prediction" in row:
             named = f"`{row['prediction']}` ({', '.join(row['slip'])}), {named}"
