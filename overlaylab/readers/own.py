@@ -279,7 +279,7 @@ def packed_again(own: Own) -> Own:
         left -= len(data)
         layers.append(LayerTar.of(data))
     out = io.BytesIO()
-    write_oci_layout(out, image.config, layers, next(iter(image.names), "latest"))
+    write_oci_layout(out, image.config, layers, min(image.names, key=len, default="latest"))
     out.seek(0)
     place = place_of(out, "layout.tar")
     return Own(place, store_in(place), "layout.tar")
