@@ -17,7 +17,7 @@ from pathlib import Path
 from ..archive import write_oci_layout
 from ..commit import LayerTar
 from ..digest import ChainID, Digest, DiffID, chain_ids
-from ..errors import Finding, NotReadable
+from ..errors import Finding, InputError, NotReadable
 from ..image import Container, Image, Layer, Store, home
 from ..layers import LayerWork, layer_work
 from ..limits import DEFAULT_LIMITS, Limits
@@ -33,7 +33,7 @@ from .opening import Progress, open_place, place_of
 from .place import Place
 from .shipped import ROOT, shipped
 
-__all__ = ["LIVE", "LayerProof", "Own", "UPLOAD", "live_stores", "open_own", "packed_again", "upload_own"]
+__all__ = ["LIVE", "LayerProof", "Own", "UPLOAD", "as_layout", "live_stores", "open_own", "packed_again", "upload_own"]
 
 # Bytes of a file that the upload widget may send: a message of Jupyter's that is larger breaks the connection.
 UPLOAD = 7_000_000
@@ -283,6 +283,16 @@ def packed_again(own: Own) -> Own:
     out.seek(0)
     place = place_of(out, "layout.tar")
     return Own(place, store_in(place), "layout.tar")
+
+
+def as_layout(own: Own) -> Own:
+    """The same image as a layout in memory, or, where that is not possible, the shipped one; `source` says which and why."""
+    try:
+        return packed_again(own)
+    except InputError as error:
+        layout = packed_again(open_own())
+        layout.source += f" of {FIRST}, because there is none of this image: {error.problem.kind}"
+        return layout
 
 
 def _plain_tar(own: Own, layer: Layer, left: int) -> bytes:

@@ -61,7 +61,11 @@ def spots(own: Own) -> tuple[Spot, ...]:
         documents = tuple(place.opened)
         found = list(_documents(own, place, documents, image)) if image else []
         for layer in own.layers:
-            found += _layer_spots(own, place, home(store, target) if target else store, layer)
+            try:
+                found += _layer_spots(own, place, home(store, target) if target else store, layer)
+            except Finding:
+                # A layer that is damaged already: its problems are reported elsewhere.
+                continue
     known: dict[tuple[str, str, int | None], Spot] = {}
     for spot in found:
         known.setdefault((spot.kind, spot.path, spot.position if spot.kind == "diff_id" else None), spot)

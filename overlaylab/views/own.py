@@ -25,7 +25,7 @@ from ..words import say
 __all__ = ["Row", "called", "findings", "journey", "journey_picture", "mount_lines", "own_picture", "proof_table", "refusal", "sentence"]
 
 # Verdict -> style and glyph: recomputed and equal, recomputed and different, nothing to recompute, not possible.
-VERDICTS = {"equal": ("merged", "✓"), "differs": ("whiteout", "✗"), "given": ("lower", "·"), "unknown": ("hidden", "?")}
+VERDICTS = {"equal": ("merged", "✓"), "differs": ("whiteout", "✗"), "given": ("lower", "·"), "none": ("hidden", "–"), "unknown": ("hidden", "?")}
 WIDE, SHOWN = 900, 14
 
 
@@ -131,9 +131,9 @@ def _layers_row(own: Own, key: str) -> Row:
     made = [pair for pair in pairs if pair[1] is not None]
     good = sum(claimed == found for claimed, found in made)
     if not pairs:
-        return Row(key, say("own.layers", count=0), say("own.nothing"), "given")
+        return Row(key, say("own.layers", count=0), say("own.nothing"), "none")
     if not made:
-        return Row(key, say("own.layers", count=len(pairs)), say(f"own.none.{key}"), "given" if key == "blobs" else "unknown")
+        return Row(key, say("own.layers", count=len(pairs)), say(f"own.none.{key}"), "none" if key == "blobs" else "unknown")
     verdict = "differs" if good < len(made) else "equal" if len(made) == len(pairs) else "unknown"
     return Row(key, say("own.layers", count=len(pairs)), say("own.of", good=good, count=len(made)), verdict)
 
@@ -146,7 +146,7 @@ def _pair(proof: LayerProof, key: str) -> tuple[str | None, str | None]:
 
 def _folders_row(own: Own) -> Row:
     if not own.home.folder_kind:
-        return Row("folders", say("own.archive"), say("own.no_folders"), "given")
+        return Row("folders", say("own.archive"), say("own.no_folders"), "none")
     there = [layer.directory for layer in own.layers if layer.directory]
     some = f"□ {printable(there[-1][:12])}" if there else say("own.nothing")
     return Row("folders", f"{own.home.folder_kind} {some}", say("own.of_layers", good=len(there), count=len(own.layers)), "given")
@@ -158,7 +158,7 @@ def _mount_row(own: Own) -> Row:
     except Finding as finding:
         return Row("mount", say("own.cannot"), sentence(finding.problem), "unknown")
     if mount is None or not mount.lowerdir:
-        return Row("mount", say("own.unpack_first"), say("own.nothing"), "given")
+        return Row("mount", say("own.unpack_first"), say("own.nothing"), "none")
     return Row("mount", f"lowerdir={fitted(printable(mount.lowerdir[0]), 46)}…", say("own.lowers", count=len(mount.lowerdir)), "given")
 
 

@@ -18,7 +18,7 @@ from .sheet import Sheet, fitted
 from .table import table
 from ..words import say
 
-__all__ = ["Wasted", "browse_picture", "names_of", "size_text", "waste_table", "wasted_files"]
+__all__ = ["Wasted", "browse_picture", "own_names", "size_text", "waste_table", "wasted_files"]
 
 # Bars at once, lines at once, and entries of a layer that are looked up to find hidden ones.
 BARS, LINES, LOOKED = 15, 14, 4000
@@ -42,7 +42,7 @@ class Wasted:
     by: int | None
 
 
-def names_of(own: Own) -> tuple[str, ...]:
+def own_names(own: Own) -> tuple[str, ...]:
     """Names for the layers that can be read, in the order of the mount options."""
     names = layer_names(own.target, own.home)
     return names if isinstance(own.target, Container) else names[len(names) - len(own.stack) :]
@@ -94,7 +94,7 @@ def _hidden(own: Own, number: int, files: Sequence[tuple[str, File]]) -> list[Wa
 
 def waste_table(own: Own, most: int = LINES) -> object:
     """The largest bytes that are in the image but hidden by later layers."""
-    names = names_of(own)
+    names = own_names(own)
     rows = [
         (path_text(item.path), size_text(item.size), label(own.overlay, item.layer, names), "–" if item.by is None else label(own.overlay, item.by, names))
         for item in wasted_files(own, most=most)
@@ -110,7 +110,7 @@ def browse_picture(own: Own, layer: int) -> Picture:
     """
     if not own.stack:
         return _nothing(say("browse.no_layers"))
-    names, work = names_of(own), own.work
+    names, work = own_names(own), own.work
     sheet = Sheet("browse")
     _bars(sheet, own, layer, names)
     mine = work[layer]
@@ -122,7 +122,7 @@ def browse_picture(own: Own, layer: int) -> Picture:
     for row, (text, style) in enumerate(lines):
         sheet.box(360, 50 + row * 28, 560, 24, fitted(text, 66), style, title=text)
     total = say("browse.total", size=size_text(sum(item.size for item in work)), wasted=size_text(sum(item.wasted for item in work)))
-    sheet.text(0, 30 + BARS * 26 + 6, total, width=340)
+    sheet.text(0, 26 + (len(_window(len(work), layer)) + 1) * 26, total, width=340)
     alt = say("browse.alt", layer=label(own.overlay, layer, names), counts=counts)
     bars = [_bar_text(own, number, names, number == layer) for number in _window(len(work), layer)]
     return Picture(sheet.dot, alt, "\n".join([*bars, total, "", title, counts, *(text for text, _ in lines)]))

@@ -15,8 +15,8 @@ from ..layers import layer_facts
 from ..present import container_facts, image_facts, mount_facts, printable, report_facts
 from ..image import Container
 from ..readers.own import Own
-from .own import called, findings, journey
-from .own_layers import names_of, size_text, wasted_files
+from .own import VERDICTS, called, findings, journey
+from .own_layers import own_names, size_text, wasted_files
 from ..words import say
 
 __all__ = ["OwnReport", "own_report", "save_text"]
@@ -72,7 +72,7 @@ class OwnReport:
         lines += ["", f"## {say('report.layers')}", ""]
         lines += _table(("", "+", "~", "−", say("report.bytes"), say("report.wasted"), say("report.step")), [
             (name, work.added, work.changed, work.removed, f"{work.size:,}", f"{work.wasted:,}", _cell(self._step(number)))
-            for number, (name, work) in enumerate(zip(reversed(names_of(own)), own.work))
+            for number, (name, work) in enumerate(zip(reversed(own_names(own)), own.work))
         ])
         total, wasted = sum(work.size for work in own.work), sum(work.wasted for work in own.work)
         lines += ["", say("browse.total", size=size_text(total), wasted=size_text(wasted)), ""]
@@ -138,7 +138,7 @@ def save_text(text: str, name: str, start: str, ending: str, folder: str = ".") 
 
 
 def _sign(verdict: str) -> str:
-    return {"equal": "✓", "differs": "✗", "given": "·", "unknown": "?"}[verdict]
+    return VERDICTS[verdict][1]
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..digest import Digest
-from ..errors import Finding
+from ..errors import KINDS, Finding
 from ..image import Image
 from ..present import printable
 from ..readers.altered import Flip
@@ -21,6 +21,7 @@ from .own import brief_text, sentence
 from .palette import MONO
 from .picture import Picture
 from .sheet import LINE, Sheet, fitted
+from .table import Text
 from .text import letter
 from ..words import say
 
@@ -126,7 +127,7 @@ class Lesson:
         return self.picture()._repr_mimebundle_(include, exclude)
 
 
-def who_notices(own: Own, kind: str = "config", guess: str | Collection[str] | None = None, layer: int | None = None) -> Lesson:
+def who_notices(own: Own, kind: str = "config", guess: str | Collection[str] | None = None, layer: int | None = None) -> Lesson | Text:
     """Flip one bit, on a copy in memory, and ask every check.
 
     Args:
@@ -134,18 +135,21 @@ def who_notices(own: Own, kind: str = "config", guess: str | Collection[str] | N
         guess: The checks that you expect to notice, such as ``"config blob"``, or ``"nobody"``.
         layer: Counted from 1, the base; the first that has such bytes if it is left out.
 
+    Returns:
+        What came of it; a sentence where there is nothing to flip.
+
     Raises:
-        Finding: ``wrong-call`` for an unknown kind or guess, or where there is nothing to flip.
+        Finding: ``wrong-call`` for an unknown kind or guess.
     """
     expected = read_guess(guess)
     if kind not in INSTEAD:
         raise Finding("wrong-call", "kind", ", ".join(INSTEAD), kind)
-    known = spots(own)
+    known = spots(own) if own.image else ()
     for other in (kind, *INSTEAD[kind]):
         there = [spot for spot in known if spot.kind == other and layer in (None, (spot.position or 0) + 1)]
         if there:
             return Lesson(there[0], tamper(own, there[0]), expected, "" if other == kind else kind)
-    raise Finding("wrong-call", own.source, say(f"tamper.kind.{kind}"), "nothing of the kind")
+    return Text(say("tamper.nothing_of", kind=say(f"tamper.kind.{kind}")))
 
 
 def _names(checks: Sequence[str]) -> str:
@@ -173,18 +177,27 @@ def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> 
         y += 24
     y += 12
     for witness in result.witnesses:
-        style, glyph = STYLES[witness.verdict]
-        words = _words(witness)
-        sheet.box(0, y, WIDE, 24, "", style, title=say(f"tamper.check.{witness.check}"))
-        sheet.text(10, y + 2, f"{glyph} {say(f'tamper.check.{witness.check}')}")
-        sheet.text(270, y + 2, fitted(words, 92))
-        lines.append(f"{glyph} {say(f'tamper.check.{witness.check}')}: {words}")
-        y += 28
+        y = _witness(sheet, y, witness)
+        lines.append(f"{STYLES[witness.verdict][1]} {say(f'tamper.check.{witness.check}')}: {_words(witness)}")
     noticed = result.noticed
     verdict = say("tamper.noticed" if noticed else "tamper.unnoticed", spot=spot_name(spot), checks=_names(noticed))
     sheet.text(0, y + 4, fitted(verdict, 120), width=WIDE)
     alt = " ".join([verdict, *notes])
     return Picture(sheet.dot, alt, "\n".join([*lines, verdict, *notes]))
+
+
+def _witness(sheet: Sheet, y: float, witness: Witness) -> float:
+    """One check as a box; where it found something, a second line says what."""
+    style, glyph = STYLES[witness.verdict]
+    problem = witness.problem
+    words = [say(f"tamper.verdict.{witness.verdict}")] if problem is None else [KINDS[problem.kind][1]]
+    if problem and (problem.expected or problem.found):
+        words.append(say("own.expected", expected=brief_text(problem.expected, 50), found=brief_text(problem.found, 50)).strip(" ()"))
+    sheet.box(0, y, WIDE, 6 + LINE * len(words), "", style, title=say(f"tamper.check.{witness.check}"))
+    sheet.text(10, y + 3, f"{glyph} {say(f'tamper.check.{witness.check}')}")
+    for row, line in enumerate(words):
+        sheet.text(250, y + 3 + row * LINE, fitted(line, 84))
+    return y + 6 + LINE * len(words) + 8
 
 
 def _words(witness: Witness) -> str:
