@@ -11,7 +11,7 @@ Namespaces share blobs and nothing else: one chain_id may have a number in each.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -75,10 +75,11 @@ class ContainerdRoot:
         self.snapshots = Snapshots(self._meta, metadata, f"{self.place.where}: snapshots")
         found.problems += self.snapshots.problems
         self._recorded = ""
+        self._gone = {snapshot.number: problem for snapshot in self.snapshots for problem in self._folder_problems(snapshot.number)}
         self._images = tuple(self._read_images(found))
         self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
         self._containers = tuple(self._read_containers(found))
-        found.problems += self._missing_folders()
+        found.problems += self._gone.values()
         self.problems = tuple(dict.fromkeys(found.problems))
         found.not_checked.append(NotChecked("the folders in snapshots/", "containerd keeps no recipe to compare them with their blobs"))
         found.not_checked += self._other_blobs()
@@ -129,7 +130,9 @@ class ContainerdRoot:
         tags = tuple(sorted(name for name in names if _is_tag(name)))
         others = tuple(sorted(name for name in names if not _is_tag(name)))
         for entry in walker.entries.values():
-            yield replace(entry.image, id=target.digest, names=tags, references=others, namespace=namespace)
+            missing = self._missing(layer.directory for layer in entry.image.layers)
+            problems = (*entry.image.problems, *missing)
+            yield replace(entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems)
 
     def _other_blobs(self) -> Iterator[NotChecked]:
         """Say how many blobs lie here that belong to no image."""
@@ -142,12 +145,15 @@ class ContainerdRoot:
         if others:
             yield NotChecked(f"{len(others)} blobs", "no image names them: attestations, build cache, or leftovers")
 
-    def _missing_folders(self) -> Iterator[Problem]:
+    def _folder_problems(self, number: str) -> Iterator[Problem]:
         """A snapshot that the databases know, without its folder."""
-        for snapshot in self.snapshots:
-            path = f"{SNAPSHOTTER}/snapshots/{snapshot.number}"
-            if self.place.type_of(f"{path}/fs") != "dir":
-                yield Problem("missing-cache-dir", f"{self.place.where}: {path}", "a folder with fs/", "nothing")
+        path = f"{SNAPSHOTTER}/snapshots/{number}"
+        if self.place.type_of(f"{path}/fs") != "dir":
+            yield Problem("missing-cache-dir", f"{self.place.where}: {path}", "a folder with fs/", "nothing")
+
+    def _missing(self, names: Iterable[str | None]) -> tuple[Problem, ...]:
+        """Of some folders, those that were not there when the store was opened."""
+        return tuple(self._gone[name] for name in names if name in self._gone)
 
     # containers and mounts
 
@@ -205,7 +211,7 @@ class ContainerdRoot:
         init = below[0].number if below and below[0].key == f"{snapshot.key}-init" else ""
         container = Container(
             id=container_id, name=name, image_id=image_id, lower=tuple(item.number for item in below), upper=snapshot.number,
-            mount="", init=init, namespace=snapshot.namespace,
+            mount="", init=init, namespace=snapshot.namespace, problems=self._missing((snapshot.number, *(item.number for item in below))),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -287,7 +293,15 @@ class ContainerdRoot:
         """The folder ``snapshots/<number>/fs`` as overlayfs has it."""
         if not _NUMBER.fullmatch(name):
             raise Finding("path-escape", f"{self.place.where}: snapshots", "a number", name)
-        return self.place.tree(f"{SNAPSHOTTER}/snapshots/{name}/fs", keep)
+        path = f"{SNAPSHOTTER}/snapshots/{name}"
+        try:
+            return self.place.tree(f"{path}/fs", keep)
+        except Finding as finding:
+            if finding.problem.kind != "not-found":
+                raise
+            # It was there when the store was opened, or was missed then already.
+            kind = "missing-cache-dir" if name in self._gone else "changed-while-reading"
+            raise Finding(kind, f"{self.place.where}: {path}", "a folder with fs/", "nothing") from None
 
 
 def _folder(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreFolder:

@@ -324,7 +324,10 @@ class ContainersStorage:
         except Finding as finding:
             if finding.problem.kind != "not-found":
                 raise
-            raise Finding("changed-while-reading", f"{self.place.where}: {DRIVER}/{name}", "a folder", "nothing") from None
+            # It was there when the store was opened, or was missed then already.
+            missed = any(problem.kind == "missing-cache-dir" for problem in self._checked.get(name, ()))
+            kind = "missing-cache-dir" if missed else "changed-while-reading"
+            raise Finding(kind, f"{self.place.where}: {DRIVER}/{name}", "a folder with diff/", "nothing") from None
 
 
 def _layer(node: Node) -> StoredLayer:

@@ -19,7 +19,6 @@ from typing import BinaryIO
 
 from ..document import Node, parse_json
 from ..errors import Finding, Problem
-from ..limits import Limits
 from ..media import Inflated
 from ..tree import clean
 from .place import Place

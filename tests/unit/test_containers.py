@@ -1,6 +1,7 @@
 """Folders of a data root that are damaged, of layers and of containers: what `verify` and `tree` say of them."""
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -46,6 +47,52 @@ def test_lower_list_that_is_not_init_layer_and_chain_is_named(root, capsys, lowe
     for command in (["inspect", root], ["verify", root], ["verify", root, item.id], ["tree", root, item.id]):
         assert answer(capsys, *command)[:2] == (1, ["lower-mismatch"])
     assert answer(capsys, "verify", root, "kit/app:1")[:2] == (0, [])
+
+
+OTHERS = [*realdata.CONTAINERD, *realdata.STORAGES]
+
+
+def changed(tmp_path, name, leave_out=None, extra=()):
+    """A recorded store as a plain tar, without what lies in one folder of it, and with more members."""
+    made = io.BytesIO()
+    with tarfile.open(realdata.archive(name)) as packed, tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left:
+        for item in packed:
+            if not leave_out or leave_out not in item.name.split("/"):
+                left.addfile(item, packed.extractfile(item) if item.isreg() else None)
+        for item, data in extra:
+            left.addfile(item, io.BytesIO(data))
+    return write(tmp_path, made.getvalue())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_mark_that_cannot_be_followed_is_found_in_a_container_of_every_store(name, capsys, tmp_path):
+    store = ol.open_store(realdata.archive(name))
+    item = store.containers()[0]
+    with tarfile.open(realdata.archive(name)) as packed:
+        [upper] = [path for path in packed.getnames() if path.endswith((f"/{item.upper}/diff", f"/{item.upper}/fs"))]
+    path = changed(tmp_path, name, extra=[member(f"{upper}/moved", b"", pax={f"SCHILY.xattr.{store.marks}metacopy": ""})])
+
+    for command in (["verify", path], ["verify", path, item.id], ["tree", path, item.id], ["layers", path, item.id]):
+        assert answer(capsys, *command)[:2] == (1, ["unsupported-mark"])
+    assert answer(capsys, "mount", path, item.id)[0] == 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_folder_beneath_a_container_that_is_gone_is_named_as_such_in_every_store(name, capsys, tmp_path):
+    """Not as one that went while it was read: it was not there from the beginning."""
+    item = ol.open_store(realdata.archive(name)).containers()[0]
+    path = changed(tmp_path, name, leave_out=item.lower[-1])
+    images = [image for image in ol.open_store(path).images() if item.lower[-1] in [layer.directory for layer in image.layers]]
+
+    for command in ("verify", "tree", "layers", "mount"):
+        status, kinds, _ = answer(capsys, command, path, item.id)
+        assert status == 1 and kinds and set(kinds) <= {"missing-cache-dir", "dangling-link"}
+    assert images
+    for image in images:
+        chosen = [path, image.config_digest, *(["--namespace", image.namespace] if image.namespace else [])]
+        for command in ("tree", "mount"):
+            status, kinds, _ = answer(capsys, command, *chosen)
+            assert status == 1 and "missing-cache-dir" in kinds
 
 
 def test_mark_that_cannot_be_followed_is_found_in_a_container_too(capsys, tmp_path):
