@@ -14,6 +14,7 @@ from ..validate import merged_entries
 from ..witness import CHECKS, Witness, witnesses
 from .altered import Altered, Flip, Surveyed
 from .detect import store_in
+from .opening import Progress
 from .own import Own, plainly
 from .place import Place
 
@@ -202,11 +203,12 @@ def _made(own: Own) -> set[str]:
     return made & set(CHECKS)
 
 
-def tamper(own: Own, flip: Flip | Spot) -> Tampering:
+def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tampering:
     """Turn a bit over and read everything again; nothing is written.
 
     Args:
         flip: The bit; of a `Spot` the one that it proposes.
+        progress: Called with each number of bytes that was read.
 
     Raises:
         Finding: ``wrong-call`` if there is no such byte.
@@ -224,7 +226,7 @@ def tamper(own: Own, flip: Flip | Spot) -> Tampering:
         return Tampering(own, flip, None, refusal.problems)
     if target is None:
         return Tampering(own, flip, None, store.problems)
-    after = Own(place, store, own.source, target, own.limits, own.progress)
+    after = Own(place, store, own.source, target, own.limits, progress)
     return Tampering(own, flip, after, after.report.problems)
 
 

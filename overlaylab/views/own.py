@@ -259,12 +259,9 @@ def own_picture(own: Own | None, note: str = "") -> Picture:
             sheet.text(12, 8 + row * LINE, say(f"own.fact.{key}"))
             sheet.text(110, 8 + row * LINE, fitted(text, 80), face=MONO)
             lines.append(f"{say(f'own.fact.{key}'):9} {text}")
-    top = LINE * 4 + 28 if own is not None else 0
-    for row, line in enumerate(wrapped(note, 100)):
-        sheet.text(0, top + row * LINE, line, width=760)
     alt = note or (say("own.opened", name=called(own.target), source=printable(own.source)) if own else say("own.nothing_open"))
-    if own is None and not note:
-        sheet.text(0, 0, alt)
+    if own is None:
+        sheet.text(0, 0, say("own.nothing_open"))
     glyph = PALETTE["lower"].glyph
     return Picture(sheet.dot, alt, "\n".join([*(f"{glyph} {line}" for line in lines), *wrapped(note, 100)]) or alt)
 

@@ -22,7 +22,7 @@ __all__ = ["Wasted", "browse_picture", "own_names", "size_text", "waste_table", 
 
 # Bars at once, lines at once, and entries of a layer that are looked up to find hidden ones.
 BARS, LINES, LOOKED = 15, 14, 4000
-BAR = 170
+BAR = 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,15 @@ class Meter:
     """Says how much was read, every 32 MB, so that a small image never shows it.
 
     Args:
-        show: Takes the words; no words when it is over.
+        place: Shows the words; it is emptied when it is over.
     """
 
-    def __init__(self, show: Callable[[str], None]) -> None:
-        self._show, self.what = show, ""
+    def __init__(self, place: ipywidgets.HTML) -> None:
+        self._place, self.what = place, ""
         self.done, self._next = 0, STEP
+
+    def _show(self, text: str) -> None:
+        self._place.value = f'<p role="status">{html.escape(text)}</p>' if text else ""
 
     def __call__(self, count: int) -> None:
         self.done += count
@@ -74,7 +77,7 @@ class SourceChooser(Panel):
         self.own: Own | None = None
         self.note, self._filling = "", False
         self.status = ipywidgets.HTML()
-        self.meter = Meter(lambda text: setattr(self.status, "value", f'<p role="status">{html.escape(text)}</p>' if text else ""))
+        self.meter = Meter(self.status)
         self._make_controls(live)
         self._try(path or "Docker", lambda: open_own(path, image, self.meter))
         if self.own is None:
@@ -244,12 +247,13 @@ class TamperLab(Panel):
             check: ipywidgets.Checkbox(value=check in names, description=say(f"tamper.check.{check}"), indent=False, layout=ipywidgets.Layout(width="auto", margin="0 12px 0 0"))
             for check in (*CHECKS, NOBODY)
         }
-        self.look = _button(say("tamper.look"))
+        self.look, self.status = _button(say("tamper.look")), ipywidgets.HTML()
+        self.meter = Meter(self.status)
         self._moved()
         if names and self.spots:
             self._flip()
-        label = ipywidgets.HTML(f"<b>{html.escape(say('tamper.expect'))}</b>")
-        super().__init__([_row(self.what, self.offset, self.bit), _row(label, *self.expect.values()), _row(self.look)])
+        label = ipywidgets.HTML(f"<b>{html.escape(say('tamper.expect'))}</b>&emsp;")
+        super().__init__([_row(self.what, self.offset, self.bit), _row(label, *self.expect.values()), _row(self.look), self.status])
         self.what.observe(self._chosen, "value")
         for control in (self.offset, self.bit, *self.expect.values()):
             control.observe(self._changed, "value")
@@ -284,21 +288,21 @@ class TamperLab(Panel):
         self.redraw()
 
     def _pressed(self, _: Any) -> None:
-        self.note = say("tamper.working")
-        if self.own.report and sum(spot.size for spot in self.spots) > STEP:
-            self.redraw()
         self._flip()
         self.redraw()
 
     def _flip(self) -> None:
         """Do it, and keep what came of it."""
         self.note = ""
+        self.meter.start(spot_name(self.spot))
         try:
-            result = tamper(self.own, Flip(self.spot.path, self.offset.value, self.bit.value))
+            result = tamper(self.own, Flip(self.spot.path, self.offset.value, self.bit.value), self.meter)
             self.lesson = Lesson(self.spot, result, self._guess())
             _ = result.witnesses, result.differing
         except InputError as error:
             self.lesson, self.note = None, say("tamper.failed", why=sentence(error.problem))
+        finally:
+            self.meter.end()
 
     def show(self) -> Picture:
         if self.lesson is not None:
