@@ -232,8 +232,13 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
 
 def _again(own: Own, store: Store) -> Image | Container | None:
     """The same image or container in the store as it is read now, whatever it is called there."""
-    old: tuple[Image | Container, ...] = own.store.images() if isinstance(own.target, Image) else own.store.containers()
-    new: tuple[Image | Container, ...] = store.images() if isinstance(own.target, Image) else store.containers()
-    place = next(number for number, item in enumerate(old) if item is own.target)
-    same = [item for item in new if item.id == own.target.id and (isinstance(item, Container) or item.platform == own.target.platform)]
-    return next(iter(same), new[place] if len(new) == len(old) else None)
+    target = own.target
+    if isinstance(target, Container):
+        return next((item for item in store.containers() if item.id == target.id), None)
+    place = next(number for number, item in enumerate(own.store.images()) if item is target)
+    images = store.images()
+    same = [item for item in images if (item.id, item.platform, item.namespace, item.store) == (target.id, target.platform, target.namespace, target.store)]
+    # A config of other bytes may have another ID, but goes by the names that it had.
+    named = [item for item in images if item.names and item.names == target.names and item.platform == target.platform]
+    at_its_place = [images[place]] if len(images) == len(own.store.images()) else []
+    return next(iter((*same, *named, *at_its_place)), None)
