@@ -39,7 +39,7 @@ __all__ = ["LIVE", "LayerProof", "Own", "UPLOAD", "as_layout", "live_stores", "o
 UPLOAD = 7_000_000
 UPLOAD_LIMITS = Limits(expanded=1 << 30)
 # Bytes of the plain layers that are packed again in memory.
-PACKED = 64 << 20
+PACKED = 32 << 20
 # Where engines keep their stores, those of root first.
 LIVE = (
     "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers/storage",
