@@ -92,7 +92,7 @@ _LATER: dict[str, str] = {
     "journey": "views.own",
     "journey_picture": "views.own",
     "mount_lines": "views.own",
-    "open_own": "readers.own",
+    "open_own": "views.meter",
     "own_report": "views.own_report",
     "as_layout": "readers.own",
     "own_names": "views.own_layers",

@@ -185,6 +185,15 @@ class LayerReader:
         """What a layer's bytes were called when they were read, without its changes; None if they were not."""
         return self._seen.get(_key(layer))
 
+    def adopt(self, other: LayerReader, layers: Iterable[Layer]) -> None:
+        """Take over what another reader found out about layers whose bytes are the same for both."""
+        for layer in layers:
+            names = (_key(layer), _key(layer), (layer.source, layer.diff_id), layer.directory)
+            mine = (self._readings, self._seen, self._proofs, self._folders)
+            for found, known, name in zip(mine, (other._readings, other._seen, other._proofs, other._folders), names):
+                if name in known:
+                    found[name] = known[name]
+
     def bytes_of(self, layer: Layer) -> int:
         """Bytes of the files in a layer's blob; 0 if it cannot be read."""
         reading = self.reading(layer) if layer.readable else None

@@ -68,12 +68,17 @@ def witnesses(image: Image, before: Iterable[Problem], after: Iterable[Problem],
         possible: The checks that this kind of store allows.
         reached: The checks that were made after the change.
     """
-    old = set(before)
+    old = {_told(problem) for problem in before}
     found: dict[str, Problem] = {}
     for problem in after:
-        if problem not in old:
+        if _told(problem) not in old:
             found.setdefault(check_of(problem, image), problem)
     return tuple(_witness(check, found.get(check), check in possible, check in reached) for check in CHECKS)
+
+
+def _told(problem: Problem) -> tuple[str, str, str, str]:
+    """A problem, wherever its place begins to be called by a path: a folder in a folder, or a folder of a tar."""
+    return problem.kind, problem.where.replace(": ", "/"), problem.expected, problem.found
 
 
 def _witness(check: str, problem: Problem | None, possible: bool, reached: bool) -> Witness:

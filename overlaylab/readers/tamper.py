@@ -204,7 +204,7 @@ def _made(own: Own) -> set[str]:
 
 
 def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tampering:
-    """Turn a bit over and read everything again; nothing is written.
+    """Turn a bit over and read again all that it can touch; nothing is written.
 
     Args:
         flip: The bit; of a `Spot` the one that it proposes.
@@ -227,7 +227,14 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
     if target is None:
         return Tampering(own, flip, None, store.problems)
     after = Own(place, store, own.source, target, own.limits, progress)
+    _ = own.report
+    after.reader.adopt(own.reader, [layer for layer in own.layers if not _touches(flip, layer)])
     return Tampering(own, flip, after, after.report.problems)
+
+
+def _touches(flip: Flip, layer: Layer) -> bool:
+    """Whether a layer's bytes may be other ones now; what cannot be touched need not be read again."""
+    return any(name and name in flip.path for name in (layer.source, layer.directory, layer.chain_id.hex, layer.diff_id.hex))
 
 
 def _again(own: Own, store: Store) -> Image | Container | None:

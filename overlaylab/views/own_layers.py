@@ -16,9 +16,10 @@ from .picture import Picture
 from .provenance import label, layer_names, layers_of, step_text
 from .sheet import Sheet, fitted
 from .table import table
+from .text import size_text
 from ..words import say
 
-__all__ = ["Wasted", "browse_picture", "own_names", "size_text", "waste_table", "wasted_files"]
+__all__ = ["Wasted", "browse_picture", "own_names", "waste_table", "wasted_files"]
 
 # Bars at once, lines at once, and entries of a layer that are looked up to find hidden ones.
 BARS, LINES, LOOKED = 15, 14, 4000
@@ -46,22 +47,6 @@ def own_names(own: Own) -> tuple[str, ...]:
     """Names for the layers that can be read, in the order of the mount options."""
     names = layer_names(own.target, own.home)
     return names if isinstance(own.target, Container) else names[len(names) - len(own.stack) :]
-
-
-def size_text(count: int) -> str:
-    """Bytes as people read them, exact while they are few.
-
-    Example:
-        >>> size_text(1234), size_text(5_300_000_000)
-        ('1,234 B', '5.3 GB')
-    """
-    if count < 10_000:
-        return f"{count:,} B"
-    for unit in ("kB", "MB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:,.1f} {unit}"
-    return f"{count / 1000:,.1f} GB"
 
 
 def wasted_files(own: Own, layer: int | None = None, most: int = LINES) -> tuple[Wasted, ...]:

@@ -16,7 +16,8 @@ from ..present import container_facts, image_facts, mount_facts, printable, repo
 from ..image import Container
 from ..readers.own import Own
 from .own import VERDICTS, called, findings, journey
-from .own_layers import own_names, size_text, wasted_files
+from .own_layers import own_names, wasted_files
+from .text import size_text
 from ..words import say
 
 __all__ = ["OwnReport", "own_report", "save_text"]

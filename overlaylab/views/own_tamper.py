@@ -16,6 +16,7 @@ from ..readers.own import Own
 from ..readers.tamper import Spot, Tampering, spots, tamper
 from ..witness import CHECKS, Witness
 from .chips import brief
+from .meter import cell_meter
 from .overlay_words import path_text
 from .own import brief_text, sentence
 from .palette import MONO
@@ -148,7 +149,8 @@ def who_notices(own: Own, kind: str = "config", guess: str | Collection[str] | N
     for other in (kind, *INSTEAD[kind]):
         there = [spot for spot in known if spot.kind == other and layer in (None, (spot.position or 0) + 1)]
         if there:
-            return Lesson(there[0], tamper(own, there[0]), expected, "" if other == kind else kind)
+            with cell_meter(spot_name(there[0])) as meter:
+                return Lesson(there[0], tamper(own, there[0], meter), expected, "" if other == kind else kind)
     return Text(say("tamper.nothing_of", kind=say(f"tamper.kind.{kind}")))
 
 

@@ -16,50 +16,22 @@ from ..readers.altered import Flip
 from ..readers.own import LIVE, UPLOAD, Own, live_stores, open_own, packed_again, upload_own
 from ..readers.tamper import Spot, spots, tamper
 from ..witness import CHECKS
+from .meter import Meter
 from .own import called, own_picture, refusal, sentence
-from .own_layers import browse_picture, size_text
+from .own_layers import browse_picture
 from .own_report import OwnReport
 from .own_tamper import NOBODY, Lesson, spot_name
 from .panel import Panel
 from .picture import Picture
 from .sheet import Sheet
+from .text import size_text
 from ..words import say
 
-__all__ = ["LayerBrowser", "Meter", "ReportKeeper", "SourceChooser", "TamperLab"]
+__all__ = ["LayerBrowser", "ReportKeeper", "SourceChooser", "TamperLab"]
 
 STYLE = {"description_width": "initial"}
 # Seconds in which the text of a field comes after its Enter, also when the kernel is busy.
 PAUSE = 0.3
-STEP = 32 << 20
-
-
-class Meter:
-    """Says how much was read, every 32 MB, so that a small image never shows it.
-
-    Args:
-        place: Shows the words; it is emptied when it is over.
-    """
-
-    def __init__(self, place: ipywidgets.HTML) -> None:
-        self._place, self.what = place, ""
-        self.done, self._next = 0, STEP
-
-    def _show(self, text: str) -> None:
-        self._place.value = f'<p role="status">{html.escape(text)}</p>' if text else ""
-
-    def __call__(self, count: int) -> None:
-        self.done += count
-        if self.done >= self._next:
-            self._next = self.done + STEP
-            self._show(say("chooser.reading", what=self.what, done=size_text(self.done)))
-
-    def start(self, what: str) -> None:
-        """Begin to count."""
-        self.what, self.done, self._next = what, 0, STEP
-
-    def end(self) -> None:
-        """It is over."""
-        self._show("")
 
 
 class SourceChooser(Panel):

@@ -4,6 +4,7 @@ import json
 import re
 import time
 
+import ipywidgets
 import pytest
 
 import builders
@@ -12,11 +13,13 @@ import overlaylab as ol
 import realdata
 from overlaylab.exercises import check, find_exercise
 from overlaylab.readers.own import UPLOAD, open_own, packed_again, upload_own
+from overlaylab.views.meter import Meter
 from overlaylab.views.own import findings, journey, journey_picture, mount_lines, own_picture, proof_table
-from overlaylab.views.own_layers import browse_picture, size_text, waste_table, wasted_files
+from overlaylab.views.own_layers import browse_picture, waste_table, wasted_files
 from overlaylab.views.own_report import own_report
 from overlaylab.views.own_tamper import read_guess, slip_of, who_notices
-from overlaylab.views.own_widgets import LayerBrowser, Meter, ReportKeeper, SourceChooser, TamperLab
+from overlaylab.views.own_widgets import LayerBrowser, ReportKeeper, SourceChooser, TamperLab
+from overlaylab.views.text import size_text
 from overlaylab.words import say
 
 NOTEBOOK = "09_your_own_image"
@@ -269,10 +272,7 @@ def test_the_shipped_layout_and_every_image_can_be_chosen(chooser):
 
 
 def test_a_meter_says_nothing_about_a_small_image():
-    class Place:
-        value = ""
-
-    place = Place()
+    place = ipywidgets.HTML()
     meter = Meter(place)
     meter.start("some.tar")
     meter(1 << 20)
@@ -280,6 +280,7 @@ def test_a_meter_says_nothing_about_a_small_image():
     meter(64 << 20)
     assert "some.tar: 68.2 MB so far" in place.value
     meter.end()
+
     assert place.value == ""
 
 

@@ -269,3 +269,23 @@ def test_tampering_writes_nothing(tmp_path):
         tamper(own, spot)
 
     assert {item: (item.read_bytes(), item.stat().st_mtime_ns) for item in tmp_path.iterdir()} == before
+
+
+def test_only_what_a_flip_touches_is_read_again(shipped):
+    layout = packed_again(shipped)
+    whole, seen = sum(spot.size for spot in spots(layout) if spot.kind == "layer"), []
+    tamper(layout, first_spot(layout, "config"), seen.append)
+    tamper(layout, first_spot(layout, "layer", position=1), seen.append)
+
+    assert first_spot(layout, "layer", position=1).size <= sum(seen) < whole / 10
+
+
+def test_what_was_wrong_before_is_noticed_by_nobody(tmp_path):
+    archive = builders.DATA / "broken-images" / "root-tarsplit-corrupt.tar.gz"
+    with tarfile.open(archive) as packed:
+        builders.unpack(packed, tmp_path)
+    own = open_own(tmp_path)
+    table = next(spot for spot in spots(own) if spot.path.endswith("/size"))
+
+    assert not own.report.ok
+    assert tamper(own, table).noticed == ()
