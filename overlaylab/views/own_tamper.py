@@ -18,7 +18,7 @@ from ..witness import CHECKS, Witness
 from .chips import brief
 from .meter import cell_meter
 from .overlay_words import path_text
-from .own import brief_text, sentence
+from .own import brief_text, sentence, wrapped
 from .palette import MONO
 from .picture import Picture
 from .sheet import LINE, Sheet, fitted
@@ -183,7 +183,8 @@ def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> 
         lines.append(f"{STYLES[witness.verdict][1]} {say(f'tamper.check.{witness.check}')}: {_words(witness)}")
     noticed = result.noticed
     verdict = say("tamper.noticed" if noticed else "tamper.unnoticed", spot=spot_name(spot), checks=_names(noticed))
-    sheet.text(0, y + 4, fitted(verdict, 120), width=WIDE)
+    for row, line in enumerate(line for said in (verdict, *notes) for line in wrapped(said, 112)):
+        sheet.text(0, y + 4 + row * LINE, line, width=WIDE)
     alt = " ".join([verdict, *notes])
     return Picture(sheet.dot, alt, "\n".join([*lines, verdict, *notes]))
 

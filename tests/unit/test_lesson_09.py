@@ -170,6 +170,7 @@ def test_the_famous_slip_is_named(own):
     assert lesson.slip == "id"
     assert "the config was not touched" in lesson.feedback
     assert lesson.noticed == ("diff_id", "content")
+    assert "the config was not touched" in lesson.picture().svg()
 
 
 def test_an_archive_has_no_folder_so_its_blob_is_taken(layout):
