@@ -25,7 +25,7 @@ from ..media import inflate
 from ..mounts import Mount
 from ..overlay import Overlay
 from ..owners import images_of
-from ..select import select
+from ..select import familiar, select
 from ..tree import Directory
 from ..validate import LayerReader, Report, validate
 from .detect import store_in
@@ -196,7 +196,7 @@ def first_of(store: Store) -> Image | Container:
     images = store.images()
     good = [image for image in images if image.config is not None]
     named = [image for image in good if image.names and image.layers]
-    preferred = [image for image in named if FIRST in image.names]
+    preferred = [image for image in named if FIRST in map(familiar, image.names)]
     found = next(iter((*preferred, *named, *good, *images, *store.containers())), None)
     if found is None:
         raise NotReadable("empty-index", store.kind, "an image or a container", "none")

@@ -14,6 +14,7 @@ from ..image import Container, Image
 from ..present import printable
 from ..readers.altered import Flip
 from ..readers.own import LIVE, UPLOAD, Own, live_stores, open_own, packed_again, upload_own
+from ..readers.shipped import FOUR, shipped
 from ..readers.tamper import Spot, spots, tamper
 from ..witness import CHECKS
 from .meter import Meter
@@ -32,6 +33,8 @@ __all__ = ["LayerBrowser", "ReportKeeper", "SourceChooser", "TamperLab"]
 STYLE = {"description_width": "initial"}
 # Seconds in which the text of a field comes after its Enter, also when the kernel is busy.
 PAUSE = 0.3
+# The shipped image that is packed again in memory.
+PLAIN = "plain"
 
 
 class SourceChooser(Panel):
@@ -70,8 +73,8 @@ class SourceChooser(Panel):
             description=say("chooser.live"), style=STYLE, disabled=not stores,
             options=[(say("chooser.live_some" if stores else "chooser.live_none"), ""), *((printable(store), store) for store in stores)],
         )  # fmt: skip
-        shipped = [(say("chooser.shipped_none"), ""), (say("chooser.shipped_root"), "root"), (say("chooser.shipped_layout"), "layout")]
-        self.shipped = ipywidgets.Dropdown(description=say("chooser.shipped"), style=STYLE, options=shipped)
+        kept = [(say(f"chooser.shipped_{label}"), label) for label in (*FOUR, PLAIN)]
+        self.shipped = ipywidgets.Dropdown(description=say("chooser.shipped"), style=STYLE, options=[(say("chooser.shipped_none"), ""), *kept])
         self.image = ipywidgets.Dropdown(description=say("chooser.image"), style=STYLE, options=[], layout=wide)
 
     def _connect(self) -> None:
@@ -116,9 +119,9 @@ class SourceChooser(Panel):
         self.upload.value = ()
 
     def _shipped(self, change: dict[str, Any]) -> None:
-        if change["new"]:
-            root = change["new"] == "root"
-            self._then("Docker", lambda: open_own() if root else packed_again(open_own()))
+        label = change["new"]
+        if label:
+            self._then(label, lambda: packed_again(open_own()) if label == PLAIN else open_own(shipped(FOUR[label])))
 
     def _chosen(self, change: dict[str, Any]) -> None:
         if not self._filling and self.own is not None and change["new"] is not None:

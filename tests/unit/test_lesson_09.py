@@ -263,10 +263,16 @@ def test_live_stores_are_offered_or_it_is_said_that_there_are_none(tmp_path):
     assert SourceChooser(live=()).live.disabled
 
 
-def test_the_shipped_layout_and_every_image_can_be_chosen(chooser):
-    chooser.shipped.value = "layout"
-    assert chooser.own.store.kind == "oci-layout"
-    chooser.shipped.value = "root"
+def test_every_shipped_store_and_every_image_of_one_can_be_chosen(chooser):
+    kinds = {}
+    for label, key in chooser.shipped.options[1:]:
+        chooser.shipped.value = key
+        kinds[key] = chooser.own.store.kind
+        assert "kit/app:1" in str(chooser.own.image.names), label
+        assert chooser.own.image.config_digest.hex.startswith("7bbf0405c20c") or key == "oci"
+    assert list(kinds.values()) == ["docker-root", "docker-containerd-root", "containers-storage", "oci-layout", "oci-layout"]
+
+    chooser.shipped.value = "docker"
     for number in range(len(chooser.image.options)):
         chooser.image.value = number
         assert chooser.own.target is chooser._targets()[number]
