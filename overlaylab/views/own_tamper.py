@@ -76,6 +76,8 @@ def slip_of(kind: str, guess: Collection[str], noticed: Collection[str]) -> str:
         return "right"
     if not expected:
         return "nobody"
+    if not noticed:
+        return "unwatched"
     extra = expected - set(noticed)
     if kind in OF_A_LAYER and extra & {"config", "manifest"}:
         return "id" if "config" in extra else "manifest"

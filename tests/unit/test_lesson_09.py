@@ -150,7 +150,7 @@ def test_sizes_are_written_for_people(count, text):
     ("kind", "guess", "noticed", "slip"),
     [
         ("layer", "", ["blob"], "open"), ("layer", "diff_id, blob", ["blob", "diff_id"], "right"), ("layer", "nobody", [], "right"),
-        ("layer", "nobody", ["blob"], "nobody"), ("layer", "config blob", ["blob"], "id"), ("file", "manifest", ["diff_id"], "manifest"),
+        ("layer", "nobody", ["blob"], "nobody"), ("file", "config diff_id", [], "unwatched"), ("layer", "config blob", ["blob"], "id"), ("file", "manifest", ["diff_id"], "manifest"),
         ("config", "config blob", ["config"], "untouched"), ("layer", "blob", ["blob", "diff_id"], "too_few"), ("config", "config tables", ["config"], "too_many"),
     ],
 )
