@@ -20,7 +20,7 @@ from ..overlay import Overlay
 from ..tree import Directory, File, some
 from ..words import say
 from .calls import ROOT
-from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
+from .mount import Availability, Stack, _ask, _options, fit, probe
 
 __all__ = ["Answer", "Replay", "Replayed", "Watched", "as_mounted", "compared", "done_here", "obstacle", "replay", "replays", "watched"]
 
