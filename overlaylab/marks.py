@@ -112,8 +112,14 @@ class Marks:
         """What is known of a name goes with it; two names are exchanged."""
         one, two = self.copies.get(old), self.copies.get(new)
         for key, value in ((new, one), (old, two)):
+            self.forget(key)
             if value is not None:
                 self.journal.put(self.copies, key, value)
+
+    def forget(self, name: tuple[int, str]) -> None:
+        """What was known of a name goes when the name does; it is not known again when a link comes back to it."""
+        if name in self.copies:
+            self.journal.drop(self.copies, name)
 
     def set_impure(self, directory: Inode, path: str) -> None:
         """Mark a directory that holds copies: its entries must be looked up when it is listed. Kernel: cu-48, mv-33, ln-20."""

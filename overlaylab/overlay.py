@@ -354,6 +354,7 @@ class Overlay(Stack):
         if not isinstance(inode, Directory):
             self.journal.set(inode, "nlink", inode.nlink - 1)
         self.journal.drop(parent.names, name)
+        self.book.forget((id(parent), name))
 
     def lower_has(self, node: Node) -> bool:
         """Whether a lower layer shows something under this name, so that removing it needs a whiteout.
@@ -551,11 +552,11 @@ class Overlay(Stack):
     def _move(self, old: Node, there: Directory, target: Node, partner: Node | None, lower: bool, now: int) -> None:
         """Change the two tables of names, and both directories' times. Kernel: the object's own time is kept (mv-01)."""
         here = old.parent.upper
-        self.book.move((id(here), old.name), (id(there), target.name))
         replaced = there.names.get(target.name)
         consumed = replaced is not None and partner is None and is_whiteout(replaced, self.marks)
         if partner is None and not (consumed and lower):
             self._leave(there, target.name)
+        self.book.move((id(here), old.name), (id(there), target.name))
         self.journal.drop(here.names, old.name)
         self.journal.put(there.names, target.name, old.upper)
         self.journal.note(Moved(old.path, "/" + target.path))
