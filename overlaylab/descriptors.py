@@ -435,14 +435,21 @@ class FileCalls(AttributeCalls):
     def readdir(self, fd: Any) -> list[str]:
         """All names of an open directory, sorted.
 
+        Raises:
+            OSError: ENOTDIR; ENOENT for a directory that was removed.
+
         Spec:
             Kernel: the list is made at the first read, and kept until the directory is rewound (merge-28, merge-29).
+            A removed one is not read (fs/readdir.c, iterate_dir).
         """
         descriptor = self._fd(fd)
-        if not descriptor.node.is_dir:
+        node = descriptor.node
+        if not node.is_dir:
             raise fail(errno.ENOTDIR)
+        if node.fs.number(node) in node.fs.dead:
+            raise fail(errno.ENOENT)
         if descriptor.names is None:
-            self.root.fs.journal.set(descriptor, "names", sorted(descriptor.node.fs.names(descriptor.node)))
+            self.root.fs.journal.set(descriptor, "names", sorted(node.fs.names(node)))
             return list(descriptor.names or ())
         return []
 

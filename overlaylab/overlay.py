@@ -61,6 +61,7 @@ class Overlay(Stack):
         # Where lower objects went when they were copied up, for descriptors that are open on them.
         self._moved: dict[Any, Inode] = {}
         self.device, self.depth = 0, 1
+        self.dead: dict[int, bool] = {}
         self.root = Node(self, None, ".", upperdir, self._roots[upperdir is not None :])
         if upperdir is not None and features.index and lowerdirs:
             self.book.set_origin(upperdir, lowerdirs[0], ".")
@@ -195,8 +196,16 @@ class Overlay(Stack):
         return origin if origin is not None and (origin.nlink == 1 or self._is_indexed(node)) else node.upper
 
     def identity(self, node: Node) -> Any:
-        """What makes two names one inode. Kernel: not two names of one lower hard link (mv-30), but of an upper one (mv-31)."""
-        return id(node.upper) if node.upper is not None else self._slot(node)
+        """What makes two names one inode.
+
+        Spec:
+            Kernel: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up anew
+            (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
+            copied up. Read off a live mount.
+        """
+        if node.upper is None:
+            return self._slot(node)
+        return id(node.upper) if node.is_dir else (id(node.upper), self.book.origin(node) is not None)
 
     def _slot(self, node: Node) -> Any:
         lower = node.lowers[0].inode if node.lowers else node.upper
@@ -249,12 +258,15 @@ class Overlay(Stack):
             names of one lower hard link part (cu-42).
 
         Raises:
-            OSError: EEXIST for an open file whose name is gone; EOVERFLOW, EPERM as in `_may_copy`.
+            OSError: For an open file whose name is gone as in `_take_place`, whose directory is gone ENOENT, anything
+                else EIO; EOVERFLOW, EPERM as in `_may_copy`.
         """
         parent = self.writable(node.parent, data=False)
         lower = node.lowers[0].inode
         shared = self.features.index and self._is_shared(lower)
         self._may_copy(lower, node.path)
+        if self.number(node.parent) in self.dead:
+            raise fail(errno.ENOENT if isinstance(lower, File) else errno.EIO, node.path)
         taken = node.name in parent.names
         if taken:
             self._take_place(node, lower, parent)
@@ -278,15 +290,22 @@ class Overlay(Stack):
     def _take_place(self, node: Node, lower: Inode, parent: Directory) -> None:
         """Copy up what is open, but has lost its name to a whiteout or to something new.
 
+        Raises:
+            OSError: EEXIST for a file; ENOTDIR, EISDIR and ENOTEMPTY for anything else, as a rename would.
+
         Spec:
-            Kernel: ovl_do_copy_up links a file to its name, and moves anything else there. So a file is refused, a
-            directory too, and a FIFO takes the place. Read off a live mount.
+            Kernel: ovl_do_copy_up links a file to its name, and moves anything else there. So a file is refused, and
+            a FIFO, or a directory over an empty one, takes the place. The directory is marked impure before that is
+            known. Read off a live mount.
         """
         there = parent.names[node.name]
-        if isinstance(lower, File) or isinstance(lower, Directory) is isinstance(there, Directory) is True:
+        self.book.set_impure(parent, node.parent.path)
+        if isinstance(lower, File):
             raise fail(errno.EEXIST, node.path)
-        if isinstance(lower, Directory) or isinstance(there, Directory):
+        if isinstance(lower, Directory) is not isinstance(there, Directory):
             raise fail(errno.ENOTDIR if isinstance(lower, Directory) else errno.EISDIR, node.path)
+        if isinstance(there, Directory) and there.names:
+            raise fail(errno.ENOTEMPTY, node.path)
         self._leave(parent, node.name)
 
     def _copy(self, node: Node, lower: Inode, data: bool, size: int | None) -> Inode:
@@ -497,7 +516,7 @@ class Overlay(Stack):
             A refusal because the target is not really empty comes after copy-up and marks (mv-52, rd-23).
 
         Raises:
-            OSError: EINVAL for `WHITEOUT`; EXDEV; ENOTEMPTY.
+            OSError: EINVAL for `WHITEOUT`; EXDEV; ENOTEMPTY; ESTALE for names that are one inode only in the upper.
         """
         exchange = bool(flags & EXCHANGE)
         if flags & WHITEOUT:
@@ -516,6 +535,8 @@ class Overlay(Stack):
         self._mark_moved(old, parent)
         if exchange:
             self._mark_moved(new, old.parent)
+        if new is not None and new.upper is old.upper:
+            raise fail(errno.ESTALE, new.path)
         if new is not None and not exchange and new.is_dir and self._is_plain(new) and new.upper.names:
             raise fail(errno.ENOTEMPTY, new.path)
         self._move(old, there, Node(self, parent, name, old.upper), new if exchange else None, lower, now)

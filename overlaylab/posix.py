@@ -290,6 +290,11 @@ class PathCalls:
         if node.parent is None:
             raise fail(errno.EBUSY, encoded(path))
         node.fs.remove(node, self._now())
+        self._bury(node)
+
+    def _bury(self, directory: Node) -> None:
+        """Remember a directory that is gone: whoever has it open finds nothing in it any more. Kernel: S_DEAD, fs/namei.c."""
+        directory.fs.journal.put(directory.fs.dead, directory.fs.number(directory), True)
 
     def rename(self, src: str, dst: str, flags: int = 0) -> None:
         """Move a name.
@@ -315,6 +320,8 @@ class PathCalls:
             return
         self._may_rename(here, there, old, new, flags)
         old.fs.rename(old, there.parent, there.name, new, flags, self._now())
+        if new is not None and new.is_dir and not flags & EXCHANGE:
+            self._bury(new)
 
     def _rename_names(self, here: Last, there: Last, flags: int) -> tuple[Node, Node | None]:
         """What the two names of a rename stand for. Kernel: mv-21, mv-24, mv-32, mv-36, mv-37."""

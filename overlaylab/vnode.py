@@ -72,6 +72,8 @@ class FileSystem(Protocol):
     device: int
     root: Node
     hidden: str
+    # Numbers of directories that were removed, or replaced, since the file system was mounted.
+    dead: dict[int, bool]
 
     def look(self, parent: Node, name: str) -> Node | None:
         """Find a name in a directory."""
