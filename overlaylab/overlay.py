@@ -16,9 +16,10 @@ from typing import Any
 
 from .access import NOBODY, fail
 from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, WhiteoutMade, WhiteoutRemoved
-from .lookup import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Stack, Verdict, is_opaque, is_whiteout
+from .lookup import Stack
 from .marks import Marks, Numbers
 from .options import Features
+from .parts import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .posix import EXCHANGE, WHITEOUT
 from .tree import Device, Directory, File, Inode, whiteout
 from .vnode import Node

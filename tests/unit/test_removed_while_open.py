@@ -3,8 +3,8 @@
 import pytest
 
 import overlaylab as ol
-from overlaylab.lookup import TRUSTED, USER
 from overlaylab.ops import op, run
+from overlaylab.parts import TRUSTED, USER
 from overlaylab.posix import EXCHANGE
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, walk
