@@ -4,7 +4,7 @@ The rules are those of Linux 6.18. Each function is one rule and names the
 recorded kernel experiments ("vectors") that prove it. An `Overlay` can be looked at
 (`lookup`, `readdir`, `walk`, `merged`, `provenance`, see `lookup.Stack`), which changes
 nothing, and written by the system calls of `posix`, which changes the upper layer
-alone. Bookkeeping that no reader sees is in `marks`.
+alone. What stat shows is in `identity`; bookkeeping that no reader sees is in `marks`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from .access import NOBODY, fail
+from .identity import Identity
 from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, WhiteoutMade, WhiteoutRemoved
-from .lookup import Stack
 from .marks import Marks, Numbers
 from .options import Features
 from .parts import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
@@ -27,7 +27,7 @@ from .vnode import Node
 __all__ = ["TRUSTED", "USER", "Found", "Overlay", "Part", "Seen", "Verdict", "is_opaque", "is_whiteout"]
 
 
-class Overlay(Stack):
+class Overlay(Identity):
     """A stack of layers as one file system.
 
     Args:
@@ -111,17 +111,14 @@ class Overlay(Stack):
         node = Node(self, parent, name, upper, parts[upper is not None :])
         if isinstance(upper, Directory) and node.lowers and parent.upper is not None:
             self.book.fix_origin(upper, node.lowers[0].inode, parent.upper, path, parent.path)
-        return self._indexed(node)
+        self._indexed(node)
+        node.origin = self._origin(node)
+        return node
 
-    def _indexed(self, node: Node) -> Node:
+    def _indexed(self, node: Node) -> None:
         """With index=on, names of one lower hard link share one upper inode. Kernel: ln-11."""
         if node.upper is None and self.features.index and self._is_shared(node.lowers[0].inode):
             node.upper, node.alias = self.index.get(self.numbers.of(node.lowers[0].inode)), False
-        return node
-
-    def _parts(self, node: Node) -> tuple[Part, ...]:
-        upper = () if node.upper is None else (Part(len(self.lowerdirs), node.upper),)
-        return upper + node.lowers
 
     def names(self, node: Node) -> list[str]:
         """List a directory; what is listed because of the impure mark is looked up. Kernel: wo-36, cu-52."""
@@ -152,6 +149,7 @@ class Overlay(Stack):
             self.fresh(node.parent)
         if node.upper is None and (copy := self._moved.get(self._slot(node))) is not None:
             node.upper, node.alias = copy, not self.features.index or self._stands(node, copy)
+            node.origin = node.lowers[0].inode
             if isinstance(copy, File) and not self.book.has(copy, "metacopy"):
                 node.lowers = ()
         return node
@@ -160,74 +158,6 @@ class Overlay(Stack):
         """Whether a copy has its name in the upper; with index=on it may have other names only."""
         table = node.parent.upper.names if node.parent is not None and node.parent.upper is not None else {}
         return table.get(node.name) is copy or not self._is_shared(node.lowers[0].inode)
-
-    # --- what stat shows
-
-    def data_of(self, node: Node) -> File:
-        """The inode whose data is read: for metadata without data the one below. Kernel: mc-08, mount-48 (ENOENT)."""
-        if not self.book.has(node.inode, "metacopy") or not isinstance(node.inode, File):
-            return node.inode
-        if len(self._parts(node)) < 2:
-            raise fail(errno.ENOENT, node.path)
-        return node.lowers[-1].inode
-
-    def nlink(self, node: Node) -> int:
-        """The link count. Kernel: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20)."""
-        if not node.is_dir:
-            return self.book.shown_nlink(node.upper) if self._is_indexed(node) else node.inode.nlink
-        if self._is_merged(node):
-            return 1
-        return 2 + sum(isinstance(child, Directory) for child in node.inode.names.values())
-
-    def names_left(self, node: Node) -> int:
-        """How many names an open file still has; one of a lower layer loses its own to a whiteout. Read off a live mount."""
-        if node.upper is not None or node.parent is None:
-            return node.inode.nlink
-        upper = node.parent.upper
-        return node.inode.nlink - (upper is not None and node.name in upper.names)
-
-    def number(self, node: Node) -> int:
-        """The inode number. Kernel: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41)."""
-        return self.numbers.of(self._shown_inode(node))
-
-    def _shown_inode(self, node: Node) -> Inode:
-        if node.upper is None or node.is_dir:
-            return node.lowers[0].inode if node.lowers else node.upper
-        origin = self.book.origin(node)
-        return origin if origin is not None and (origin.nlink == 1 or self._is_indexed(node)) else node.upper
-
-    def identity(self, node: Node) -> Any:
-        """What makes two names one inode.
-
-        Spec:
-            Kernel: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up anew
-            (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
-            copied up. Read off a live mount.
-        """
-        if node.upper is None:
-            return self._slot(node)
-        return id(node.upper) if node.is_dir else (id(node.upper), self.book.origin(node) is not None)
-
-    def _slot(self, node: Node) -> Any:
-        lower = node.lowers[0].inode if node.lowers else node.upper
-        if not self._is_shared(lower) or self.features.index or self.upperdir is None or node.parent is None:
-            return id(lower)
-        return id(lower), id(node.parent.lowers[0].inode if node.parent.lowers else node.parent.upper), node.name
-
-    def _is_shared(self, lower: Inode) -> bool:
-        return not isinstance(lower, Directory) and lower.nlink > 1
-
-    def _is_indexed(self, node: Node) -> bool:
-        return self.features.index and node.upper is not None and self.book.has(node.upper, "nlink")
-
-    def _is_merged(self, node: Node) -> bool:
-        return len(node.lowers) > (node.upper is None)
-
-    def _has_origin(self, node: Node) -> bool:
-        """Whether a name, once it is in the upper, makes its directory impure. Kernel: mv-34, mv-54, ln-20."""
-        if node.is_dir:
-            return node.upper is not None and bool(node.lowers)
-        return node.upper is not None and self._shown_inode(node) is not node.upper
 
     # --- copy-up
 
@@ -283,7 +213,7 @@ class Overlay(Stack):
             if shared:
                 self._enter_index(node.upper, lower)
             self.journal.put(parent.names, node.name, node.upper)
-        node.alias = True
+        node.alias, node.origin = True, lower
         self.book.set_impure(parent, node.parent.path)
         if not node.is_dir and not self.book.has(node.upper, "metacopy"):
             node.lowers = ()
@@ -336,6 +266,8 @@ class Overlay(Stack):
             self.journal.set(node.upper, "mtime_ns", self.journal.now())
         self.book.clear_metacopy(node.upper)
         self.journal.note(CopyUp(node.path))
+        if node.origin is not None and node.parent is not None:
+            self.journal.put(self.book.copies, (id(node.parent.upper), node.name), (node.upper, node.origin))
         node.lowers = ()
 
     def _may_copy(self, lower: Inode, path: str) -> None:

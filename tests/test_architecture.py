@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
     errors limits digest document media config manifest tree tarball tarwriter image select
-    changeset access journal options marks vnode pathwalk posix attributes content opening descriptors parts lookup overlay disk
+    changeset access journal options marks vnode pathwalk posix attributes content opening descriptors parts lookup identity overlay disk
     mounting shorthand system ops shell compare
     invariants translate samples commit archive validate present
 """.split()

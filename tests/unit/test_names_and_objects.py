@@ -1,13 +1,14 @@
-"""What an open descriptor can still do when its name, or its directory, is gone. Every answer was read off Linux 6.18."""
+"""Objects and their names: what is open though its name is gone, and which names are one. All answers were read off Linux 6.18."""
 
 import pytest
 
 import overlaylab as ol
 from overlaylab.ops import op, run
+from overlaylab.options import Features
 from overlaylab.parts import TRUSTED, USER
 from overlaylab.posix import EXCHANGE
 from overlaylab.system import System
-from overlaylab.tree import Device, Directory, Fifo, walk
+from overlaylab.tree import Device, Directory, Fifo, File, walk
 
 
 def world(**more):
@@ -116,3 +117,45 @@ def test_names_that_are_one_inode_in_the_upper_alone_are_no_target_of_each_other
 
     assert run(system, op("rename", src="a", dst="b")).error == "ESTALE"
     assert (run(system, op("rename", src="b", dst="c")).error, system.listdir(".")) == ("", ["a", "b", "c"])
+
+
+def test_what_waits_in_a_fifo_is_still_there_after_copy_up_and_under_another_name():
+    system = world(marks=USER, userns=True)
+    system.open("d/p", 0o4002, fd="both")
+    system.write("both", b"abc")
+    run(system, op("rename", src="d/p", dst="d/f", flags=EXCHANGE))
+    system.open("d/f", 0o4000, fd="new")
+
+    assert (system.read("both", 1), system.read("new", 1)) == (b"a", b"b")
+    assert run(system, op("overwrite", path="d/f", data=b"d")).error == ""
+    assert system.read("new", 9) == b"cd"
+
+
+def test_a_fifo_that_nobody_has_open_is_empty():
+    system = world()
+    system.open("d/p", 0o4002, fd="both")
+    system.write("both", b"abc")
+    system.close("both")
+    system.open("d/p", 0o4000, fd="new")
+
+    assert system.read("new", 9) == b""
+
+
+def test_metadata_without_an_origin_is_a_copy_of_what_its_data_is_taken_from():
+    lower, here = ol.make_tree({"a": "A"}), ol.make_tree({"a": File(data=bytes(1), size=1, xattrs={TRUSTED + "metacopy": b""}), "d": {}})
+    system = System.over(ol.Overlay(lowerdirs=[lower], upperdir=here, features=Features(metacopy=True, redirect="on")))
+    number = system.lstat("a").st_ino
+    system.append("a", b"+")
+    system.rename("a", "d/a")
+
+    assert TRUSTED + "impure" in here.names["d"].xattrs
+    assert (system.lstat("d/a").st_ino, system.read_file("d/a")) == (number, b"A+")
+
+
+def test_two_upper_names_of_one_broken_hard_link_are_one_inode():
+    lower = ol.make_tree({"a": "A"})
+    lower.names["b"], lower.names["a"].nlink = lower.names["a"], 2
+    system = System.over(ol.Overlay(lowerdirs=[lower], upperdir=Directory()))
+    system.link("a", "x")
+
+    assert (run(system, op("rename", src="a", dst="x")).error, system.listdir(".")) == ("", ["a", "b", "x"])
