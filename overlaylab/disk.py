@@ -29,7 +29,7 @@ class Disk:
 
     def __init__(self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1) -> None:
         self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or Numbers(), device
-        self.read_only = False
+        self.read_only = self.no_devices = False
         self.dead: dict[int, bool] = {}
         self.root = Node(self, None, ".", tree)
 

@@ -133,6 +133,9 @@ class OpenCalls(ContentCalls):
             raise fail(errno.ELOOP, path)
         if node.is_dir and want & WRITE:
             raise fail(errno.EISDIR, path)
+        if isinstance(inode, Device) and node.fs.no_devices:
+            # Kernel: fs/namei.c, may_open_dev. Read off a live mount.
+            raise fail(errno.EACCES, path)
         self._check(node, want)
         self._open_object(node, flags)
         return node

@@ -58,6 +58,7 @@ class Overlay(Identity):
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
         super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
         self.userns, self.read_only = userns, read_only or upperdir is None
+        self.no_devices = userns
         self.index = {} if index is None else index
         # Where lower objects went when they were copied up, for descriptors that are open on them.
         self._moved: dict[Any, Inode] = {}
@@ -195,7 +196,7 @@ class Overlay(Identity):
         parent = self.writable(node.parent, data=False)
         lower = node.lowers[0].inode
         shared = self.features.index and self._is_shared(lower)
-        self._may_copy(lower, node.path)
+        self._may_copy(node, lower, parent)
         if self.number(node.parent) in self.dead:
             raise fail(errno.ENOENT if isinstance(lower, File) else errno.EIO, node.path)
         taken = node.name in parent.names
@@ -241,7 +242,9 @@ class Overlay(Identity):
 
     def _copy(self, node: Node, lower: Inode, data: bool, size: int | None) -> Inode:
         """The copy: type, data, text, number, mode, owner, time and attributes, but no marks. Kernel: cu-20, cu-26, cu-36."""
-        common = {"mode": lower.mode, "uid": lower.uid, "gid": lower.gid, "mtime_ns": lower.mtime_ns, "xattrs": self.book.copied(lower)}
+        # In a user namespace attributes of root's own are not there.
+        kept = {name: value for name, value in self.book.copied(lower).items() if not (self.userns and name.startswith("trusted."))}
+        common = {"mode": lower.mode, "uid": lower.uid, "gid": lower.gid, "mtime_ns": lower.mtime_ns, "xattrs": kept}
         if isinstance(lower, Directory):
             made: Inode = Directory(**common)
         elif not isinstance(lower, File):
@@ -270,12 +273,20 @@ class Overlay(Identity):
             self.journal.put(self.book.copies, (id(node.parent.upper), node.name), (node.upper, node.origin))
         node.lowers = ()
 
-    def _may_copy(self, lower: Inode, path: str) -> None:
-        """Kernel: in a user namespace owners must be mapped (ux-10), and devices cannot be made (ux-14)."""
+    def _may_copy(self, node: Node, lower: Inode, parent: Directory) -> None:
+        """Refuse copies that cannot be made in a user namespace.
+
+        Raises:
+            OSError: EOVERFLOW for an owner that is not mapped; EPERM for a device.
+
+        Spec:
+            Kernel: owners (ux-10), devices (ux-14); the directory is marked impure before the device is tried.
+        """
         if self.userns and NOBODY in (lower.uid, lower.gid):
-            raise fail(errno.EOVERFLOW, path)
+            raise fail(errno.EOVERFLOW, node.path)
         if self.userns and isinstance(lower, Device):
-            raise fail(errno.EPERM, path)
+            self.book.set_impure(parent, node.parent.path)
+            raise fail(errno.EPERM, node.path)
 
     def _enter_index(self, copy: Inode, lower: Inode) -> None:
         """With index=on the work directory keeps the copy under the lower file's handle. Kernel: ln-11."""

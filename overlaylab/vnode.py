@@ -76,6 +76,8 @@ class FileSystem(Protocol):
     device: int
     root: Node
     hidden: str
+    # Whether its devices cannot be opened, as on all that is mounted in a user namespace.
+    no_devices: bool
     # Numbers of directories that were removed, or replaced, since the file system was mounted.
     dead: dict[int, bool]
 

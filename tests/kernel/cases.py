@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from overlaylab.access import NOBODY
 from overlaylab.ops import Op
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, find, parent_of, whiteout
 
@@ -17,8 +18,8 @@ NAMES = ("a", "b", "c")
 # Most paths lie below a and a/b, so that layers and operations meet there.
 HOME = tuple(f"a/{name}" for name in NAMES)
 DEEP = tuple(f"a/b/{name}" for name in NAMES)
-FAR = (*(f"b/{name}" for name in NAMES), "c/a", "a/a/b", "a/c/a", "b/c/a", "b/c/b")
-PATHS = NAMES * 4 + HOME * 4 + DEEP * 3 + FAR
+FURTHER = (*(f"b/{name}" for name in NAMES), "c/a", "a/a/b", "a/c/a", "b/c/a", "b/c/b")
+PATHS = NAMES * 4 + HOME * 4 + DEEP * 3 + FURTHER
 # Paths that only a path walk knows; a few of them among many ordinary ones. None leads out of the mount, nor may any
 # symlink: it would be another place for the kernel than for the model.
 ODD_PATHS = ("a/", "a/b/", "a/.", "a/..", ".", "a/../b", "b//a", "x" * 256, "")
@@ -32,7 +33,7 @@ class Case:
     """One mount before anything is done.
 
     Args:
-        mode: ``root``, or ``user`` for a user namespace.
+        mode: ``root``, or ``user`` and ``mapped`` for a user namespace: see `places`.
         options: Mount options without the layers.
         lowers: Topmost first; each a tuple of (path, kind, dress).
         upper: What the upper holds at first, or None for a mount without one.
@@ -59,9 +60,12 @@ OPTIONS = {
         *(options(),) * 5, *(options(redirect_dir="on"),) * 3, options(redirect_dir="nofollow"), options(xino="on"),
         options(metacopy="on", redirect_dir="on"), options(metacopy="on", redirect_dir=""), options(index="on"),
         options(index="on", redirect_dir="on"), options(index="on", metacopy="on", redirect_dir="on"), "userxattr", "userxattr,xino=on",
+        options(xino="on", redirect_dir="on"), options(index="on", xino="on"), "userxattr,index=on",
     ),
-    "user": ("userxattr", "userxattr", "userxattr", "userxattr,xino=on", "userxattr,index=on", ""),
+    "user": ("userxattr", "userxattr", "userxattr", "userxattr,xino=on", "userxattr,index=on", "userxattr,index=on,xino=on", "", "index=on,xino=on"),
 }  # fmt: skip
+
+OPTIONS["mapped"] = OPTIONS["user"]
 
 # dress -> owner, group, mode of a directory, mode of anything else, attributes
 DRESSES = {
@@ -74,14 +78,25 @@ DRESSES = {
     "sticky": (0, 50, 0o1777, 0o4755, {"user.k": b"v"}),
     "ann's sticky": (1000, 0, 0o3777, 0o2666, {}),
 }
+# What only root of the machine can make, for layers of a user namespace.
+FAR = {
+    "nobody's": (NOBODY, NOBODY, 0o755, 0o644, {"user.k": b"v"}),
+    "nobody's open": (NOBODY, NOBODY, 0o777, 0o666, {}),
+    "nobody's sticky": (NOBODY, NOBODY, 0o1777, 0o6755, {}),
+    "nobody's group": (0, NOBODY, 0o2775, 0o2755, {}),
+    "nobody's and mine": (NOBODY, 0, 0o2775, 0o664, {}),
+    "noted by root": (0, 0, 0o755, 0o644, {"trusted.t": b"v"}),
+}
 DRESSED = {
     "root": ("plain", "plain", "open", "open", *DRESSES, "sticky", "ann's sticky", "sticky"),
     "user": ("plain", "plain", "open", "closed", "noted"),
+    "mapped": ("plain", "open", "closed", *FAR),
 }
 COMMON = (
     *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "fifo",
 )  # fmt: skip
 KINDS = {"root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"), "user": (*COMMON, "socket", "marked whiteout")}
+KINDS["mapped"] = (*KINDS["user"], "device")
 
 
 def layer(entries, number, marks):
@@ -115,7 +130,7 @@ def make_directories(root, path):
 
 def entry(root, kind, dress, number, marks):
     """One inode; for a hard link the first file of the layer."""
-    uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
+    uid, gid, directory_mode, mode, xattrs = {**DRESSES, **FAR}[dress]
     common = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
     plain = {**common, "mode": mode}
     match kind:
@@ -214,8 +229,16 @@ CALLS_LEFT_OUT = {
     "chdir": "both sides stand in the mount's root",
     "mount, umount": "every case is a mount; vectors of the group mount",
 }
+# Whose layers the upper is like: one that its own root cannot write to is none.
+OF_UPPER = {"root": "root", "user": "user", "mapped": "user"}
+# What layers do not have, with the reason.
+LAYERS_LEFT_OUT = {
+    "objects of unmapped owners that the namespace may not read": "whether a mark on them is seen, and with which errno a search ends, depends on "
+    "the order in which the kernel asks for marks",
+    "attributes of security modules, in a user namespace": "whether its root may write them depends on whose file system holds the layers",
+}
 # Each mode's callers; root of a user namespace is alone there.
-USERS = {"root": ((0, 0), (0, 0), (0, 0), (1000, 1000), (1000, 50), (2000, 50)), "user": ((0, 0),)}
+USERS = {"root": ((0, 0), (0, 0), (0, 0), (1000, 1000), (1000, 50), (2000, 50)), "user": ((0, 0),), "mapped": ((0, 0),)}
 
 
 def entries(mode, most):
@@ -230,7 +253,7 @@ def cases(draw, mode):
     """A mount."""
     lowers = tuple(draw(st.lists(entries(mode, 7), min_size=1, max_size=3)))
     form = draw(st.sampled_from(("new upper",) * 12 + ("old upper",) * 5 + ("no upper", "read-only")))
-    upper = None if form == "no upper" and len(lowers) > 1 else draw(entries(mode, 6)) if form in ("old upper", "read-only") else ()
+    upper = None if form == "no upper" and len(lowers) > 1 else draw(entries(OF_UPPER[mode], 6)) if form in ("old upper", "read-only") else ()
     return Case(mode, draw(st.sampled_from(OPTIONS[mode])), lowers, upper, form == "read-only")
 
 
@@ -241,9 +264,10 @@ def operations(draw, mode):
     drawn = {name: choices[0] if len(choices) == 1 else draw(st.sampled_from(choices)) for name, choices in arguments.items()}
     if call == "open":
         drawn["flags"] |= os.O_NONBLOCK
-    if mode == "user":
+    if mode != "root":
         # Root of the namespace is the only owner that it maps.
         drawn.update({name: 0 for name in ("uid", "gid") if drawn.get(name, 0) > 0})
+        drawn.update({name: "user.n" for name in ("name",) if drawn.get(name) == "security.x"})
     users = USERS[mode]
     return Op(call, drawn, *(users[0] if len(users) == 1 else draw(st.sampled_from(users))))
 

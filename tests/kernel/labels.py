@@ -6,22 +6,24 @@ from overlaylab.errors import OverlayLabError
 from overlaylab.journal import ABSENT, CopyUp, Created, MetadataCopyUp, OpaqueSet, Removed, WhiteoutMade, WhiteoutRemoved
 from overlaylab.tree import Directory, File
 
-# Every errno that the written semantics name for operations. Root and user runs together must reach them all.
+# Every errno that the written semantics name for operations. The modes together must reach them all.
 ERRNOS = (
-    "EACCES", "EEXIST", "EINVAL", "EIO", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENODATA", "ENOENT", "ENOTDIR", "ENOTEMPTY", "EPERM", "EROFS", "EXDEV",
+    "EACCES", "EEXIST", "EINVAL", "EIO", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENODATA", "ENOENT", "ENOTDIR", "ENOTEMPTY", "EOVERFLOW",
+    "EPERM", "EROFS", "ESTALE", "EXDEV",
 )  # fmt: skip
 # Those that no generated operation can meet, each with where it is proved instead.
 NOT_GENERATED = {
     "EBUSY": "given by a mount whose upper is in use; vector mount-59",
-    "ESTALE": "given by a mount with index=on over another lower; vectors of the group mount",
-    "EOVERFLOW": "needs owners that the user namespace does not map, which nobody inside can make; vector ux-10",
     "ETXTBSY": "named only as something that does not happen",
 }
 PLACES = (
     "copy-up of a file", "copy-up of a chain of directories", "copy-up of a hard link", "whiteout made", "whiteout removed", "opaque made",
     "delete and create again", "rename over a whiteout", "listing merges three layers", "refused for want of permission",
 )  # fmt: skip
-REQUIRED = {"root": (*PLACES, *ERRNOS), "user": tuple(place for place in PLACES if place != "refused for want of permission")}
+ALONE = tuple(place for place in PLACES if place != "refused for want of permission")
+REQUIRED = {
+    "root": (*PLACES, *(name for name in ERRNOS if name not in ("EOVERFLOW", "ESTALE"))), "user": (*ALONE, "ESTALE"), "mapped": (*ALONE, "EOVERFLOW"),
+}  # fmt: skip
 
 
 class Labels:

@@ -2,12 +2,10 @@
 
 Both sides get the operations and nothing else of each other; what counts as equal
 says `overlaylab.compare`. This process must stand in a mount namespace of its own,
-in a folder of its own tmpfs: see `enter`.
+in a folder of its own tmpfs: see `places`.
 """
 
-import errno
 import os
-import shutil
 import stat
 
 from overlaylab.access import error_name
@@ -21,82 +19,7 @@ from overlaylab.tree import Directory, Inode
 from tests.kernel import live
 from tests.kernel.cases import layer
 
-CLONE_NEWUSER = 0x10000000
-PLACES = ("/mnt", "/media", "/srv", "/opt")
 MOST_LOWERS = 5
-
-
-def enter(mode):
-    """Leave the machine's mounts for ever, and stand in an empty tmpfs that nobody else sees.
-
-    In mode ``user`` this process becomes root of a user namespace and of nothing else,
-    whoever it was before. All the rest of the machine becomes read-only here, so that no
-    operation can reach it. All of it ends with the process.
-    """
-    uid, gid = os.geteuid(), os.getegid()
-    if mode == "user":
-        live.call("unshare", CLONE_NEWUSER | live.CLONE_NEWNS)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
-    else:
-        live.call("unshare", live.CLONE_NEWNS)
-        os.setgroups([])
-    live.mount("none", "/", "", live.MS_PRIVATE_ALL, "")
-    live.make_read_only("/")
-    place = next(place for place in PLACES if os.path.isdir(place))
-    live.mount("none", place, "tmpfs", 0, "mode=755")
-    os.chdir(place)
-    os.umask(0o022)
-
-
-class Sweeper:
-    """A process that unmounts and removes what is done with: an unmount waits long for the kernel."""
-
-    def __init__(self):
-        here, self._pipe = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._pipe)
-            try:
-                with open(here, encoding="ascii") as names:
-                    for name in names:
-                        sweep(name.strip())
-            finally:
-                os._exit(0)
-        os.close(here)
-
-    def sweep(self, name):
-        """Take a case's folder away, some time."""
-        os.write(self._pipe, f"{name}\n".encode("ascii"))
-
-    def finish(self):
-        """Wait until all is taken away."""
-        os.close(self._pipe)
-        os.waitpid(self._pid, 0)
-
-
-def sweep(folder):
-    """Unmount what lies in a folder, and remove it."""
-    try:
-        live.umount(f"{folder}/m")
-    except OSError:
-        pass
-    shutil.rmtree(folder)
-
-
-def fingerprint(folder):
-    """Everything that changes when anything in a layer does: each inode's times of change, counts and names."""
-    found = []
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        info = os.lstat(path)
-        found.append((path, info.st_ino, info.st_mode, info.st_nlink, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
-        if info.st_mode & 0o170000 == 0o040000:
-            with os.scandir(path) as entries:
-                waiting += [entry.path for entry in entries]
-    return sorted(found)
 
 
 class Pair:
@@ -105,24 +28,25 @@ class Pair:
     Args:
         case: What to mount.
         folder: A name that is not taken, in the folder where this process stands.
+        builder: Writes and reads layers: see `places`.
     """
 
-    def __init__(self, case, folder):
+    def __init__(self, case, folder, builder):
         self.case, self.folder, self.home = case, folder, os.getcwd()
         os.mkdir(folder)
         os.chdir(folder)
         marks = "user.overlay." if "userxattr" in case.options else "trusted.overlay."
-        if case.mode == "user":
+        if case.mode != "root":
             marks = "user.overlay."
         self.names = [f"l{i}" for i in range(len(case.lowers))]
         self.disk = {name: layer(entries, i, marks) for i, (name, entries) in enumerate(zip(self.names, case.lowers))}
         self.disk["m"] = Directory()
         if case.upper is not None:
             self.disk |= {"u": layer(case.upper, 9, marks), "w": Directory()}
-        for name, node in self.disk.items():
-            live.build(name, node)
+        self._builder, self._place = builder, os.getcwd()
+        builder.build(self._place, self.disk)
         os.umask(0o022)
-        self.real, self.model = live.Live(), System(Directory(names=self.disk), userns=case.mode == "user")
+        self.real, self.model = live.Live(), System(Directory(names=self.disk), userns=case.mode != "root")
         self.sights = Sights(), Sights()
         self.listing = None
         self.refused = self._mount()
@@ -147,6 +71,7 @@ class Pair:
         kernel = outcome(self._mount_again)
         model = outcome(lambda: self.model.mount("m", self.data(), flags))
         if kernel != model:
+            os.chdir(self.home)
             raise Disagreement(f"mount: kernel {kernel}, model {model}")
         if kernel != "works":
             return True
@@ -156,7 +81,7 @@ class Pair:
 
     def _begin(self):
         self.guard = Guard(self.overlay)
-        self.lowers = [fingerprint(f"../{name}") for name in self.names]
+        self.lowers = [self._builder.fingerprint(f"{self._place}/{name}") for name in self.names]
         self.listing = None
 
     @property
@@ -262,7 +187,7 @@ class Pair:
             nonlocal value
             value = getattr(self.real, operation.call)(**operation.args)
 
-        if self.case.mode == "user":
+        if self.case.mode != "root":
             return outcome(act), value
         try:
             os.setegid(operation.gid)
@@ -300,12 +225,12 @@ class Pair:
             self._changed(self.model.journal.take()[0])
         differ("merged", seen(self.real, self.sights[0]), listing)
         for name, before in zip(self.names, self.lowers):
-            if before != fingerprint(f"../{name}"):
+            if before != self._builder.fingerprint(f"{self._place}/{name}"):
                 raise Disagreement(f"the kernel changed the lower layer {name}")
 
     def _compare_upper(self):
         if self.case.upper is not None:
-            differ("upper", stored(live.taken("../u")), stored(self.overlay.upperdir))
+            differ("upper", stored(self._builder.taken(f"{self._place}/u")), stored(self.overlay.upperdir))
 
 
 class Disagreement(Exception):

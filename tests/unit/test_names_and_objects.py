@@ -159,3 +159,22 @@ def test_two_upper_names_of_one_broken_hard_link_are_one_inode():
     system.link("a", "x")
 
     assert (run(system, op("rename", src="a", dst="x")).error, system.listdir(".")) == ("", ["a", "b", "x"])
+
+
+def in_a_user_namespace(**lower):
+    return System.over(ol.Overlay(lowerdirs=[Directory(names=lower)], upperdir=Directory(), marks=USER, userns=True))
+
+
+def test_a_user_namespace_opens_and_copies_no_device():
+    system = in_a_user_namespace(null=Device(kind="char", rdev=(1, 3), mode=0o666))
+
+    assert run(system, op("open", path="null", flags=0, fd="f")).error == "EACCES"
+    assert run(system, op("chmod", path="null", mode=0o600)).error == "EPERM"
+    assert (system.cwd.fs.upperdir.names, system.cwd.fs.upperdir.xattrs) == ({}, {USER + "impure": b"y"})
+
+
+def test_a_copy_in_a_user_namespace_has_no_attributes_of_roots_own():
+    system = in_a_user_namespace(a=File.of(b"", xattrs={"trusted.t": b"v", "user.k": b"v"}))
+    system.chmod("a", 0o600)
+
+    assert sorted(system.cwd.fs.upperdir.names["a"].xattrs) == ["user.k", USER + "origin"]
