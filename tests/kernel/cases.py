@@ -38,6 +38,7 @@ class Case:
         lowers: Topmost first; each a tuple of (path, kind, dress).
         upper: What the upper holds at first, or None for a mount without one.
         read_only: Whether it is mounted read-only.
+        odd: Whether layers may have marks that no kernel would have left there.
     """
 
     mode: str
@@ -45,6 +46,12 @@ class Case:
     lowers: tuple
     upper: tuple | None = ()
     read_only: bool = False
+    odd: bool = False
+
+    @property
+    def frozen(self):
+        """Whether nothing may be done, only looked: one lower object under two names is not in the model."""
+        return any(kind in REDIRECTS for entries in self.lowers for _, kind, _ in entries)
 
 
 OFF = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
@@ -77,6 +84,7 @@ DRESSES = {
     "ann's setuid": (1000, 1000, 0o2775, 0o6755, {}),
     "sticky": (0, 50, 0o1777, 0o4755, {"user.k": b"v"}),
     "ann's sticky": (1000, 0, 0o3777, 0o2666, {}),
+    "to be searched": (0, 50, 0o711, 0o6711, {}),
 }
 # What only root of the machine can make, for layers of a user namespace.
 FAR = {
@@ -93,10 +101,21 @@ DRESSED = {
     "mapped": ("plain", "open", "closed", *FAR),
 }
 COMMON = (
-    *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "fifo",
+    *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "link to b/../c/", "fifo",
 )  # fmt: skip
 KINDS = {"root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"), "user": (*COMMON, "socket", "marked whiteout")}
 KINDS["mapped"] = (*KINDS["user"], "device")
+# Marks as no kernel would have left them, in some of the cases: kind -> the type, and marks with their values.
+ODD = {
+    "dir opaque=x": ("dir", {"opaque": b"x"}), "dir opaque=n": ("dir", {"opaque": b"n"}), "dir impure": ("dir", {"impure": b"y"}),
+    "dir with a bad origin": ("dir", {"origin": b"\0"}), "dir with an escaped mark": ("dir", {"overlay.opaque": b"y"}),
+    "file whiteout": ("file", {"whiteout": b""}), "file metacopy": ("file", {"metacopy": b""}), "file opaque": ("file", {"opaque": b"y"}),
+    "file with an escaped mark": ("file", {"overlay.whiteout": b""}), "file with an unknown mark": ("file", {"zzz": b"1"}),
+}  # fmt: skip
+REDIRECTS = {
+    **{f"dir to {target}": ("dir", {"redirect": target.encode()}) for target in ("a", "/b", "/a/b", "nowhere", "/a//b")},
+    **{f"file to {target}": ("file", {"metacopy": b"", "redirect": target.encode()}) for target in ("/a", "b")},
+}
 
 
 def layer(entries, number, marks):
@@ -133,6 +152,10 @@ def entry(root, kind, dress, number, marks):
     uid, gid, directory_mode, mode, xattrs = {**DRESSES, **FAR}[dress]
     common = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
     plain = {**common, "mode": mode}
+    if kind in ODD or kind in REDIRECTS:
+        kind, odd = {**ODD, **REDIRECTS}[kind]
+        xattrs = {**xattrs, **{marks + name: value for name, value in odd.items()}}
+        kind = "empty" if kind == "file" else kind
     match kind:
         case "dir":
             return Directory(**common, mode=directory_mode, xattrs=xattrs)
@@ -177,9 +200,9 @@ CALLS = (
     (10, "rename", {"src": OP_PATHS, "dst": OP_PATHS}),
     (5, "rename", {"src": OP_PATHS, "dst": OP_PATHS, "flags": (2, 1, 2, 4, 3)}),
     (5, "link", {"src": OP_PATHS, "dst": OP_PATHS, "follow_symlinks": (False, False, True)}),
-    (2, "symlink", {"target": ("a", "b/c", "nowhere", "c", ""), "path": OP_PATHS}),
+    (2, "symlink", {"target": ("a", "b/c", "nowhere", "c", "b/../c/", ""), "path": OP_PATHS}),
     (1, "mknod", {"path": OP_PATHS, "mode": (0o010644, 0o140644, 0o100644)}),
-    (1, "mknod", {"path": OP_PATHS, "mode": (0o020644, 0o060644), "device": (0x103, 0)}),
+    (1, "mknod", {"path": OP_PATHS, "mode": (0o020644, 0o060644), "device": (0x103, 0, 0x801)}),
     (4, "chmod", {"path": OP_PATHS, "mode": (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o1777, 0, 0o2666)}),
     (3, "chown", {"path": OP_PATHS, "uid": (-1, 0, 1000, 50), "gid": (-1, 0, 1000, 50), "follow_symlinks": (False, True)}),
     (2, "utime", {"path": OP_PATHS, "ns": ((OLD + 5, OLD + 5), (OLD, OLD)), "follow_symlinks": (False, True)}),
@@ -194,14 +217,16 @@ CALLS = (
     (1, "listxattr", {"path": OP_PATHS}),
     (1, "lstat", {"path": OP_PATHS}),
     (1, "stat", {"path": OP_PATHS}),
-    (2, "access", {"path": OP_PATHS, "mode": (0, 1, 2, 4, 7)}),
+    (2, "access", {"path": OP_PATHS, "mode": tuple(range(8))}),
     (2, "listdir", {"path": (".", *PATHS, *NAMES)}),
     (1, "readlink", {"path": OP_PATHS}),
     (4, "open", {"path": OP_PATHS, "flags": (0, os.O_RDWR, os.O_WRONLY | os.O_APPEND), "fd": FDS}),
     (3, "open", {
         "path": OP_PATHS, "mode": (0o644, 0o4755), "fd": FDS,
         "flags": (os.O_CREAT | os.O_RDWR, os.O_CREAT | os.O_EXCL | os.O_WRONLY, os.O_CREAT, os.O_TRUNC, os.O_DIRECTORY,
-                  os.O_NOFOLLOW, os.O_TMPFILE | os.O_RDWR, os.O_CREAT | os.O_TRUNC | os.O_RDWR, os.O_CREAT | os.O_NOFOLLOW),
+                  os.O_NOFOLLOW, os.O_TMPFILE | os.O_RDWR, os.O_CREAT | os.O_TRUNC | os.O_RDWR, os.O_CREAT | os.O_NOFOLLOW,
+                  os.O_CREAT | os.O_DIRECTORY, os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, os.O_EXCL | os.O_APPEND, os.O_DIRECTORY | os.O_RDWR,
+                  os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW, os.O_CREAT | os.O_APPEND | os.O_WRONLY, os.O_DIRECTORY | os.O_NOFOLLOW),
     }),
     (1, "opendir", {"path": (".", *PATHS), "fd": FDS}),
     (2, "readdir", {"fd": FDS}),
@@ -210,7 +235,7 @@ CALLS = (
     (1, "pread", {"fd": FDS, "count": (99,), "offset": (0, 2)}),
     (2, "write", {"fd": FDS, "data": (b"FD",)}),
     (1, "pwrite", {"fd": FDS, "data": (b"p",), "offset": (0, 2, 5)}),
-    (1, "lseek", {"fd": FDS, "position": (0,)}),
+    (1, "lseek", {"fd": FDS, "position": (0, 1, 20)}),
     (1, "fstat", {"fd": FDS}),
     (1, "ftruncate", {"fd": FDS, "length": (0, 2, 7)}),
     (1, "posix_fallocate", {"fd": FDS, "offset": (0,), "length": (1, 6)}),
@@ -225,7 +250,7 @@ CALLS = (
 # Calls that an operation may name, but none of these: each with the reason, and where it is proved.
 CALLS_LEFT_OUT = {
     "mmap, mread": "a map that reaches behind the end of a file that was cut ends the process; vector cu-30",
-    "lseek to other places than the beginning": "in a directory they are each file system's own; files have pwrite for it",
+    "lseek in a directory to other places than the beginning": "they are each file system's own",
     "chdir": "both sides stand in the mount's root",
     "mount, umount": "every case is a mount; vectors of the group mount",
 }
@@ -241,9 +266,9 @@ LAYERS_LEFT_OUT = {
 USERS = {"root": ((0, 0), (0, 0), (0, 0), (1000, 1000), (1000, 50), (2000, 50)), "user": ((0, 0),), "mapped": ((0, 0),)}
 
 
-def entries(mode, most):
-    """The entries of one layer."""
-    one = st.tuples(st.sampled_from(PATHS), st.sampled_from(KINDS[mode]), st.sampled_from(DRESSED[mode]))
+def entries(mode, most, odd=()):
+    """The entries of one layer, some of an odd kind if there are any."""
+    one = st.tuples(st.sampled_from(PATHS), st.sampled_from((*KINDS[mode], *odd)), st.sampled_from(DRESSED[mode]))
     # Two lists in one are longer on average, and shrink as well.
     return st.tuples(st.lists(one, max_size=most), st.lists(one, max_size=most)).map(lambda both: tuple(both[0] + both[1]))
 
@@ -251,10 +276,12 @@ def entries(mode, most):
 @st.composite
 def cases(draw, mode):
     """A mount."""
-    lowers = tuple(draw(st.lists(entries(mode, 7), min_size=1, max_size=3)))
+    odd = draw(st.sampled_from(((),) * 9 + (tuple(ODD),) * 2 + ((*ODD, *REDIRECTS),)))
+    lowers = tuple(draw(st.lists(entries(mode, 7, odd), min_size=1, max_size=3)))
     form = draw(st.sampled_from(("new upper",) * 12 + ("old upper",) * 5 + ("no upper", "read-only")))
-    upper = None if form == "no upper" and len(lowers) > 1 else draw(entries(OF_UPPER[mode], 6)) if form in ("old upper", "read-only") else ()
-    return Case(mode, draw(st.sampled_from(OPTIONS[mode])), lowers, upper, form == "read-only")
+    old = entries(OF_UPPER[mode], 6, tuple(ODD) if odd else ())
+    upper = None if form == "no upper" and len(lowers) > 1 else draw(old) if form in ("old upper", "read-only") else ()
+    return Case(mode, draw(st.sampled_from(OPTIONS[mode])), lowers, upper, form == "read-only", bool(odd))
 
 
 @st.composite

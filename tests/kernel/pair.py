@@ -11,7 +11,7 @@ import stat
 from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
 from overlaylab.invariants import Guard
-from overlaylab.ops import run
+from overlaylab.ops import Op, run
 from overlaylab.posix import Stat
 from overlaylab.system import MS_RDONLY, System
 from overlaylab.tree import Directory, Inode
@@ -49,6 +49,8 @@ class Pair:
         self.real, self.model = live.Live(), System(Directory(names=self.disk), userns=case.mode != "root")
         self.sights = Sights(), Sights()
         self.listing = None
+        # Whether there is nothing more to do here: see `Case.frozen` and `compare`.
+        self.frozen = case.frozen
         self.refused = self._mount()
 
     # --- mounting
@@ -149,6 +151,8 @@ class Pair:
                 self.listing = None
             self.compare()
             return None
+        if operation.call == "lseek" and operation.args["position"] and self._is_directory(operation.args["fd"]):
+            operation = Op("lstat", {"path": "."})
         nameless = self._nameless(operation)
         step = run(self.model, operation)
         changed = self._changed(step.changes)
@@ -163,6 +167,9 @@ class Pair:
                 self._remount()
         self.compare(deep=changed)
         return step
+
+    def _is_directory(self, fd):
+        return fd in self.real.files and stat.S_ISDIR(os.fstat(self.real.files[fd]).st_mode)
 
     def _nameless(self, operation):
         """Whether an operation copies something up that was removed while open, and takes a name that way."""
@@ -223,7 +230,12 @@ class Pair:
         if listing is None:
             self.listing = listing = seen(self.model, self.sights[1])
             self._changed(self.model.journal.take()[0])
-        differ("merged", seen(self.real, self.sights[0]), listing)
+        kernel = seen(self.real, self.sights[0])
+        if self.case.odd and any("listing_errno" in item for item in kernel):
+            # Whether a name that cannot be looked up spoils a merged listing depends on the order of the entries.
+            self.frozen = True
+            return
+        differ("merged", kernel, listing)
         for name, before in zip(self.names, self.lowers):
             if before != self._builder.fingerprint(f"{self._place}/{name}"):
                 raise Disagreement(f"the kernel changed the lower layer {name}")

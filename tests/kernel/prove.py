@@ -52,7 +52,7 @@ def machine(mode, labels, sweeper, builder):
 
         @rule(operation=operations(mode))
         def act(self, operation):
-            if self.pair.refused:
+            if self.pair.refused or self.pair.frozen:
                 return
             self.done.append(operation)
             with self.told():
@@ -69,7 +69,7 @@ def machine(mode, labels, sweeper, builder):
             if self.pair is None:
                 return
             try:
-                if not self.failed and not self.pair.refused:
+                if not self.failed and not self.pair.refused and not self.pair.frozen:
                     with self.told():
                         self.pair.finish()
             finally:
