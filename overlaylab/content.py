@@ -24,7 +24,7 @@ class ContentCalls(AttributeCalls):
         """Cut a file, or fill it up with zeros.
 
         Spec:
-            Kernel: cu-08; EISDIR before EROFS before EACCES (ro-03, cu-34).
+            Kernel, sections 5 and 13: cu-08; EISDIR before EROFS before EACCES (ro-03, cu-34).
         """
         if length < 0:
             raise fail(errno.EINVAL, path)
@@ -57,7 +57,7 @@ class ContentCalls(AttributeCalls):
             journal.set(inode, "sha256", hashlib.sha256(data).hexdigest())
 
     def _remove_privileges(self, node: Node) -> None:
-        """Take setuid, setgid and capabilities off a file that is written to. Kernel: cu-35, cu-38."""
+        """Take setuid, setgid and capabilities off a file that is written to. Kernel, section 11: cu-35, cu-38."""
         mode = kept_mode(self.caller, node.inode)
         if mode != node.inode.mode:
             self._set(node, mode=mode)

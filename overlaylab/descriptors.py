@@ -68,7 +68,7 @@ class FileCalls(OpenCalls):
             self.root.fs.journal.drop(self.pipes, descriptor.pipe)
 
     def fstat(self, fd: Any) -> Stat:
-        """What a descriptor stands for. Kernel: cu-06, cu-29."""
+        """What a descriptor stands for. Kernel, sections 5 and 11: cu-06, cu-29."""
         return self._stat(self._fd(fd).node)
 
     def lseek(self, fd: Any, position: int, whence: int = 0) -> int:
@@ -91,7 +91,7 @@ class FileCalls(OpenCalls):
         return place
 
     def read(self, fd: Any, count: int) -> bytes:
-        """Read on from the position. Kernel: an old descriptor reads new data after copy-up (cu-29)."""
+        """Read on from the position. Kernel, section 11: an old descriptor reads new data after copy-up (cu-29)."""
         descriptor = self._fd(fd)
         if isinstance(descriptor.node.inode, Fifo):
             return self._pipe_read(descriptor, count)
@@ -116,7 +116,7 @@ class FileCalls(OpenCalls):
         return self._content(node)[offset : offset + count]
 
     def write(self, fd: Any, data: bytes) -> int:
-        """Write at the position, or at the end with O_APPEND. Kernel: cu-04, cu-32."""
+        """Write at the position, or at the end with O_APPEND. Kernel, section 11: cu-04, cu-32."""
         descriptor = self._fd(fd)
         if isinstance(descriptor.node.inode, Fifo):
             return self._pipe_write(descriptor, data)
@@ -147,7 +147,7 @@ class FileCalls(OpenCalls):
     # --- the size
 
     def ftruncate(self, fd: Any, length: int) -> None:
-        """Cut an open file. Kernel: EINVAL if it was opened for reading (cu-33)."""
+        """Cut an open file. Kernel, section 11: EINVAL if it was opened for reading (cu-33)."""
         descriptor = self._fd(fd)
         if length < 0 or not descriptor.writes or not isinstance(descriptor.node.inode, File):
             raise fail(errno.EINVAL)
@@ -168,19 +168,19 @@ class FileCalls(OpenCalls):
     # --- attributes through a descriptor
 
     def fchmod(self, fd: Any, mode: int) -> None:
-        """Change permission bits; copies up also through a descriptor for reading. Kernel: cu-33."""
+        """Change permission bits; copies up also through a descriptor for reading. Kernel, section 11: cu-33."""
         node = self._fd(fd).node
         self._may_write(node.fs)
         self._chmod(node, mode)
 
     def fchown(self, fd: Any, uid: int, gid: int) -> None:
-        """Change the owner. Kernel: cu-33."""
+        """Change the owner. Kernel, section 11: cu-33."""
         node = self._fd(fd).node
         self._may_write(node.fs)
         self._chown(node, uid, gid)
 
     def linkfd(self, fd: Any, dst: str) -> None:
-        """Name an open file, above all one of O_TMPFILE. Kernel: cr-24; one without a name left is ENOENT."""
+        """Name an open file, above all one of O_TMPFILE. Kernel, section 6: cr-24; one without a name left is ENOENT."""
         self._link(self._fd(fd).node, dst)
 
     # --- memory maps and directories
@@ -195,7 +195,7 @@ class FileCalls(OpenCalls):
         self.root.fs.journal.put(self.maps, map, descriptor.node.fs.data_of(descriptor.node))
 
     def mread(self, map: Any) -> bytes:
-        """Read a whole map. Kernel: one that was made before the copy-up keeps the old data (cu-30)."""
+        """Read a whole map. Kernel, section 11: one that was made before the copy-up keeps the old data (cu-30)."""
         if map not in self.maps:
             raise fail(errno.EBADF)
         return content(self.maps[map], "map")
@@ -211,7 +211,7 @@ class FileCalls(OpenCalls):
             OSError: ENOTDIR; ENOENT for a directory that was removed.
 
         Spec:
-            Kernel: the list is made at the first read, and kept until the directory is rewound (merge-28, merge-29).
+            Kernel, section 3: the list is made at the first read, and kept until the directory is rewound (merge-28, merge-29).
             A removed one is not read (fs/readdir.c, iterate_dir).
         """
         descriptor = self._fd(fd)

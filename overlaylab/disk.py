@@ -128,7 +128,7 @@ def snapshot(node: Node) -> Directory:
     """What a directory of any file system shows, as a tree of its own: an overlay as the layer of another one.
 
     Spec:
-        Kernel: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
+        Kernel, sections 14 and 15: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
     """
     root = node.inode
     made = Directory(mode=root.mode, uid=root.uid, gid=root.gid, mtime_ns=root.mtime_ns, xattrs=shown_xattrs(root, node.fs.hidden))

@@ -34,7 +34,7 @@ class Identity(Stack):
         return upper + node.lowers
 
     def data_of(self, node: Node) -> File:
-        """The inode whose data is read: for metadata without data the one below. Kernel: mc-08, mount-48 (ENOENT)."""
+        """The inode whose data is read: for metadata without data the one below. Kernel, section 16: mc-08, mount-48 (ENOENT)."""
         if not self.book.has(node.inode, "metacopy") or not isinstance(node.inode, File):
             return node.inode
         if len(self._parts(node)) < 2:
@@ -42,7 +42,7 @@ class Identity(Stack):
         return node.lowers[-1].inode
 
     def nlink(self, node: Node) -> int:
-        """The link count. Kernel: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20)."""
+        """The link count. Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20)."""
         if not node.is_dir:
             return self.book.shown_nlink(node.upper) if self._is_indexed(node) else node.inode.nlink
         if self._is_merged(node):
@@ -57,10 +57,11 @@ class Identity(Stack):
         return node.inode.nlink - (upper is not None and node.name in upper.names)
 
     def number(self, node: Node) -> int:
-        """The inode number. Kernel: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41)."""
+        """The inode number. Kernel, section 4: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41)."""
         return self.numbers.of(self._shown_inode(node))
 
     def _shown_inode(self, node: Node) -> Inode:
+        """The inode whose number is shown: what it is a copy of, unless that has several links. Kernel, section 4: cu-40, cu-41."""
         if node.upper is None or node.is_dir:
             return node.lowers[0].inode if node.lowers else node.upper
         kept = node.origin is not None and (node.origin.nlink == 1 or self._is_indexed(node))
@@ -70,7 +71,7 @@ class Identity(Stack):
         """What makes two names one inode.
 
         Spec:
-            Kernel: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up anew
+            Kernel, section 8: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up anew
             (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
             copied up. Read off a live mount.
         """
@@ -79,6 +80,7 @@ class Identity(Stack):
         return id(node.upper) if node.is_dir else (id(node.upper), self._has_origin(node))
 
     def _slot(self, node: Node) -> Any:
+        """What makes two lower names one inode: not two of one hard link, except with index=on. Kernel, sections 8 and 10: mv-30, ln-11."""
         lower = node.lowers[0].inode if node.lowers else node.upper
         if not self._is_shared(lower) or self.features.index or self.upperdir is None or node.parent is None:
             return id(lower)
@@ -91,10 +93,11 @@ class Identity(Stack):
         return self.features.index and node.upper is not None and self.book.has(node.upper, "nlink")
 
     def _is_merged(self, node: Node) -> bool:
+        """Whether a directory has parts in several layers. Kernel, section 3: merge-01."""
         return len(node.lowers) > (node.upper is None)
 
     def _has_origin(self, node: Node) -> bool:
-        """Whether a name, once it is in the upper, makes its directory impure. Kernel: mv-34, mv-54, ln-20."""
+        """Whether a name, once it is in the upper, makes its directory impure. Kernel, sections 8 and 10: mv-34, mv-54, ln-20."""
         if node.is_dir:
             return node.upper is not None and bool(node.lowers)
         return node.upper is not None and self._shown_inode(node) is not node.upper

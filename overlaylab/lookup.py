@@ -1,8 +1,8 @@
 """How layers combine: looking a name up, listing a directory, and the merged view.
 
-The read side of the model of Linux 6.18. Each function is one rule and names the
-recorded kernel experiments ("vectors") that prove it. Nothing here changes anything;
-writing is in `overlay`.
+The read side of the model of Linux 6.18. Each function is one rule; its docstring names
+the section of the written rules (tests/data/overlay-semantics.md) and the recorded kernel
+experiments ("vectors") that prove it. Nothing here changes anything; writing is in `overlay`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Stack:
             Finding: ``path-escape`` for ``..``.
 
         Spec:
-            Kernel: topmost wins (merge-02, merge-04, mount-01); all roots always merge (wo-15, wo-16).
+            Kernel, section 2: topmost wins (merge-02, merge-04, mount-01); all roots always merge (wo-15, wo-16).
         """
         path, _ = clean(path, "path")
         parts = self._roots
@@ -83,7 +83,7 @@ class Stack:
             NotADirectoryError: It is no directory.
 
         Spec:
-            Kernel: merged listing without whiteouts (merge-01, wo-05, wo-34); straight listing (wo-06, rm-14).
+            Kernel, section 3: merged listing without whiteouts (merge-01, wo-05, wo-34); straight listing (wo-06, rm-14).
         """
         found = self.lookup(path)
         if found.inode is None:
@@ -132,6 +132,10 @@ class Stack:
 
         Args:
             gone: Tells of a name in an impure upper directory whether looking it up finds nothing.
+
+        Spec:
+            Kernel, section 3: the first part wins (merge-01), whiteouts are left out (wo-05); any other directory is listed
+            as it is (wo-06); marked files (wo-18, wo-25, wo-26), names of an impure directory (wo-36).
         """
         top = parts[0].inode
         if not self._is_merged_list(parts):
@@ -158,10 +162,11 @@ class Stack:
         return part.layer > 0 or part.inode is self._roots[-1].inode
 
     def _deletes(self, name: str, inode: Inode) -> bool:
+        """Whether an entry stands for a deletion to a mere reader. Kernel, section 1: wo-01."""
         return is_whiteout(inode, self.marks)
 
     def _is_merged_list(self, parts: Sequence[Part]) -> bool:
-        """Kernel: several parts (merge-01), or one that carries an origin (wo-37)."""
+        """Kernel, section 3: several parts (merge-01), or one that carries an origin (wo-37)."""
         return len(parts) > 1 or self.book.has(parts[0].inode, "origin")
 
     def _is_upper(self, part: Part) -> bool:
@@ -173,7 +178,7 @@ class Stack:
         """Look a name up in every part of a directory, topmost first, until something ends the search.
 
         Spec:
-            Kernel: a whiteout ends it (wo-03, wo-08); so does a non-directory, which shows only if nothing was
+            Kernel, section 2: a whiteout ends it (wo-03, wo-08); so does a non-directory, which shows only if nothing was
             found above it (merge-06, merge-07, merge-08, merge-11); so does an opaque directory, itself still part
             of the merge (wo-10, wo-12), and opaque wins over redirect (rd-19); a redirect goes on below under
             another name (rd-01, rd-14), an absolute one in every layer below (rd-02).
@@ -200,7 +205,7 @@ class Stack:
         """Whether marks of a part no longer matter, since there is nothing to go on to.
 
         Spec:
-            Kernel: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
+            Kernel, section 16: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
             below, a file's is (mount-46).
         """
         if self.features.redirect == "nofollow":
@@ -212,6 +217,10 @@ class Stack:
 
         Returns:
             What belongs to the merged object, or None; whether and why the search ends is noted in `search`.
+
+        Spec:
+            Kernel, section 2: whiteouts end it (wo-03, wo-08), opaque directories after themselves (wo-10), redirects lead
+            it on (rd-14).
         """
         node: Inode = part.inode
         for left in range(len(search.names), 0, -1):
@@ -235,7 +244,7 @@ class Stack:
         return node
 
     def _a_file(self, inode: Inode, part: Part, search: _Search, final: bool, last: bool) -> Inode | None:
-        """A non-directory ends the search; a file without data goes on to where its data is. Kernel: mc-03, mc-08."""
+        """A non-directory ends the search; a file without data goes on to where its data is. Kernel, section 16: mc-03, mc-08."""
         if search.is_dir or not final or (search.metacopy and not isinstance(inode, File)):
             return search.stop(inode.type, part.layer)
         search.metacopy = isinstance(inode, File) and self.book.has(inode, "metacopy")
@@ -252,7 +261,10 @@ class Stack:
             left: How many names of the search are not passed yet, this one included.
 
         Raises:
-            Refused: EINVAL for a malformed value (rd-18).
+            Refused: EINVAL for a malformed value.
+
+        Spec:
+            Kernel, sections 2 and 9: what is malformed (rd-18); by name (rd-01), by path (rd-02, rd-14).
         """
         value = self.book.get(inode, "redirect")
         if value is None:
@@ -272,8 +284,11 @@ class Stack:
         """Refuse to go on below where the options do not allow it.
 
         Raises:
-            Refused: EPERM for a redirect with nofollow or userxattr (rd-13, rd-22, ux-06), for metadata without
-                data with metacopy=off (mc-07).
+            Refused: EPERM.
+
+        Spec:
+            Kernel, sections 2, 16 and 17: a redirect with nofollow or userxattr (rd-13, rd-22, ux-06); metadata without
+            data with metacopy=off (mc-07).
         """
         if search.redirect and self.features.redirect == "nofollow":
             raise Refused(errno.EPERM, search.path, "a name, or a path from the root", f"redirect {search.redirect!r}")
@@ -287,7 +302,7 @@ class Stack:
             Refused: EIO if there is no data at all (mc-09).
 
         Spec:
-            Kernel: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing data
+            Kernel, section 16: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing data
             shows at open only (mount-48).
         """
         in_lower = any(not self._is_upper(part) for part in found)

@@ -55,7 +55,7 @@ class Stacked:
         return overlay
 
     def _take_upper(self) -> None:
-        """Check upper and work directory. Kernel: mount-07, mount-09 to mount-11, mount-58, mount-59."""
+        """Check upper and work directory. Kernel, section 14: mount-07, mount-09 to mount-11, mount-58, mount-59."""
         if self.parsed.workdir is None:
             raise fail(errno.EINVAL, "workdir")
         upper, work = self.system._layer(self.parsed.upperdir, "upper"), self.system._layer(self.parsed.workdir, "work")
@@ -79,7 +79,7 @@ class Stacked:
             raise fail(errno.EBUSY, node.path)
 
     def _check_lowers(self, lowers: list[Node], datas: list[Node]) -> None:
-        """Check the lower layers. Kernel: mount-03, mount-13 to mount-18, mount-65, mount-66, mount-73."""
+        """Check the lower layers. Kernel, section 14: mount-03, mount-13 to mount-18, mount-65, mount-66, mount-73."""
         every = [*lowers, *datas]
         if (self.upper is None and len(every) == 1) or not lowers:
             raise fail(errno.EINVAL, "lowerdir")
@@ -126,7 +126,7 @@ class Stacked:
             self.system.journal.set(inode, "xattrs", {**inode.xattrs, name: self.system.numbers.handle(owner.inode)})
 
     def _prepare(self, work: Node) -> None:
-        """Clean ``work/work`` and make it anew. Kernel: mount-61; what ``volatile`` left blocks the mount (mount-62)."""
+        """Clean ``work/work`` and make it anew. Kernel, section 14: mount-61; what ``volatile`` left blocks the mount (mount-62)."""
         now, journal = self.system._now(), self.system.journal
         old = work.inode.names.get("work")
         incompatible = old.names.get("incompat") if isinstance(old, Directory) else None

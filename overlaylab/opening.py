@@ -46,7 +46,7 @@ class Descriptor:
 
     @property
     def node(self) -> Node:
-        """What was opened, as it is now: it may have been copied up since. Kernel: cu-29, cu-32."""
+        """What was opened, as it is now: it may have been copied up since. Kernel, section 11: cu-29, cu-32."""
         return self.opened.fs.fresh(self.opened.copy())
 
     @property
@@ -79,7 +79,7 @@ class OpenCalls(ContentCalls):
             The descriptor.
 
         Spec:
-            Kernel: cu-33, cu-39; O_CREAT cr-20, cr-21; O_TRUNC cu-06, cu-07; O_TMPFILE cr-24.
+            Kernel, sections 5, 6 and 11: cu-33, cu-39; O_CREAT cr-20, cr-21; O_TRUNC cu-06, cu-07; O_TMPFILE cr-24.
         """
         path = encoded(path)
         writes = flags & O_ACCMODE != O_RDONLY
@@ -103,7 +103,7 @@ class OpenCalls(ContentCalls):
         return fd
 
     def _temporary(self, path: str, mode: int) -> Node:
-        """A file without a name, in a directory that is copied up for it. Kernel: cr-24."""
+        """A file without a name, in a directory that is copied up for it. Kernel, section 6: cr-24."""
         parent = self._find(path)
         if not parent.is_dir:
             raise fail(errno.ENOTDIR, path)
@@ -176,7 +176,7 @@ class OpenCalls(ContentCalls):
             The node, and whether it is new.
 
         Spec:
-            Kernel: O_CREAT follows a dangling symlink, O_EXCL does not (cr-21); ENOENT before EACCES, an existing
+            Kernel, sections 2, 5 and 13: O_CREAT follows a dangling symlink, O_EXCL does not (cr-21); ENOENT before EACCES, an existing
             file needs no permission on its directory (ro-03, cr-20).
         """
         if not flags & O_CREAT:

@@ -72,7 +72,7 @@ class Found:
 
     @property
     def inode(self) -> Inode | None:
-        """What stat shows: the topmost part. Kernel: no union of attributes (merge-05, merge-15)."""
+        """What stat shows: the topmost part. Kernel, section 4: no union of attributes (merge-05, merge-15)."""
         return self.parts[0].inode if self.parts else None
 
     @property
@@ -93,7 +93,7 @@ def is_whiteout(inode: Inode, marks: str = TRUSTED) -> bool:
     """Whether an inode of a layer stands for a deletion.
 
     Spec:
-        Kernel: a character device 0:0 (wo-01, wo-27), or an empty file with the ``whiteout`` mark
+        Kernel, section 1: a character device 0:0 (wo-01, wo-27), or an empty file with the ``whiteout`` mark
         (wo-18, wo-19), but not one with content (wo-21).
     """
     if isinstance(inode, Device):
@@ -105,6 +105,6 @@ def is_opaque(inode: Inode, marks: str = TRUSTED) -> bool:
     """Whether a directory of a layer hides what is below it.
 
     Spec:
-        Kernel: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
+        Kernel, section 2: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
     """
     return isinstance(inode, Directory) and inode.xattrs.get(marks + "opaque") == b"y"

@@ -99,7 +99,7 @@ class PathWalk:
             OSError: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG.
 
         Spec:
-            Kernel: symlinks are resolved in the merged view (merge-12, cr-21), 40 of them (ln-15).
+            Kernel, section 2: symlinks are resolved in the merged view (merge-12, cr-21), 40 of them (ln-15).
         """
         return self._finish(encoded(path), follow, [0])
 

@@ -27,7 +27,7 @@ class PathCalls(PathWalk):
     # --- what all changes need
 
     def _may_write(self, fs: FileSystem, path: str = "") -> None:
-        """Refuse changes of a read-only file system. Kernel: ro-01, mount-63."""
+        """Refuse changes of a read-only file system. Kernel, section 13: ro-01, mount-63."""
         if fs.read_only:
             raise fail(errno.EROFS, path)
 
@@ -38,7 +38,7 @@ class PathCalls(PathWalk):
             OSError: EEXIST before EROFS before EACCES; ENOENT for a slash behind what is to be no directory.
 
         Spec:
-            Kernel: EEXIST whatever is there, also a dangling symlink (cr-10), also when read-only (ro-03) and without
+            Kernel, sections 6, 12 and 13: EEXIST whatever is there, also a dangling symlink (cr-10), also when read-only (ro-03) and without
             permission (perm-10); parents (cr-11).
         """
         path = encoded(path)
@@ -55,7 +55,7 @@ class PathCalls(PathWalk):
         check(self.caller, last.parent.inode, WRITE | EXECUTE, last.name)
 
     def _make(self, last: Last, inode: Inode, mode: int) -> Node:
-        """Put a new inode in its place: it belongs to the caller. Kernel: cr-13, umask cr-12."""
+        """Put a new inode in its place: it belongs to the caller. Kernel, section 6: cr-13, umask cr-12."""
         parent, now = last.parent, self._now()
         inode.uid = self.caller.uid
         inode.mode, inode.gid = inherit(self.caller, parent.inode, mode, isinstance(inode, Directory))
@@ -65,13 +65,13 @@ class PathCalls(PathWalk):
     # --- calls that make names
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
-        """Make a directory. Kernel: cr-01 to cr-08; setuid and setgid of `mode` do not count."""
+        """Make a directory. Kernel, section 6: cr-01 to cr-08; setuid and setgid of `mode` do not count."""
         last = self._new(path, directory=True)
         self._may_create(last)
         self._make(last, Directory(), mode & 0o1777 & ~self.mask)
 
     def symlink(self, target: str, path: str) -> None:
-        """Make a symbolic link; its text is kept verbatim. Kernel: ln-13."""
+        """Make a symbolic link; its text is kept verbatim. Kernel, section 10: ln-13."""
         if not target:
             raise fail(errno.ENOENT, path)
         last = self._new(path)
@@ -89,7 +89,7 @@ class PathCalls(PathWalk):
             OSError: EPERM for a device without privilege, and for a whiteout through an overlay.
 
         Spec:
-            Kernel: cr-13, cr-18; in a user namespace no devices at all (ux-14).
+            Kernel, sections 6 and 17: cr-13, cr-18; in a user namespace no devices at all (ux-14).
         """
         kind = next((name for name, bits in TYPES.items() if bits == mode & 0o170000), "file")
         if kind == "dir":
@@ -114,7 +114,7 @@ class PathCalls(PathWalk):
             OSError: ENOENT, then EEXIST, EROFS, EXDEV, EPERM, EACCES.
 
         Spec:
-            Kernel: ln-04, ln-05, ln-18, ln-19; order on a read-only overlay ro-03.
+            Kernel, sections 10, 12 and 13: ln-04, ln-05, ln-18, ln-19; order on a read-only overlay ro-03.
         """
         self._link(self._find(src, follow_symlinks), dst)
 
@@ -146,7 +146,7 @@ class PathCalls(PathWalk):
         return node, last
 
     def unlink(self, path: str) -> None:
-        """Take a name away. Kernel: rm-01 to rm-06, rm-27; EROFS before ENOENT (ro-03)."""
+        """Take a name away. Kernel, sections 7 and 13: rm-01 to rm-06, rm-27; EROFS before ENOENT (ro-03)."""
         node, last = self._victim(path, dict.fromkeys(("", ".", ".."), errno.EISDIR))
         if last.slash:
             raise fail(errno.EISDIR if node.is_dir else errno.ENOTDIR, encoded(path))
@@ -154,7 +154,7 @@ class PathCalls(PathWalk):
         node.fs.remove(node, self._now())
 
     def rmdir(self, path: str) -> None:
-        """Remove an empty directory. Kernel: rm-07 to rm-16, rm-27, rm-30; EACCES before ENOTEMPTY (perm-10)."""
+        """Remove an empty directory. Kernel, sections 7 and 12: rm-07 to rm-16, rm-27, rm-30; EACCES before ENOTEMPTY (perm-10)."""
         node, last = self._victim(path, {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY})
         check_delete(self.caller, last.parent.inode, node.inode, True, encoded(path))
         if node.parent is None:
@@ -173,7 +173,7 @@ class PathCalls(PathWalk):
             flags: `NOREPLACE`, `EXCHANGE` or `WHITEOUT` of renameat2.
 
         Spec:
-            Kernel: the order of the checks mv-07, mv-21, mv-24, mv-28, mv-29, mv-31, mv-32, mv-36, mv-37.
+            Kernel, section 8: the order of the checks mv-07, mv-21, mv-24, mv-28, mv-29, mv-31, mv-32, mv-36, mv-37.
         """
         if flags & ~7 or (flags & EXCHANGE and flags & (NOREPLACE | WHITEOUT)):
             raise fail(errno.EINVAL, src)
@@ -194,7 +194,7 @@ class PathCalls(PathWalk):
             self._bury(new)
 
     def _rename_names(self, here: Last, there: Last, flags: int) -> tuple[Node, Node | None]:
-        """What the two names of a rename stand for. Kernel: mv-21, mv-24, mv-32, mv-36, mv-37."""
+        """What the two names of a rename stand for. Kernel, section 8: mv-21, mv-24, mv-32, mv-36, mv-37."""
         old = self._step(here.parent, here.name)
         if old is None:
             raise fail(errno.ENOENT, here.name)
@@ -214,7 +214,7 @@ class PathCalls(PathWalk):
         return old, new
 
     def _may_rename(self, here: Last, there: Last, old: Node, new: Node | None, flags: int) -> None:
-        """Permissions of a rename. Kernel: mv-38, mv-39; a directory that changes its parent must be writable (mv-53)."""
+        """Permissions of a rename. Kernel, section 12: mv-38, mv-39; a directory that changes its parent must be writable (mv-53)."""
         check_delete(self.caller, here.parent.inode, old.inode, old.is_dir, here.name)
         if new is None:
             self._may_create(there)
@@ -239,7 +239,7 @@ class PathCalls(PathWalk):
         return self._stat(self._find(path, follow_symlinks))
 
     def _stat(self, node: Node) -> Stat:
-        """Kernel: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
+        """Kernel, section 4: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
         inode, fs = node.inode, node.fs
         size = len(inode.target.encode("utf-8", "surrogateescape")) if isinstance(inode, Symlink) else getattr(inode, "size", 0)
         data = self._data_size(node) if isinstance(inode, File) else 0
@@ -250,14 +250,14 @@ class PathCalls(PathWalk):
         )
 
     def _data_size(self, node: Node) -> int:
-        """How much data there is; missing data shows only at open. Kernel: mount-48."""
+        """How much data there is; missing data shows only at open. Kernel, section 16: mount-48."""
         try:
             return node.fs.data_of(node).size
         except OSError:
             return 0
 
     def readlink(self, path: str) -> str:
-        """The text of a symbolic link. Kernel: EINVAL for anything else (ln-14)."""
+        """The text of a symbolic link. Kernel, section 10: EINVAL for anything else (ln-14)."""
         node = self._find(path, follow=False)
         if not isinstance(node.inode, Symlink):
             raise fail(errno.EINVAL, path)
@@ -270,13 +270,13 @@ class PathCalls(PathWalk):
             OSError: EACCES; EROFS first for writing to what cannot change.
 
         Spec:
-            Kernel: cu-45, perm-07, ro-02.
+            Kernel, sections 5 and 13: cu-45, perm-07, ro-02.
         """
         node = self._find(path)
         self._check(node, mode)
 
     def _check(self, node: Node, want: int) -> None:
-        """Permission on an object, read-only file systems first. Kernel: ro-02, ro-06."""
+        """Permission on an object, read-only file systems first. Kernel, section 13: ro-02, ro-06."""
         if want & WRITE and node.fs.read_only and isinstance(node.inode, (File, Directory, Symlink)):
             raise fail(errno.EROFS, node.path)
         check(self.caller, node.inode, want, node.path)

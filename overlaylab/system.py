@@ -102,13 +102,13 @@ class System(FileCalls, Shorthand):
             OSError: EINVAL, ENOENT, ENOTDIR, ELOOP, EBUSY, ESTALE.
 
         Spec:
-            Kernel: mount-01 to mount-75. Options are taken one by one, and each path is looked for at once, so the
+            Kernel, section 14: mount-01 to mount-75. Options are taken one by one, and each path is looked for at once, so the
             first mistake in the text decides.
         """
         return self._mount(at, split_options(cut(data)), flags)
 
     def fsmount(self, at: str, parameters: Iterable[Sequence[str | None]], flags: int = 0) -> Mount:
-        """Mount an overlay as fsopen(2), fsconfig(2) and fsmount(2) do, option by option. Kernel: mount-40 to mount-52."""
+        """Mount an overlay as fsopen(2), fsconfig(2) and fsmount(2) do, option by option. Kernel, section 14: mount-40 to mount-52."""
         pairs = ((str(key), value[0] if value else None) for key, *value in parameters)
         return self._mount(at, pairs, flags)
 
@@ -127,7 +127,7 @@ class System(FileCalls, Shorthand):
         return self._mounted(target, overlay.root, shown=shown, layers=stack.kept)
 
     def _layer(self, path: str, kind: str) -> Node:
-        """The directory of a layer. Kernel: mount-19, mount-21, mount-23, mount-67."""
+        """The directory of a layer. Kernel, section 14: mount-19, mount-21, mount-23, mount-67."""
         if not path:
             raise fail(errno.EINVAL, path)
         node = self._find(path)
@@ -158,7 +158,7 @@ class System(FileCalls, Shorthand):
         self._again(self.cwd.fs.again())
 
     def rotate(self) -> None:
-        """Make the upper the topmost lower layer, under a new empty upper: what a commit does. Kernel: img-01 to img-12."""
+        """Make the upper the topmost lower layer, under a new empty one: a commit. Kernel, sections 5, 8 and 9: img-03, img-07, img-10."""
         self._again(self.cwd.fs.again(rotated=True))
 
     def _again(self, overlay: Overlay) -> None:

@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, configuration, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from overlaylab.overlay import KERNEL
+
 from tests.kernel import pair as pairs
 from tests.kernel import places
 from tests.kernel.cases import cases, operations
@@ -29,7 +31,7 @@ from tests.kernel.labels import ERRNOS, PLACES, Labels
 from tests.mutations import RULES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MODEL = "Linux 6.18"
+MODEL = f"Linux {KERNEL}"
 STEPS = 50
 ROUND = 100
 FOLDERS = count()
