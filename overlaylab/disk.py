@@ -62,6 +62,8 @@ class Disk:
         """The link count; a directory is counted by itself, its name and its sub-directories."""
         if not isinstance(node.upper, Directory):
             return node.upper.nlink
+        if self.number(node) in self.dead:
+            return 0
         return 2 + sum(isinstance(child, Directory) for child in node.upper.names.values())
 
     def names_left(self, node: Node) -> int:

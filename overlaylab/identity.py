@@ -24,10 +24,12 @@ class Identity(Stack):
     Attributes:
         numbers: The inode numbers of the disk that holds the layers.
         index: With index=on, what the work directory knows about lower hard links.
+        dead: Numbers of directories that were removed.
     """
 
     numbers: Numbers
     index: dict[int, Inode]
+    dead: dict[int, bool]
 
     def _parts(self, node: Node) -> tuple[Part, ...]:
         upper = () if node.upper is None else (Part(len(self.lowerdirs), node.upper),)
@@ -42,11 +44,18 @@ class Identity(Stack):
         return node.lowers[-1].inode
 
     def nlink(self, node: Node) -> int:
-        """The link count. Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20)."""
+        """The link count.
+
+        Spec:
+            Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20). One
+            of the upper that was removed has none; read off a live mount.
+        """
         if not node.is_dir:
             return self.book.shown_nlink(node.upper) if self._is_indexed(node) else node.inode.nlink
         if self._is_merged(node):
             return 1
+        if node.upper is not None and self.number(node) in self.dead:
+            return 0
         return 2 + sum(isinstance(child, Directory) for child in node.inode.names.values())
 
     def names_left(self, node: Node) -> int:

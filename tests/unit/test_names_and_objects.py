@@ -77,6 +77,18 @@ def test_a_dead_directory_is_not_read(before):
     assert run(system, op("fstat", fd="old")).error == ""
 
 
+def test_a_dead_directory_of_the_upper_has_no_links():
+    system = world()
+    system.mkdir("d/n")
+    system.opendir("d/n", fd="upper")
+    system.opendir("d/e", fd="lower")
+    before = [system.fstat(fd).st_nlink for fd in ("upper", "lower")]
+    system.rmdir("d/n")
+    system.rmdir("d/e")
+
+    assert (before, [system.fstat(fd).st_nlink for fd in ("upper", "lower")]) == ([2, 2], [0, 2])
+
+
 def test_one_that_was_exchanged_is_read():
     system = world()
     system.opendir("d/e", fd="old")
