@@ -10,6 +10,8 @@ import pickle
 import shutil
 import socket
 
+from overlaylab.kernel.watch import fingerprint
+
 from tests.kernel import live
 
 CLONE_NEWUSER = 0x10000000
@@ -125,20 +127,6 @@ class FarBuilder(Builder):
         """Wait until all is removed."""
         self._here.close()
         os.waitpid(self._pid, 0)
-
-
-def fingerprint(folder):
-    """Everything that changes when anything in a layer does: each inode's times of change, counts and names."""
-    found = []
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        info = os.lstat(path)
-        found.append((path, info.st_ino, info.st_mode, info.st_nlink, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
-        if info.st_mode & 0o170000 == 0o040000:
-            with os.scandir(path) as entries:
-                waiting += [entry.path for entry in entries]
-    return sorted(found)
 
 
 class Sweeper:
