@@ -55,6 +55,11 @@ class Case:
         """Whether nothing may be done, only looked: one lower object under two names is not in the model."""
         return any(kind in REDIRECTS for entries in self.lowers for _, kind, _ in entries)
 
+    @property
+    def spoilt(self):
+        """Whether the upper may have names that cannot be looked up: whether one spoils a listing depends on the order of entries."""
+        return self.odd or any(kind == "metadata only" for _, kind, _ in self.upper or ())
+
 
 OFF = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
 

@@ -231,8 +231,7 @@ class Pair:
             self.listing = listing = seen(self.model, self.sights[1])
             self._changed(self.model.journal.take()[0])
         kernel = seen(self.real, self.sights[0])
-        if self.case.odd and any("listing_errno" in item for item in kernel):
-            # Whether a name that cannot be looked up spoils a merged listing depends on the order of the entries.
+        if self.case.spoilt and any("listing_errno" in item for item in kernel):
             self.frozen = True
             return
         differ("merged", kernel, listing)
