@@ -315,12 +315,16 @@ def run(arguments: list[str]) -> int:
     except OverlayLabError as error:
         return _refuse(arguments, Problem("kernel-unavailable", "overlaylab", "", str(error)))
     except PermissionError as error:
-        return _refuse(arguments, Problem("permission-denied", str(error.filename), "the right to read it (try sudo)", str(error.strerror)))
+        return _refuse(arguments, Problem("permission-denied", _name(error.filename), "the right to read it (try sudo)", str(error.strerror)))
     except FileNotFoundError as error:
-        return _refuse(arguments, Problem("changed-while-reading", str(error.filename), "a file", "nothing"))
+        return _refuse(arguments, Problem("changed-while-reading", _name(error.filename), "a file", "nothing"))
     except OSError as error:
         # A disk or a network that fails while it is read.
-        return _refuse(arguments, Problem("truncated", str(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
+        return _refuse(arguments, Problem("truncated", _name(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
+
+
+def _name(path: str | bytes) -> str:
+    return os.fsdecode(path) if isinstance(path, bytes) else str(path)
 
 
 def _refuse(arguments: list[str], *problems: Problem) -> int:

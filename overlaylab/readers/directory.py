@@ -81,6 +81,8 @@ class _Reading:
             names = sorted(os.listdir(folder))
         except PermissionError as refusal:
             raise self._denied(folder, refusal) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise Finding("changed-while-reading", self._inner(folder), "a directory", "nothing") from None
         self._entries += len(names)
         if self._entries > self._limits.entries:
             raise Finding("limit", self._inner(folder), f"at most {self._limits.entries} entries", self._entries)

@@ -83,6 +83,12 @@ class ShortNames:
             name: The folder.
             expected: The folders of the layers beneath, nearest first.
         """
+        try:
+            yield from self._problems(name, expected)
+        except Finding as finding:
+            yield finding.problem
+
+    def _problems(self, name: str, expected: Sequence[str]) -> Iterator[Problem]:
         where = f"{self.place.where}: {self.driver}/{name}"
         if not self.is_there(name):
             yield Problem("missing-cache-dir", where, "a folder with diff/", "nothing")
@@ -90,11 +96,7 @@ class ShortNames:
         link = self.link(name)
         if link is not None and self.target(link) != name:
             yield Problem("dangling-link", f"{self.place.where}: {self.driver}/l/{link}", name, self.target(link) or "nothing")
-        try:
-            found = self.below(name)
-        except Finding as finding:
-            yield finding.problem
-            return
+        found = self.below(name)
         if found != list(expected):
             yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
 
