@@ -180,11 +180,11 @@ def _places(value, found, above=None, key=None):
 def _edited(value, chance):
     places = _places(value, [])
     if not places or chance.random() < 0.02:
-        return chance.choice(ODD)
+        return copy.deepcopy(chance.choice(ODD))
     above, key = chance.choice(places)
     match chance.randrange(6):
         case 0 | 1:
-            above[key] = chance.choice(ODD)
+            above[key] = copy.deepcopy(chance.choice(ODD))
         case 2:
             del above[key]
         case 3:
@@ -199,7 +199,7 @@ def _edited(value, chance):
             if isinstance(above[key], str):
                 above[key] = chance.choice(EVIL) if chance.random() < 0.5 else above[key][: chance.randrange(len(above[key]) + 1)] + chance.choice(EVIL)
             else:
-                above[key] = chance.choice(ODD)
+                above[key] = copy.deepcopy(chance.choice(ODD))
     return value
 
 

@@ -218,17 +218,16 @@ class ContainersStorage:
     def _container(self, node: Node) -> Container:
         upper = _id(node, "layer")
         names = node.strings("names")
-        if not self.short_names.is_there(upper):
-            raise Finding("missing-cache-dir", f"{self.place.where}: {DRIVER}/{upper}", "a folder with diff/", "nothing")
         chain, problems = self._chain(upper)
-        if problems:
-            raise Finding(problems[0].kind, problems[0].where, problems[0].expected, problems[0].found)
         lower = [layer.id for layer in chain[1:]]
+        # A chain that is broken is no chain to compare the folder's own list with.
+        problems += self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
+        problems += self.short_names.missing(lower)
         image = node.string("image")
         container = Container(
             id=node.need("id").text(), name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
             lower=tuple(lower), upper=upper, mount="", links=self.short_names.lower(upper),
-            problems=tuple(self.short_names.problems(upper, lower)),
+            problems=tuple(problems),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -324,10 +323,7 @@ class ContainersStorage:
         except Finding as finding:
             if finding.problem.kind != "not-found":
                 raise
-            # It was there when the store was opened, or was missed then already.
-            missed = any(problem.kind == "missing-cache-dir" for problem in self._checked.get(name, ()))
-            kind = "missing-cache-dir" if missed else "changed-while-reading"
-            raise Finding(kind, f"{self.place.where}: {DRIVER}/{name}", "a folder with diff/", "nothing") from None
+            raise self.short_names.gone(name) from None
 
 
 def _layer(node: Node) -> StoredLayer:
