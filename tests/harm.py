@@ -51,6 +51,8 @@ def packed(members, size=None):
     for index, (info, data) in enumerate(members):
         info = copy.copy(info)
         info.size = size[1] if size and size[0] == index else len(data or b"")
+        # What a pax header says counts more than what is asked for here.
+        info.pax_headers = {key: value for key, value in info.pax_headers.items() if key not in ("path", "linkpath", "size")}
         try:
             header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         except (UnicodeError, ValueError):

@@ -71,8 +71,7 @@ class ContainerdRoot:
         self.marks = "user.overlay." if self.place.owner(f"{SNAPSHOTTER}/snapshots") else "trusted.overlay."
         found = Found()
         self._meta = self._database(META, found)
-        metadata = self._database(f"{SNAPSHOTTER}/metadata.db", found) if self.place.has(f"{SNAPSHOTTER}/metadata.db") else {}
-        self.snapshots = Snapshots(self._meta, metadata, f"{self.place.where}: snapshots")
+        self.snapshots = self._read_snapshots(found)
         found.problems += self.snapshots.problems
         self._recorded = ""
         self._gone = {snapshot.number: problem for snapshot in self.snapshots for problem in self._folder_problems(snapshot.number)}
@@ -90,6 +89,15 @@ class ContainerdRoot:
         if not steady:
             found.problems.append(Problem("changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"))
         return bucket_at(bucket, "v1")
+
+    def _read_snapshots(self, found: Found) -> Snapshots:
+        """The snapshots; none where their own database cannot be read: the blobs are there all the same."""
+        path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
+        try:
+            return Snapshots(self._meta, self._database(path, found) if self.place.has(path) else {}, where)
+        except Finding as finding:
+            found.problems.append(finding.problem)
+            return Snapshots({}, {}, where)
 
     def _is_dockers(self) -> bool:
         return any(image.namespace == MOBY for image in self._images)

@@ -32,7 +32,7 @@ __all__ = ["IMAGES", "ContainersStorage"]
 
 DRIVER = "overlay"
 IMAGES = f"{DRIVER}-images/images.json"
-DEFAULT_ROOT = "/var/lib/containers/storage"
+DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")
 
@@ -81,6 +81,7 @@ class ContainersStorage:
         self._layers = self._read_layers(problems)
         self._checked: dict[str, tuple[Problem, ...]] = {}
         self._images = tuple(self._read_images(problems))
+        self._recorded = ""
         self._containers = tuple(self._read_containers(problems))
         self.problems = tuple(problems)
         self.not_checked: tuple[NotChecked, ...] = ()
@@ -223,9 +224,10 @@ class ContainersStorage:
         # A chain that is broken is no chain to compare the folder's own list with.
         problems += self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
         problems += self.short_names.missing(lower)
-        image = node.string("image")
+        image, container_id = node.string("image"), node.need("id").text()
+        self._recorded = self._recorded or self._recorded_root(container_id)
         container = Container(
-            id=node.need("id").text(), name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
+            id=container_id, name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
             lower=tuple(lower), upper=upper, mount="", links=self.short_names.lower(upper),
             problems=tuple(problems),
         )
@@ -260,8 +262,19 @@ class ContainersStorage:
         return f"l/{link}" if link else f"{name}/diff"
 
     def root(self) -> str:
-        """The root's own path: where a folder lies; the store itself records none."""
-        return self.place.root if isinstance(self.place, Folder) else DEFAULT_ROOT
+        """The root's own path: where a folder lies, else what a container's runtime config says, else podman's default."""
+        if isinstance(self.place, Folder):
+            return self.place.root
+        return self._recorded or (ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT)
+
+    def _recorded_root(self, container_id: str) -> str:
+        """The path beneath which a container was mounted when it ran; empty if nothing says so."""
+        path = f"overlay-containers/{container_id}/userdata/config.json"
+        if not LAYER_ID.fullmatch(container_id) or not self.place.has(path):
+            return ""
+        root = parse_json(self.place.read(path), f"{self.place.where}: {path}", "bad-config").get("root")
+        above, _, rest = (root.string("path") if root else "").partition(f"/{DRIVER}/")
+        return above if rest else ""
 
     # the store as every store
 

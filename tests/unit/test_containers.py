@@ -219,3 +219,13 @@ def test_container_without_one_of_its_folders_is_listed_and_named(name, which, t
         assert status == 1 and "missing-cache-dir" in kinds
     _, _, owned = answer(capsys, "owners", path)
     assert {item["directory"] for item in owned["directories"] if whole.id in item["containers"]} >= {*whole.lower} - {whole.lower[-1]}
+
+
+def test_root_in_the_mount_of_a_packed_storage_is_the_recorded_one_or_the_engines_default(capsys, tmp_path):
+    for name, default in (("podman5-storage", "/var/lib/containers/storage"), ("podman5-rootless", "~/.local/share/containers/storage")):
+        item = ol.open_store(realdata.archive(name)).containers()[0]
+        runtime = json.dumps({"root": {"path": f"/data/pods/overlay/{item.upper}/merged"}}).encode()
+        path = changed(tmp_path, name, extra=[member(f"overlay-containers/{item.id}/userdata/config.json", runtime)])
+
+        for source, root in ((realdata.archive(name), default), (path, "/data/pods")):
+            assert answer(capsys, "mount", source, item.id)[2]["upperdir"] == f"{root}/overlay/{item.upper}/diff"
