@@ -16,6 +16,7 @@ from .media import Inflated, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
+from .unpacked import LostMarks, folder_problems
 
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
@@ -166,7 +167,8 @@ class LayerReader:
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
-        self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
+        self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
+        self.lost = LostMarks()
 
     def reading(self, layer: Layer) -> Reading | None:
         """The one pass over a layer's blob; None where the store has none."""
@@ -233,8 +235,11 @@ class LayerReader:
         return tree, problems + tuple(self._digest_problems(layer))
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id. None if the store has neither."""
-        key = (layer.source, layer.diff_id)
+        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id, and the folder against that tar.
+
+        None if the store has neither.
+        """
+        key = (layer.source, layer.diff_id, layer.directory)
         if key not in self._proofs:
             try:
                 self._proofs[key] = self._proof(layer)
@@ -248,6 +253,9 @@ class LayerReader:
             return None
         odd = reading.changeset.problems if reading.changeset else ()
         proof = (*reading.problems, *odd, *self._digest_problems(layer))
+        if reading.changeset and not any(problem.severity == "error" for problem in proof):
+            where = self._store.folder_path(layer.directory)
+            proof += tuple(folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost))
         # The folder is what is shown; what the tar said need not be kept.
         self._readings.pop(_key(layer))
         return proof
@@ -301,6 +309,9 @@ def validate(
                 problems += proof or ()
                 if proof is None:
                     not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
+    for reader in readers.values():
+        problems += reader.lost.problems()
+        not_checked += reader.lost.not_checked()
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
 
 

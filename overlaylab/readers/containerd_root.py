@@ -80,7 +80,6 @@ class ContainerdRoot:
         self._containers = tuple(self._read_containers(found))
         found.problems += self._gone.values()
         self.problems = tuple(dict.fromkeys(found.problems))
-        found.not_checked.append(NotChecked("the folders in snapshots/", "containerd keeps no recipe to compare them with their blobs"))
         found.not_checked += self._other_blobs()
         self.not_checked = tuple(dict.fromkeys(found.not_checked))
 
@@ -277,6 +276,10 @@ class ContainerdRoot:
         path = f"{SNAPSHOTTER}/snapshots"
         names = sorted((name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"), key=lambda name: (len(name), name))
         return tuple(_folder(name, known.get(name, ())) for name in names)
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {SNAPSHOTTER}/snapshots/{name}/fs"
 
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""

@@ -298,6 +298,10 @@ class ContainersStorage:
             for name in self.short_names.names()
         )
 
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {DRIVER}/{name}/diff"
+
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""
         return self.place.content_bytes(f"{DRIVER}/{name}/diff")

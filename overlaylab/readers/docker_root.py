@@ -177,6 +177,10 @@ class DockerRoot:
             for name in self.directory_names()
         )
 
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {DRIVER}/{name}/diff"
+
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""
         return self.place.content_bytes(f"{DRIVER}/{name}/diff")
