@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import signal
 import sys
 import tarfile
@@ -24,13 +23,14 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import realdata  # noqa: E402
 from builders import DATA, unpack  # noqa: E402
-from harm import harmed, harmed_archive, harmed_database, harmed_folder, members_of  # noqa: E402
+from harm import harmed, harmed_archive, harmed_database, members_of, packed  # noqa: E402
+from harm_folder import harmed_folder  # noqa: E402
 
 from overlaylab.cli import run  # noqa: E402
 from overlaylab.errors import KINDS  # noqa: E402
 
 SECONDS, SPACE, SLOW, LARGE, BATCH = 60, 3 << 30, 10, 1 << 20, 25
-DATABASES = [DATA / "broken-images/control-bolt.db"]
+NAMES = [*realdata.NAMES, "control-bolt.db", *(f"{name}:{file}.db" for name in realdata.CONTAINERD for file in ("meta", "metadata"))]
 # What a reader of files may do, but not outside of its input; what it may never do.
 READS = {"open", "os.listdir", "os.scandir", "os.listxattr", "os.getxattr"}
 WRITES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "os.setxattr", "os.removexattr",
@@ -96,6 +96,13 @@ def calls(path, chance):
     yield chance.choice([["owners", path], ["id", chance.choice(["7bbf", "1", "sha256:5", "a"]), path]])
 
 
+def _most_memory():
+    """The most memory that this process ever had, in KiB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def looked_at(path, chance, watch, report):
     """Put the calls to one input; `report` gets each find."""
     questions = calls(path, chance)
@@ -105,7 +112,7 @@ def looked_at(path, chance, watch, report):
             arguments = questions.send(answer)
         except StopIteration:
             return
-        answer, start, before = (0, {}), time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer, start, before = (0, {}), time.monotonic(), _most_memory()
         watch.touched.clear()
         # A path that is no store may lie in one.
         watch.input, watch.upwards = os.path.realpath(path), arguments[0] == "owners"
@@ -119,7 +126,7 @@ def looked_at(path, chance, watch, report):
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             watch.input = None
-        took, grown = time.monotonic() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        took, grown = time.monotonic() - start, _most_memory() - before
         if took > SLOW:
             report(arguments, f"slow: {took:.1f} s")
         if grown > LARGE:
@@ -128,16 +135,17 @@ def looked_at(path, chance, watch, report):
             report(arguments, f"touched outside: {sorted(set(watch.touched))[:5]}")
 
 
-def made(source, seed, folder):
+def made(original, seed, folder):
     """The harmed input of one seed."""
     chance = random.Random(seed)
     path = os.path.join(folder, "input")
-    kind, members = source
+    kind, members = original
     if kind == "database":
         data = harmed_database(members, chance) if chance.random() < 0.8 else harmed(members, chance)
-    elif kind == "folder" and chance.random() < 0.6:
+    elif kind == "folder" and os.name == "posix" and chance.random() < 0.6:
         with tarfile.open(fileobj=io.BytesIO(members[1])) as tar:
-            unpack(tar, path, lambda member: True)
+            # Without root there are no device nodes.
+            unpack(tar, path, lambda member: os.geteuid() == 0 or not member.isdev())
         harmed_folder(path, chance)
         return path
     else:
@@ -146,8 +154,10 @@ def made(source, seed, folder):
     return path
 
 
-def batch(name, source, start, folder, queue):
+def batch(name, original, start, folder, queue):
     """Some seeds in a process of its own, with little memory."""
+    import resource
+
     resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -163,26 +173,22 @@ def batch(name, source, start, folder, queue):
         seed = f"{name} {number}"
         queue.put(("begin", seed, ""))
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            path = made(source, seed, place)
+            path = made(original, seed, place)
             looked_at(path, random.Random(seed + "?"), watch, lambda arguments, what, seed=seed: queue.put(("find", seed, f"{arguments[0]}: {what}")))
     queue.put(("done", "", ""))
 
 
-def sources(names):
-    """What to harm: ``name -> (kind, members)``."""
-    found = {path.name: ("database", path.read_bytes()) for path in DATABASES}
-    for name in realdata.NAMES:
-        members = members_of(realdata.archive(name))
-        if name in realdata.UNPACKED:
-            raw = io.BytesIO()
-            with tarfile.open(realdata.archive(name)) as tar, tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as plain:
-                for info in tar:
-                    plain.addfile(info, tar.extractfile(info) if info.isreg() else None)
-            found[name] = ("folder", (members, raw.getvalue()))
-            found |= {f"{name} {info.name}": ("database", data) for info, data in members if data and info.name.endswith(".db")}
-        else:
-            found[name] = ("archive", members)
-    return {name: source for name, source in found.items() if not names or any(part in name for part in names)}
+def source(name):
+    """What to harm, as ``(kind, members)``: an archive, a store that may also be a folder, a database alone."""
+    name, _, database = name.partition(":")
+    if not database and name not in realdata.NAMES:
+        return "database", (DATA / "broken-images" / name).read_bytes()
+    members = members_of(realdata.archive(name))
+    if database:
+        return "database", next(data for info, data in members if info.name.endswith(f"/{database}"))
+    if name not in realdata.UNPACKED:
+        return "archive", members
+    return "folder", (members, packed(members))
 
 
 def main(arguments=None):
@@ -193,14 +199,14 @@ def main(arguments=None):
     parser.add_argument("--folder", default=None, help="where inputs are written")
     parser.add_argument("names", nargs="*", help="only inputs whose names have one of these in them")
     options = parser.parse_args(arguments)
-    known = sources(options.names)
+    known = {name: source(name) for name in NAMES if not options.names or any(part in name for part in options.names)}
     deadline, number, rounds, finds = time.monotonic() + 60 * options.minutes, options.start, 0, 0
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         while time.monotonic() < deadline:
-            for name, source in known.items():
+            for name, original in known.items():
                 queue, seed = context.SimpleQueue(), ""
-                process = context.Process(target=batch, args=(name, source, number, folder, queue))
+                process = context.Process(target=batch, args=(name, original, number, folder, queue))
                 process.start()
                 while True:
                     if queue.empty() and not process.is_alive():
