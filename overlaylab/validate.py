@@ -12,6 +12,7 @@ from .digest import Digest, Hasher
 from .errors import Finding, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
+from .lookup import Seeker
 from .media import Inflated, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
@@ -228,8 +229,7 @@ class LayerReader:
             if reading is None or reading.changeset is None:
                 self._lowerdirs[key] = None, reading.problems if reading else ()
             else:
-                stack = Overlay.of_layers(below)
-                tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)
+                tree, odd = to_lowerdir(reading.changeset, Seeker(Overlay.of_layers(below)), layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
         tree, problems = self._lowerdirs[key]
         return tree, problems + tuple(self._digest_problems(layer))
