@@ -94,7 +94,9 @@ def _recognise(place: Place) -> Store:
     if place.has("oci-layout") or (place.has("index.json") and place.has("blobs")):
         return OciLayout(place)
     refused: list[Problem] = []
-    stores = list(_stores(place, refused)) or [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
+    stores = list(_stores(place, refused))
+    if not stores and not refused:
+        stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
     if not stores:
         raise NotReadable.of(refused) if refused else _refusal(place)
     store = stores[0] if len(stores) == 1 else Mixed(stores)
