@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
 import realdata
@@ -34,17 +36,22 @@ def close(root, what):
     os.chmod(root, 0o700 if what == "root" else 0o755)
 
 
-@pytest.mark.parametrize("what", ["root", "folders", "files"])
-@pytest.mark.parametrize("name", STORES)
-def test_who_may_not_read_is_told_how(name, what, tmp_path):
+@pytest.fixture
+def reachable():
+    """A folder that others may enter; pytest's own they may not."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+# Of a layout every file is known by its name, so that nobody needs to list a folder.
+@pytest.mark.parametrize(("name", "what"), [(name, what) for name in STORES for what in ("root", "folders", "files") if what != "folders" or name in realdata.UNPACKED])
+def test_who_may_not_read_is_told_how(name, what, reachable):
     with tarfile.open(realdata.archive(name)) as packed:
-        unpack(packed, tmp_path / "root", lambda item: True)
-    image = next(image for image in ol.open_store(tmp_path / "root").images() if image.config).config_digest
-    close(tmp_path / "root", what)
-    for above in [tmp_path, *tmp_path.parents]:
-        if above.stat().st_uid == 0 and above.stat().st_mode & 0o5 != 0o5:
-            above.chmod(above.stat().st_mode | 0o5)
-    for command in (["inspect", tmp_path / "root"], ["tree", tmp_path / "root", image]):
+        unpack(packed, reachable / "root", lambda item: True)
+    image = next(image for image in ol.open_store(reachable / "root").images() if image.config).config_digest
+    close(reachable / "root", what)
+    for command in [["tree", reachable / "root", image] if what == "root" else ["inspect", reachable / "root"]]:
         done = subprocess.run([sys.executable, "-c", NOBODY, *map(str, command), "--json"], capture_output=True, text=True, check=False)
         report = json.loads(done.stdout)
         denied = [problem for problem in report["problems"] if problem["kind"] == "permission-denied"]
