@@ -212,6 +212,9 @@ class LayerReader:
                 try:
                     tree, found = self._lowerdir(image, layer, layers)
                 except Finding as finding:
+                    if finding.problem.severity == "warning":
+                        # An engine at work took it away: what is left is no answer.
+                        raise
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
             problems += [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
@@ -340,12 +343,18 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
 
 
 def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs."""
+    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs.
+
+    Raises:
+        Finding: ``changed-while-reading``, where an engine at work took away what is needed.
+    """
     problems = list(target.problems)
     try:
         overlay, problems = overlay_of(target, store, reader)
         return dict(merged_entries(overlay)), problems
     except Finding as finding:
+        if finding.problem.severity == "warning":
+            raise
         return {}, [*problems, finding.problem]
 
 
