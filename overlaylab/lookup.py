@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .access import fail
 from .marks import Marks
-from .options import Features
+from .parameters import Features
 from .parts import Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, clean, parts_of
 

@@ -19,7 +19,7 @@ from .access import NOBODY, fail
 from .identity import Identity
 from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, WhiteoutMade, WhiteoutRemoved
 from .marks import Marks, Numbers
-from .options import Features
+from .parameters import Features
 from .parts import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .posix import EXCHANGE, WHITEOUT
 from .tree import Device, Directory, File, Inode, whiteout

@@ -22,7 +22,7 @@ from ..errors import Finding, NotReadable, Problem
 from ..image import Container, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Manifest, parse_manifest
 from ..mounts import Mount
-from ..options import PAGE
+from ..option_text import PAGE
 from ..tree import Directory
 from .place import Folder, Place
 from .short_names import ShortNames, named_folder
