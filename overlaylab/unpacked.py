@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Problem
 from .image import NotChecked
-from .lookup import is_opaque, is_whiteout
+from .parts import is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, Symlink, find, parent_of, walk
 
 __all__ = ["LostMarks", "folder_problems"]

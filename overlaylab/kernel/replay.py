@@ -9,25 +9,23 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
-from ..compare import Listing, first_difference, seen, stored
+from ..compare import Listing, first_difference, plain, seen, stored
 from ..errors import KernelUnavailable
+from ..experiments import Moment
 from ..ops import Op, Player
 from ..overlay import USER as MARKS_OF_USER
-from ..overlay import Overlay
-from ..posix import Stat
+from ..overlay import KERNEL, Overlay
 from ..tree import Directory, File, some
 from ..words import say
 from .calls import ROOT
-from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
+from .mount import Availability, Stack, _ask, _options, fit, probe
 
-__all__ = ["Answer", "Replay", "Replayed", "compared", "done_here", "obstacle", "plain", "replay", "replays"]
+__all__ = ["Answer", "Replay", "Replayed", "Watched", "as_mounted", "compared", "done_here", "obstacle", "replay", "replays", "watched"]
 
 # More entries than these are not written to disk for a comparison.
 MOST_ENTRIES = 2000
-# What of a stat must be equal; numbers of inodes are the machine's own.
-OF_STAT = ("st_mode", "st_uid", "st_gid", "st_nlink", "st_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,21 @@ class Replayed:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the kernel did, with everything that could be seen after each operation.
+
+    Args:
+        moments: One for each operation.
+        kernel: The kernel's release.
+        mode: `ROOT` or `USER`.
+    """
+
+    moments: tuple[Moment, ...]
+    kernel: str
+    mode: str
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """Both sides.
@@ -84,7 +97,9 @@ class Replay:
         return not self.differences
 
     def __repr__(self) -> str:
-        return "\n".join([say("replay.equal" if self.equal else "replay.differs", count=len(self.ops)), *self.differences])
+        if self.equal:
+            return say("replay.equal", count=len(self.ops))
+        return "\n".join([say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences])
 
 
 def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
@@ -104,17 +119,27 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
 
 def replays(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay) -> tuple[Replay, ...]:
     """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
+    done: tuple[Replayed, ...] = _asked("replay", cases, mode)
+    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+
+
+def watched(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None) -> tuple[Watched, ...]:
+    """Run operations on this machine's kernel and look around after each; otherwise as `replays`."""
+    return _asked("watch", cases, mode)
+
+
+def _asked(task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None) -> Any:
+    """Hand cases to a child process."""
     if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
         raise KernelUnavailable(why)
     stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
     stacks = [replace(stack, options=replace(_options(stack), **_features(overlay))) for stack, (overlay, _) in zip(stacks, cases)]
-    done: tuple[Replayed, ...] = _ask("replay", mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
-    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+    return _ask(task, mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
 
 
 def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Overlay] = Overlay) -> Replay:
     """Put the model beside what a kernel did, now or in a record."""
-    return Replay(tuple(ops), done, tuple(_differences(_model(overlay, done.mode, model), ops, done)))
+    return Replay(tuple(ops), done, tuple(_differences(as_mounted(overlay, done.mode, model), ops, done)))
 
 
 def _features(overlay: Overlay) -> dict[str, str]:
@@ -146,7 +171,7 @@ def _probed() -> Availability:
     return probe()
 
 
-def _model(overlay: Overlay, mode: str, model: type[Overlay]) -> Overlay:
+def as_mounted(overlay: Overlay, mode: str, model: type[Overlay] = Overlay) -> Overlay:
     """The same stack for the model, as whoever mounts can have it on disk."""
     if mode == ROOT:
         return model(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir, features=overlay.features)
@@ -162,22 +187,13 @@ def _differences(overlay: Overlay, ops: Sequence[Op], done: Replayed) -> list[st
         if ours != answer:
             lines.append(say("replay.answer", number=number, op=step.op, ours=_told(ours), theirs=_told(answer)))
     upper = first_difference(done.upper, stored(player.overlay.upperdir or Directory()))
-    # Choice: without root the kernel shows a copied-up file and its new link under two numbers, the model under one.
-    merged = first_difference(done.merged, seen(player.system), skip=() if done.mode == ROOT else ("number",))
+    merged = first_difference(done.merged, seen(player.system))
     lines += [say("replay.upper", difference=upper)] if upper else []
     return lines + ([say("replay.merged", difference=merged)] if merged else [])
 
 
 def _told(answer: Answer) -> str:
     return errno.errorcode.get(answer.errno, str(answer.errno)) if answer.errno else repr(answer.value)
-
-
-def plain(value: Any) -> Any:
-    """A value that can be compared: of a stat what both sides must agree on, of a directory without its size."""
-    if isinstance(value, Stat) or hasattr(value, "st_mode"):
-        is_dir = value.st_mode & 0o170000 == 0o040000
-        return tuple((key, getattr(value, key)) for key in OF_STAT if not (is_dir and key == "st_size"))
-    return sorted(value) if isinstance(value, list) else value
 
 
 def done_here(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:

@@ -12,7 +12,7 @@ import mmap
 import os
 from typing import Any
 
-from ..system import Shorthand
+from ..shorthand import Shorthand
 
 __all__ = ["Surface"]
 

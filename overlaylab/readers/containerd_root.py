@@ -21,7 +21,7 @@ from ..errors import Finding, Problem
 from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor
 from ..mounts import Mount
-from ..options import PAGE
+from ..option_text import PAGE
 from ..tree import Directory
 from .bolt import Bucket, read_database
 from .oci_layout import IndexWalker

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -22,19 +22,39 @@ from ..errors import Finding, NotReadable, Problem
 from ..image import Container, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Manifest, parse_manifest
 from ..mounts import Mount
-from ..options import PAGE
+from ..option_text import PAGE
 from ..tree import Directory
 from .place import Folder, Place
 from .short_names import ShortNames, named_folder
 from .tar_split import Rebuilt, Recipe
 
-__all__ = ["IMAGES", "ContainersStorage"]
+__all__ = ["IMAGES", "ContainersStorage", "podman_layer_ids"]
 
 DRIVER = "overlay"
 IMAGES = f"{DRIVER}-images/images.json"
 DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")
+
+
+def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
+    """The IDs that podman gives to the layers of an image: a chain of hashes, but not that of the chain_ids.
+
+    It holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.
+
+    Args:
+        diff_ids: Bottom first.
+
+    Returns:
+        Hex digits, bottom first.
+
+    Spec:
+        containers-storage, as seen in podman 4.3 and 5.8: parent ID, plus sign, diff_id, all without ``sha256:``.
+    """
+    ids: list[str] = []
+    for diff_id in diff_ids:
+        ids.append(Digest.of(f"{ids[-1]}+{diff_id.hex}".encode()).hex if ids else diff_id.hex)
+    return tuple(ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
