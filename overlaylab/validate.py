@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from .changeset import Changeset, Upsert, read_changeset
@@ -167,6 +167,7 @@ class LayerReader:
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
         self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
+        self._seen: dict[tuple[str, ...], Reading] = {}
 
     def reading(self, layer: Layer) -> Reading | None:
         """The one pass over a layer's blob; None where the store has none."""
@@ -177,7 +178,21 @@ class LayerReader:
                 return None
             with stream:
                 self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
+            self._seen[key] = replace(self._readings[key], changeset=None)
         return self._readings[key]
+
+    def seen(self, layer: Layer) -> Reading | None:
+        """What a layer's bytes were called when they were read, without its changes; None if they were not."""
+        return self._seen.get(_key(layer))
+
+    def adopt(self, other: LayerReader, layers: Iterable[Layer]) -> None:
+        """Take over what another reader found out about layers whose bytes are the same for both."""
+        for layer in layers:
+            names = (_key(layer), _key(layer), (layer.source, layer.diff_id), layer.directory)
+            mine = (self._readings, self._seen, self._proofs, self._folders)
+            for found, known, name in zip(mine, (other._readings, other._seen, other._proofs, other._folders), names):
+                if name in known:
+                    found[name] = known[name]
 
     def bytes_of(self, layer: Layer) -> int:
         """Bytes of the files in a layer's blob; 0 if it cannot be read."""
@@ -274,7 +289,8 @@ def _key(layer: Layer) -> tuple[str, ...]:
 
 
 def validate(
-    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
+    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
+    readers: dict[int, LayerReader] | None = None,
 ) -> Report:
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
@@ -283,6 +299,7 @@ def validate(
         targets: Which images and containers; all if None.
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
+        readers: The reader of a store, by the store's ``id``, to use and to look into later.
 
     Returns:
         All problems, each once, and what was not checked, with the reason.
@@ -290,7 +307,7 @@ def validate(
     # What is wrong with the store's other images does not matter to some of them.
     problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
-    readers: dict[int, LayerReader] = {}
+    readers = {} if readers is None else readers
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
         reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress))

@@ -18,7 +18,7 @@ from .opening import Progress, open_place
 from .place import Folder, Place, within
 from .tar_place import Tar
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "store_in"]
 
 LEVELS = 6
 READINGS = 5
@@ -37,7 +37,15 @@ def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     Raises:
         NotReadable: with the kind that says why no image can be listed.
     """
-    place = open_place(path, limits, progress)
+    return store_in(open_place(path, limits, progress))
+
+
+def store_in(place: Place) -> Store:
+    """The store that a place is or holds.
+
+    Raises:
+        NotReadable: with the kind that says why no image can be listed.
+    """
     try:
         store = _steady(place) if isinstance(place, Folder) else _recognise(_root_of(place))
     except Finding as finding:

@@ -18,12 +18,18 @@ from .sheet import LINE, Sheet, fitted
 from .table import Text
 from ..words import say
 
-__all__ = ["ids_table", "is_computed", "kept_as", "kinds_table", "layers_table", "own_stores", "part_of", "recipe_table", "stores_picture", "tell_roots", "which_id"]
+__all__ = [
+    "ids_table", "is_computed", "kept_as", "kinds_table", "layers_table", "own_stores", "part_of", "recipe_table", "stores_picture",
+    "tell_roots", "which_id",
+]  # fmt: skip
 
 WIDTH, GAP = 898, 18
 HEIGHT = 2 * LINE + 10
 # What a name can be, in the order in which a learner meets them.
-KINDS = ("config", "manifest", "index", "layer-blob", "diff_id", "chain_id", "cache-id", "layer-id", "snapshot", "link", "container", "mount-id", "v1-id")
+KINDS = (
+    "config", "manifest", "index", "layer-blob", "diff_id", "chain_id", "cache-id", "layer-id", "snapshot", "link", "container", "mount-id",
+    "v1-id",
+)  # fmt: skip
 
 
 def which_id(image: Image) -> str:
@@ -75,7 +81,10 @@ def ids_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTa
         query: The image, as `select` takes it.
     """
     rows = [
-        (label, image.id, say(f"beside.of.{which_id(image)}"), image.config_digest, image.manifest_digest or say("beside.no_manifest"), image.names)
+        (
+            label, image.id, say(f"beside.of.{which_id(image)}"), image.config_digest, image.manifest_digest or say("beside.no_manifest"),
+            tuple(map(printable, image.names)),
+        )
         for label, image in _found(stores, query).items()
     ]
     return DigestTable.of([say(f"beside.column.{key}") for key in ("store", "id", "of", "config", "manifest", "names")], rows)
@@ -183,7 +192,7 @@ def stores_picture(stores: Mapping[str, Store], query: str = "kit/app:1", layer:
         lines.append(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}")
         for row, (title, name, computed) in enumerate(_own_names(stores[label], image, position)):
             _own_box(sheet, x, 26 + row * (HEIGHT + 8), width, title, name, computed, label)
-            lines.append(f"  {'#' if computed else '□' if name else '·'} {title}: {name or say('beside.none')}")
+            lines.append(f"  {'#' if computed else '□' if name else '·'} {title}: {printable(name) or say('beside.none')}")
     y = 26 + 3 * (HEIGHT + 8) + 6
     sheet.text(0, y, say("beside.equal_below"))
     lines.append(say("beside.equal_below"))
@@ -204,8 +213,8 @@ def _own_names(store: Store, image: Image, position: int) -> list[tuple[str, str
 
 
 def _own_box(sheet: Sheet, x: float, y: float, width: float, title: str, name: str, computed: bool, label: str) -> None:
-    digits = name.rpartition(":")[2]
-    sheet.box(x, y, width, HEIGHT, "", "hidden" if not name else "hash" if computed else "plain", title=f"{label} {title}: {name}")
+    digits = printable(name.rpartition(":")[2])
+    sheet.box(x, y, width, HEIGHT, "", "hidden" if not name else "hash" if computed else "plain", title=f"{label} {title}: {printable(name)}")
     sheet.text(x + 10, y + 4, title, width=width - 20)
     if not name:
         sheet.text(x + 10, y + 4 + LINE, say("beside.none"))

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..image import Image, Store
 from ..present import printable
 from .beside import is_computed, kept_as, which_id
-from .leads import Lead, fitting, leads, name_of, which
+from .leads import Lead, fitting, leads, which
 from .palette import MONO
 from .panel import Panel
 from .picture import Picture
@@ -154,7 +154,7 @@ def _box(sheet: Sheet, top: float, key: str, cell: Cell, lead: Lead) -> None:
     x, y = _corner(top, key)
     asked = _is_asked(key, cell, lead)
     style = "hidden" if not cell.name else "equal" if asked else "hash" if cell.computed else "upper" if key == "container" else "plain"
-    sheet.box(x, y, WIDTH, HEIGHT, "", style, title=f"{cell.word}: {cell.name}")
+    sheet.box(x, y, WIDTH, HEIGHT, "", style, title=f"{cell.word}: {printable(cell.name)}")
     sheet.text(x + 10, y + 4, f"{cell.word}{say('names.asked') if asked else ''}", width=WIDTH - 20)
     digits = printable(cell.name.rpartition(":")[2])
     if cell.name and cell.computed:
@@ -213,7 +213,7 @@ def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> 
         sheet.chip(330, below + 3, image.id.hex)
         sheet.text(352, below, f"{short(image.id)}…", face=MONO)
         sheet.text(500, below, kind)
-        digits = name.rpartition(":")[2]
+        digits = printable(name.rpartition(":")[2])
         if computed:
             sheet.chip(610, below + 3, digits)
         elif name:

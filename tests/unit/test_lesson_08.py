@@ -71,12 +71,14 @@ def test_four_numbers_may_be_written_in_many_ways(answer):
     assert check("08-copies", answer).verdict == "right"
 
 
-@pytest.mark.parametrize("form", [str, lambda name: name[:12], lambda name: f"sha256:{name[:12]}…", str.upper], ids=["whole", "short", "cut", "capitals"])
+@pytest.mark.parametrize(
+    "form", [str, lambda name: name[:12], lambda name: f"sha256:{name[:12]}…", str.upper], ids=["whole", "short", "cut", "capitals"]
+)
 def test_a_layer_id_may_be_cut_and_prefixed(form):
     assert check("08-podman", form(find_exercise("08-podman").answer())).verdict == "right"
 
 
-@pytest.mark.parametrize("answer", [18, "18", "18 bytes", "18 B".replace(" B", " byte")])
+@pytest.mark.parametrize("answer", [18, "18", "18 bytes", "18 byte"])
 def test_an_amount_may_have_its_unit(answer):
     assert check("08-freed", answer).verdict == "right"
 
@@ -148,7 +150,8 @@ def test_the_picture_of_the_stores_says_every_name_in_full_in_its_text(stores, a
     number = (layer or 12) - 1
 
     for label, app in apps.items():
-        assert {app.id, app.layers[number].diff_id, app.layers[number].chain_id, kept_as(stores[label], app.layers[number])[1]} <= set(re.split(r"[ ,\n]+", picture.text))
+        one = app.layers[number]
+        assert {app.id, one.diff_id, one.chain_id, kept_as(stores[label], one)[1]} <= set(re.split(r"[ ,\n]+", picture.text))
     assert "Different IMAGE IDs: 3" in picture.alt
     assert width(picture) <= WIDEST
 

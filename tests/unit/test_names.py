@@ -115,6 +115,30 @@ def test_a_prefix_of_several_names_says_so(stores):
     assert "different names begin so" in names_picture("14", stores).text
 
 
+def test_hostile_names_are_shown_safely(stores):
+    from dataclasses import replace
+
+    class Hostile:
+        parts = property(lambda self: (self,))
+
+        def __getattr__(self, attribute):
+            return getattr(stores["oci"], attribute)
+
+        def images(self):
+            images = [replace(image, names=(f'<script>"\\\x1b\n{len(image.layers)}:1',)) for image in stores["oci"].images()]
+            bad = {"descriptor": None, "source": "\x1b<script>\n", "readable": False}
+            return tuple(replace(image, layers=tuple(replace(one, **bad) for one in image.layers)) for image in images)
+
+    hostile = {"here": Hostile(), "docker": stores["docker"]}
+    shown = [names_picture("517afd", hostile, choice) for choice in (0, 1)] + [ol.sharing_picture(hostile["here"])]
+    shown += [ol.stores_picture({"here": hostile["here"]}, "9239c68cf11a"), ol.layers_table({"here": hostile["here"]}, "9239c68cf11a")]
+    shown += [ol.ids_table({"here": hostile["here"]}, "9239c68cf11a"), ol.sharing_table(hostile["here"])]
+
+    for item in shown:
+        both = repr(item) + item._repr_mimebundle_()["text/html"]
+        assert "\x1b" not in both and "<script>" not in item._repr_mimebundle_()["text/html"]
+
+
 @pytest.mark.parametrize("query", ["", "z!", "\x1b[31m", "../..", "<script>", "a" * 500, "zz", "0" * 64, "ß", "a b"])
 def test_what_is_no_name_is_said_to_be_none(stores, query):
     picture = names_picture(query, stores)
@@ -286,7 +310,8 @@ def test_a_leftover_is_named_as_one(tmp_path):
     picture = ol.sharing_picture(ol.open_store(tmp_path), ["kit/app:1"])
 
     assert picture.text.splitlines()[-1] == "· no owner: a leftover: 000000000000…"
-    assert names_picture("000000", {"here": ol.open_store(tmp_path)}).alt == "In here, 000000000000… is a cache-id that no image uses. It means this alone."
+    alt = names_picture("000000", {"here": ol.open_store(tmp_path)}).alt
+    assert alt == "In here, 000000000000… is a cache-id that no image uses. It means this alone."
 
 
 def test_a_container_cannot_be_a_column(stores):
