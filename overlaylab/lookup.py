@@ -1,7 +1,7 @@
 """How layers combine: looking a name up, listing a directory, and the merged view.
 
 The read side of the model of Linux 6.18. Each function is one rule; its docstring names
-the section of the written rules (tests/data/overlay-semantics.md) and the recorded kernel
+the section of the written rules (tests/data/overlay-sections.json) and the recorded kernel
 experiments ("vectors") that prove it. Nothing here changes anything; writing is in `overlay`.
 """
 

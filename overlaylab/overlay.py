@@ -1,7 +1,7 @@
 """overlayfs as a model: copy-up, whiteouts, opaque directories and rename over a stack of layers.
 
 The rules are those of Linux 6.18. Each function is one rule; its docstring names the
-section of the written rules (tests/data/overlay-semantics.md) and the recorded kernel
+section of the written rules (tests/data/overlay-sections.json) and the recorded kernel
 experiments ("vectors") that prove it. An `Overlay` can be looked at
 (`lookup`, `readdir`, `walk`, `merged`, `provenance`, see `lookup.Stack`), which changes
 nothing, and written by the system calls of `posix`, which changes the upper layer

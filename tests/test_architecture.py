@@ -116,7 +116,7 @@ def test_one_place_writes_mount_options():
     """How a path is escaped, and how long the text may be, is written once: a second place would be wrong one day."""
     writing = [module for module in modules() if 'replace(",", "\\\\,")' in source(module) or "PAGE = 4096" in source(module)]
 
-    assert writing == ["options"]
+    assert writing == ["option_text"]
 
 
 @pytest.mark.parametrize(
