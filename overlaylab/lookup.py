@@ -1,7 +1,7 @@
 """How layers combine: looking a name up, listing a directory, and the merged view.
 
 The read side of the model of Linux 6.18. Each function is one rule; its docstring names
-the section of the written rules (tests/data/overlay-semantics.md) and the recorded kernel
+the section of the written rules (tests/data/overlay-sections.json) and the recorded kernel
 experiments ("vectors") that prove it. Nothing here changes anything; writing is in `overlay`.
 """
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from .access import fail
 from .marks import Marks
-from .options import Features
+from .parameters import Features
 from .parts import Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, clean, parts_of
 
-__all__ = ["Stack"]
+__all__ = ["Seeker", "Stack"]
 
 
 class Stack:
@@ -358,6 +358,31 @@ class _Search:
     def stop(self, reason: str, layer: int) -> None:
         """End the search; what is above stays."""
         self.end = f"{reason}@{layer}"
+
+
+class Seeker:
+    """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.
+
+    Args:
+        stack: What to look in.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._known: dict[str, tuple[Part, ...]] = {".": stack._roots}
+
+    def __call__(self, path: str) -> Inode | None:
+        """The inode that the stack shows at a path, or None."""
+        names: list[str] = []
+        while path not in self._known:
+            path, _, name = path.rpartition("/")
+            path = path or "."
+            names.append(name)
+        parts = self._known[path]
+        for name in reversed(names):
+            path = name if path == "." else f"{path}/{name}"
+            parts = self._known[path] = self._stack._lookup_name(parts, name, path) if parts else ()
+        return parts[0].inode if parts else None
 
 
 def _beneath(directory: Inode, names: Sequence[str]) -> Inode | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .access import fail
 from .disk import Disk, snapshot
-from .options import Parsed
+from .parameters import Parsed
 from .overlay import TRUSTED, USER, Overlay
 from .tree import Directory, File, Inode
 from .vnode import Node

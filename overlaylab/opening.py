@@ -153,9 +153,9 @@ class OpenCalls(ContentCalls):
             raise fail(errno.EACCES, node.path)
 
     def _open_object(self, node: Node, flags: int) -> None:
-        """Special files do not copy up, and nothing drives a device; a FIFO needs a reader first."""
+        """Special files do not copy up, and no device is driven but /dev/null; a FIFO needs a reader first."""
         inode = node.inode
-        if isinstance(inode, Socket) or (isinstance(inode, Device) and (inode.kind, inode.rdev[0]) != ("char", 1)):
+        if isinstance(inode, Socket) or (isinstance(inode, Device) and (inode.kind, inode.rdev) != ("char", (1, 3))):
             raise fail(errno.ENXIO, node.path)
         if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY and not any(other.reads for other in self._others(node)):
             raise fail(errno.ENXIO, node.path)

@@ -16,7 +16,8 @@ from .attributes import XATTR_CREATE, XATTR_REPLACE
 from .errors import Finding
 from .journal import Change, Effect, redo, undo
 from .opening import OPEN_FLAGS
-from .options import Features, MountOptions
+from .options import MountOptions
+from .parameters import Features
 from .overlay import Overlay
 from .posix import EXCHANGE, NOREPLACE, WHITEOUT
 from .system import System

@@ -1,7 +1,7 @@
 """overlayfs as a model: copy-up, whiteouts, opaque directories and rename over a stack of layers.
 
 The rules are those of Linux 6.18. Each function is one rule; its docstring names the
-section of the written rules (tests/data/overlay-semantics.md) and the recorded kernel
+section of the written rules (tests/data/overlay-sections.json) and the recorded kernel
 experiments ("vectors") that prove it. An `Overlay` can be looked at
 (`lookup`, `readdir`, `walk`, `merged`, `provenance`, see `lookup.Stack`), which changes
 nothing, and written by the system calls of `posix`, which changes the upper layer
@@ -19,7 +19,7 @@ from .access import NOBODY, fail
 from .identity import Identity
 from .journal import CopyUp, Created, Journal, MetadataCopyUp, Moved, Removed, WhiteoutMade, WhiteoutRemoved
 from .marks import Marks, Numbers
-from .options import Features
+from .parameters import Features
 from .parts import TRUSTED, UNSEEN, USER, Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .posix import EXCHANGE, WHITEOUT
 from .tree import Device, Directory, File, Inode, whiteout

@@ -19,7 +19,8 @@ from .disk import Disk
 from .journal import Journal
 from .marks import Numbers
 from .mounting import Stacked
-from .options import Parsed, cut, split_options
+from .option_text import cut, split_options
+from .parameters import Parsed
 from .overlay import Overlay
 from .shorthand import Shorthand
 from .tree import Directory, Inode

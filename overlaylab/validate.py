@@ -12,10 +12,12 @@ from .digest import Digest, Hasher
 from .errors import Finding, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
+from .lookup import Seeker
 from .media import Inflated, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
+from .unpacked import LostMarks, folder_problems
 
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
@@ -166,7 +168,8 @@ class LayerReader:
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
-        self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
+        self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
+        self.lost = LostMarks()
         self._seen: dict[tuple[str, ...], Reading] = {}
 
     def reading(self, layer: Layer) -> Reading | None:
@@ -188,7 +191,7 @@ class LayerReader:
     def adopt(self, other: LayerReader, layers: Iterable[Layer]) -> None:
         """Take over what another reader found out about layers whose bytes are the same for both."""
         for layer in layers:
-            names = (_key(layer), _key(layer), (layer.source, layer.diff_id), layer.directory)
+            names = (_key(layer), _key(layer), (layer.source, layer.diff_id, layer.directory), layer.directory)
             mine = (self._readings, self._seen, self._proofs, self._folders)
             for found, known, name in zip(mine, (other._readings, other._seen, other._proofs, other._folders), names):
                 if name in known:
@@ -224,6 +227,9 @@ class LayerReader:
                 try:
                     tree, found = self._lowerdir(image, layer, layers)
                 except Finding as finding:
+                    if finding.problem.severity == "warning":
+                        # An engine at work took it away: what is left is no answer.
+                        raise
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
             problems += [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
@@ -241,15 +247,17 @@ class LayerReader:
             if reading is None or reading.changeset is None:
                 self._lowerdirs[key] = None, reading.problems if reading else ()
             else:
-                stack = Overlay.of_layers(below)
-                tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)
+                tree, odd = to_lowerdir(reading.changeset, Seeker(Overlay.of_layers(below)), layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
         tree, problems = self._lowerdirs[key]
         return tree, problems + tuple(self._digest_problems(layer))
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id. None if the store has neither."""
-        key = (layer.source, layer.diff_id)
+        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id, and the folder against that tar.
+
+        None if the store has neither.
+        """
+        key = (layer.source, layer.diff_id, layer.directory)
         if key not in self._proofs:
             try:
                 self._proofs[key] = self._proof(layer)
@@ -263,6 +271,9 @@ class LayerReader:
             return None
         odd = reading.changeset.problems if reading.changeset else ()
         proof = (*reading.problems, *odd, *self._digest_problems(layer))
+        if reading.changeset and not any(problem.severity == "error" for problem in proof):
+            where = self._store.folder_path(layer.directory)
+            proof += tuple(folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost))
         # The folder is what is shown; what the tar said need not be kept.
         self._readings.pop(_key(layer))
         return proof
@@ -318,6 +329,9 @@ def validate(
                 problems += proof or ()
                 if proof is None:
                     not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
+    for reader in readers.values():
+        problems += reader.lost.problems()
+        not_checked += reader.lost.not_checked()
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
 
 
@@ -346,12 +360,18 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
 
 
 def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs."""
+    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs.
+
+    Raises:
+        Finding: ``changed-while-reading``, where an engine at work took away what is needed.
+    """
     problems = list(target.problems)
     try:
         overlay, problems = overlay_of(target, store, reader)
         return dict(merged_entries(overlay)), problems
     except Finding as finding:
+        if finding.problem.severity == "warning":
+            raise
         return {}, [*problems, finding.problem]
 
 

@@ -1,7 +1,7 @@
 """Every rule of the overlay model says where it is written and what proves it: a section of the rules, and recorded vectors.
 
-The rules are written in ``data/overlay-semantics.md``, the vectors lie beside it. What was
-read off a live mount says so, and the generated proof shows it again.
+``data/overlay-sections.json`` is the table of the sections, each with the vectors that belong to it; the vectors lie
+beside it. What was read off a live mount says so, and the generated proof shows it again.
 """
 
 import ast
@@ -13,12 +13,12 @@ import pytest
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "overlaylab"
-WRITTEN = (HERE / "data" / "overlay-semantics.md").read_text(encoding="utf-8")
 FILES = (HERE / "data" / "overlay-vectors").glob("*.json")
 VECTORS = {vector["id"] for path in FILES for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]}
 GROUPS = "|".join(sorted({name.partition("-")[0] for name in VECTORS}))
 NAMED = re.compile(rf"\b(?:{GROUPS})-\d+\b")
-SECTIONS = {int(text.partition(".")[0]): set(NAMED.findall(text)) for text in re.split("^## ", WRITTEN, flags=re.MULTILINE)[1:]}
+TABLE = json.loads((HERE / "data" / "overlay-sections.json").read_text(encoding="utf-8"))
+SECTIONS = {int(number): set(section["vectors"]) for number, section in TABLE.items()}
 SECTION = re.compile(r"Kernel, sections? ((?:\d+(?:, | and )?)+):")
 LIVE = "read off a live mount"
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..errors import Finding, NotReadable
 from ..limits import Limits
-from ..tree import Directory, parts_of
+from ..tree import Directory, parent_of, parts_of
 from .directory import read_directory
 
 __all__ = ["Folder", "Inside", "Place", "within"]
@@ -158,9 +158,26 @@ class Folder(Place):
     def __init__(self, root: str, where: str, limits: Limits) -> None:
         super().__init__(where, limits)
         self.root = os.path.realpath(root)
+        self._sound: set[str] = set()
 
     def _full(self, path: str) -> str:
-        return os.path.join(self.root, *parts_of(path))
+        """Where a path lies on this machine; no symlink on the way to it may lead outside.
+
+        Raises:
+            Finding: ``path-escape``.
+        """
+        return os.path.join(self._directory(parent_of(path)[0]), parent_of(path)[1]) if path != "." else self.root
+
+    def _directory(self, path: str) -> str:
+        """A directory on this machine that lies inside, whether or not it is a symlink itself."""
+        full = os.path.join(self.root, *parts_of(path))
+        if path not in self._sound:
+            # A name that the host cannot have leads nowhere.
+            real = os.path.realpath(full) if "\0" not in full else full
+            if os.path.commonpath([self.root, real]) != self.root:
+                raise Finding("path-escape", f"{self.where}: {path}", "a directory inside", real)
+            self._sound.add(path)
+        return full
 
     def type_of(self, path: str) -> str | None:
         try:
@@ -179,7 +196,7 @@ class Folder(Place):
 
     def names(self, path: str) -> tuple[str, ...]:
         try:
-            return tuple(sorted(os.listdir(self._full(path))))
+            return tuple(sorted(os.listdir(self._directory(path))))
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except PermissionError:
@@ -208,7 +225,12 @@ class Folder(Place):
 
     def content_bytes(self, path: str) -> int:
         inodes: dict[tuple[int, int], int] = {}
-        for folder, _, names in os.walk(self._full(path)):
+        try:
+            top = self._full(path) if self.type_of(path) == "dir" else ""
+        except Finding:
+            # What is wrong with the way to it is said elsewhere.
+            top = ""
+        for folder, _, names in os.walk(top):
             for name in names:
                 try:
                     info = os.lstat(os.path.join(folder, name))
@@ -227,6 +249,8 @@ class Folder(Place):
         return NotReadable("permission-denied", f"{self.where}: {path}", advice, "no permission")
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        if self.type_of(path) != "dir":
+            raise Finding("not-found", f"{self.where}: {path}", "a directory", self.type_of(path) or "nothing")
         return read_directory(self._full(path), keep=keep, limits=self.limits)
 
 
@@ -270,7 +294,12 @@ class Inside(Place):
 
 
 def within(place: Place, path: str) -> Place:
-    """A folder of a place as a place of its own."""
+    """A folder of a place as a place of its own.
+
+    Raises:
+        Finding: those of `Place.resolve`.
+    """
+    path = place.resolve(path) or path
     if isinstance(place, Folder):
         return Folder(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
     return Inside(place, path)

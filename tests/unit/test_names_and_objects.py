@@ -4,7 +4,7 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.ops import op, run
-from overlaylab.options import Features
+from overlaylab.parameters import Features
 from overlaylab.parts import TRUSTED, USER
 from overlaylab.posix import EXCHANGE
 from overlaylab.system import System
