@@ -43,13 +43,13 @@ def check_of(problem: Problem, image: Image) -> str:
     Args:
         image: As it was before the change.
     """
+    if problem.kind in OF_A_NAME | KINDS_OF["diff_id"] and any(layer.directory and f"/{layer.directory}/" in problem.where for layer in image.layers):
+        return "content"
     for check, kinds in KINDS_OF.items():
         if problem.kind in kinds:
             return check
     if problem.kind not in OF_A_NAME:
         return "reads"
-    if any(layer.directory and f"/{layer.directory}/" in problem.where for layer in image.layers):
-        return "content"
     if any(problem.where.endswith(layer.source) for layer in image.layers):
         return "blob"
     documents = filter(None, (image.manifest_digest, *image.indexes, *image.other_manifests))

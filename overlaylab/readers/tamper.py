@@ -198,8 +198,7 @@ def _made(own: Own) -> set[str]:
     made = {"reads", "config"} | ({"manifest"} if image.manifest_digest else set()) | ({"tables"} if own.home.folder_kind else set())
     for proof in own.proofs:
         if proof.diff_id is not None:
-            made.add("diff_id")
-            made.add("blob" if proof.blob is not None else "content" if proof.layer.directory else "diff_id")
+            made |= {"diff_id"} | ({"blob"} if proof.blob is not None else set()) | ({"content"} if proof.layer.directory else set())
     return made & set(CHECKS)
 
 

@@ -198,7 +198,7 @@ LAYER_FLIPS = {
     "podman4-storage": ("file", {"diff_id", "content"}), "podman5-storage": ("file", {"diff_id", "content"}),
     "docker20-save": ("layer", {"diff_id"}), "oci-gzip": ("layer", {"blob", "reads"}), "oci-zstd": ("layer", {"blob", "reads"}),
     "docker26-save": ("layer", {"blob", "diff_id"}), "podman5-save-docker-archive": ("layer", {"diff_id"}),
-    "containerd16-root": ("file", {"diff_id"}), "docker28-containerd-store": ("file", {"diff_id"}),
+    "containerd16-root": ("file", {"content"}), "docker28-containerd-store": ("file", {"content"}),
 }  # fmt: skip
 
 
