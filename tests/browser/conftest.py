@@ -54,6 +54,7 @@ class Lab:
         command += ["--expose-app-in-browser"] + ([] if "--no-browser" in command else ["--no-browser"])
         own = {"CONFIG_DIR": "JUPYTER", "DATA_DIR": "JUPYTER", "RUNTIME_DIR": "JUPYTER", "WORKSPACES_DIR": "JUPYTERLAB", "SETTINGS_DIR": "JUPYTERLAB"}
         environment = bootstrap.lab_environment() | {f"{prefix}_{name}": str(folder / name.lower()) for name, prefix in own.items()}
+        environment.pop("OVERLAYLAB_PROGRESS", None)  # here a learner works, on a copy
         with self.log.open("w", encoding="utf-8") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
