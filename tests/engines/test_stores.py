@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -59,6 +60,7 @@ def containerd(tmp_path_factory):
         end(process)
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(runroot, ignore_errors=True)
 
 
 def test_containerd_knows_the_same_images(containerd):
@@ -149,9 +151,11 @@ def test_containerd_at_work_gives_warnings_at_most(containerd):
 def podman(tmp_path_factory):
     """A storage of our own that podman has filled, with a container that is mounted."""
     folder = ground(tmp_path_factory.mktemp("podman"))
+    # podman refuses a run root of more than 50 characters.
+    runroot = tempfile.mkdtemp(prefix="run")
 
     def call(*arguments, check=True):
-        return run("podman", "--root", folder / "root", "--runroot", folder / "run", "--storage-driver", "overlay", *arguments, check=check)
+        return run("podman", "--root", folder / "root", "--runroot", runroot, "--storage-driver", "overlay", *arguments, check=check)
 
     try:
         call("load", "--input", SAVED)
