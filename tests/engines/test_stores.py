@@ -60,7 +60,6 @@ def containerd(tmp_path_factory):
         end(process)
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(runroot, ignore_errors=True)
 
 
 def test_containerd_knows_the_same_images(containerd):
@@ -165,6 +164,7 @@ def podman(tmp_path_factory):
         call("umount", "--all", "--force", check=False)
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(runroot, ignore_errors=True)
 
 
 def test_podman_knows_the_same_images(podman):
