@@ -178,6 +178,10 @@ class LabPage:
         """Find the outputs of a cell, by its id or by a text in its source."""
         return self.cell(mark).locator(".jp-Cell-outputArea")
 
+    def figure(self, mark):
+        """Find the picture of a cell; its label is the sentence that a screen reader hears."""
+        return self.output(mark).get_by_role("img").first
+
     def click(self, name, within=None):
         """Press the button of this name; ``within`` is a cell's id or text."""
         place = self.output(within) if within else self.tab
