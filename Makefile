@@ -2,6 +2,7 @@
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make pages       write each notebook as a page for a projector, into pages/
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -11,8 +12,8 @@ REQUIRE ?=
 N ?= 20000
 ARGS ?=
 
-.PHONY: lab test prove notebooks setup clean
-lab notebooks setup clean: python
+.PHONY: lab test prove notebooks pages setup clean
+lab notebooks pages setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

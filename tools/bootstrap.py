@@ -4,6 +4,7 @@
     python tools/bootstrap.py test        run every test that this machine can run
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
+    python tools/bootstrap.py pages       write each notebook as a page for a projector
     python tools/bootstrap.py setup       only build the environment
     python tools/bootstrap.py clean       remove the environment and our caches
 
@@ -25,6 +26,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "overlaylab.stamp"
 START = "00_map.ipynb"
 OLDEST = (3, 11)
+# Commands that are a file of their own beside this one.
+TOOLS = ["notebooks", "pages"]
 
 NEED_PYTHON = """\
 overlaylab needs Python 3.11 or newer, and this is {found}.
@@ -67,8 +70,8 @@ def main(arguments=None):
         return run(test_command(python, options.require) + options.rest)
     if options.command == "prove":
         return run([python, "-m", "tests.kernel.prove"] + options.rest)
-    if options.command == "notebooks":
-        return run([python, str(ROOT / "tools" / "notebooks.py")] + options.rest)
+    if options.command in TOOLS:
+        return run([python, str(ROOT / "tools" / (options.command + ".py"))] + options.rest)
     print("Ready: {}".format(python))
     return 0
 
@@ -76,7 +79,7 @@ def main(arguments=None):
 def parse(arguments):
     """Read the command line. What we do not know is passed on to the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["lab", "test", "prove", "notebooks", "setup", "clean"])
+    parser.add_argument("command", choices=["lab", "test", "prove", "setup", "clean"] + TOOLS)
     parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
     parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser or all; what cannot run is a failure")
     options, options.rest = parser.parse_known_args(arguments)
@@ -199,7 +202,7 @@ def run(command, environment=None):
 
 def clean():
     """Remove what we made, and nothing else."""
-    caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints"]
+    caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints", ROOT / "pages"]
     for folder in ("overlaylab", "tests", "tools"):
         caches.extend((ROOT / folder).rglob("__pycache__"))
     for cache in caches:
