@@ -88,8 +88,8 @@ def sections(cells):
 
 
 def heading(cell):
-    """The first heading of a text cell, without its signs."""
-    return re.search("^#+ (.+)", cell.source, re.MULTILINE)[1].replace("`", "")
+    """The first heading of a text cell, without its signs and a notebook's number."""
+    return re.search(r"^#+ (?:\d\d · )?(.+)", cell.source, re.MULTILINE)[1].replace("`", "")
 
 
 def section(cells):
