@@ -78,6 +78,7 @@ def test_a_page_has_all_that_its_notebook_says(text, name):
         if cell.cell_type == "code":
             assert squeezed(cell.source) in words
     assert all(squeezed(code) in words for code in solutions(name))
+    assert not any(tag == "details" and "open" in attrs for tag, attrs in page.tags), "a solution is folded until somebody opens it"
 
 
 @every_page
