@@ -92,7 +92,7 @@ def after(overlay: Overlay, *lines: str) -> Overlay:
         Finding: ``wrong-call`` with the position, for a line that this shell does not understand.
 
     Example:
-        >>> from .tree import make_tree
+        >>> from overlaylab.tree import make_tree
         >>> sorted(after(Overlay(lowerdirs=[make_tree({"note": "text"})]), "rm /note").upperdir.names)
         ['note']
     """
