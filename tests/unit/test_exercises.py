@@ -17,7 +17,7 @@ NAMES = [name for name, item in ALL.items() if not item.is_prediction]
 PREDICTIONS = [name for name, item in ALL.items() if item.is_prediction]
 SLIPS = [(name, slip) for name in ALL for slip in ALL[name].slips]
 # The lessons whose exercises have hints in steps; the others have one, where to look.
-HINTED = ("00", "01", "02", "03", "04", "05")
+HINTED = ("00", "01", "02", "03", "04", "05", "06")
 # Asked in the walk, where the next cell gives the answer.
 IN_PASSING = ["07-refused", "07-reached", "07-look", "08-ids", "08-equal", "08-copies", "08-zstd"]
 CALLED = re.compile(r'ol\.(check|predict|Prediction)\("([^"]+)"')
