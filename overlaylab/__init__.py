@@ -56,6 +56,7 @@ _LATER: dict[str, str] = {
     "recorded_list": "views.believe",
     "recorded_table": "views.believe",
     "road_differences": "views.believe",
+    "after": "shell",
     "sizes": "tree",
     "member_names": "samples",
     "stream": "samples",
