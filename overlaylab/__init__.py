@@ -15,7 +15,7 @@ from .config import HistoryEntry, ImageConfig, layer_history, parse_config
 from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
 from .document import compact_json, field_at, pretty_json
 from .errors import KINDS, Finding, InputError, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
-from .image import Container, Image, Layer, Store
+from .image import Container, Image, Layer, Store, home, unowned_directories
 from .limits import Limits
 from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
 from .media import Compression, MediaType, inflate, pack, sniff, unpack
@@ -108,10 +108,10 @@ __all__ = [
     "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode", "InputError",
     "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "MountOptions", "NoSuchImage", "NotReadable",
     "Op", "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Player", "Problem", "Report", "Step", "Store", "Symlink", "System", "Upsert", "Verdict",
-    "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "inflate", "is_opaque",
+    "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "home", "inflate", "is_opaque",
     "is_whiteout", "layer_history", "make_tree", "merged_entries", "op", "overlay_of", "parse_config", "parse_index",
     "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "simulate", "sniff", "to_changeset", "to_lowerdir", "tiny_layer", "to_lowerdirs",
-    "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
+    "unowned_directories", "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
 ]
 
 

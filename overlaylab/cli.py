@@ -11,12 +11,15 @@ from typing import Any
 
 import click
 
-from . import __version__
-from .errors import KINDS, InputError, NotReadable, OverlayLabError, Problem
-from .image import Container, Image
+from . import __version__, terminal
+from .detective import investigate, match_facts
+from .errors import Finding, InputError, NotReadable, OverlayLabError, Problem
+from .image import Container, Image, home
+from .layers import layer_facts
 from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
-from .present import inspect_facts, printable, report_facts
+from .owners import images_of, owner_facts
+from .present import inspect_facts, mount_facts, printable, report_facts
 from .validate import LayerReader, Report, merged_view, validate
 
 __all__ = ["main"]
@@ -54,8 +57,9 @@ def _options(command: Callable[..., int]) -> Callable[..., int]:
 def cli(context: click.Context, as_json: bool) -> None:
     """How does a container image become the filesystem that a process sees?
 
-    PATH is a docker save archive, an OCI layout, or a Docker data root: a folder, a .tar or a .tar.gz of it. IMAGE is
-    a name, an ID, a digest, the beginning of one, or a container. Nothing is ever changed.
+    PATH is a docker save archive, an OCI layout, or the root of a store (Docker's, containerd's, podman's): a folder,
+    a .tar or a .tar.gz of it. IMAGE is a name, an ID, a digest, the beginning of one, or a container. Nothing is ever
+    changed.
 
     Exit status: 0 all is well, 1 something is wrong with what was read, 2 it cannot be read or the call is wrong.
     """
@@ -68,7 +72,7 @@ def cli(context: click.Context, as_json: bool) -> None:
 def inspect(path: str, as_json: bool, **options: Any) -> int:
     """List the images and containers in PATH, and what is wrong with its documents."""
     facts = inspect_facts(_open(path, options), path)
-    _print(facts, as_json, _inspect_text)
+    _print(facts, as_json, terminal.inspect_text)
     return int(any(problem["severity"] == "error" for problem in facts["problems"]))
 
 
@@ -78,18 +82,20 @@ def inspect(path: str, as_json: bool, **options: Any) -> int:
 @_options
 def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     """Recompute every digest in PATH, or of one IMAGE, and report every mismatch."""
+    database = _bolt_report(path, options) if image is None else None
+    if database is not None:
+        _print(report_facts(database), as_json, lambda facts: terminal.report_text(facts, None))
+        return int(not database.ok)
     store = _open(path, options)
     chosen = None
     if image is not None:
         target = _select(store, image, options)
         # An engine may have removed the image of a container that is still there.
-        chosen = [target]
-        if isinstance(target, Container):
-            chosen += [item for item in store.images() if item.id == target.image_id]
+        chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with _Meter("read") as progress:
         report = validate(store, chosen, _limits(options), progress)
     count = sum(isinstance(item, Image) for item in chosen or store.images())
-    _print(report_facts(report), as_json, lambda facts: _report_text(facts, count))
+    _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, count))
     return int(not report.ok)
 
 
@@ -102,14 +108,85 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     store = _open(path, options)
     target = _select(store, image, options)
     with _Meter("read") as progress:
-        entries, problems = merged_view(target, store, LayerReader(store, _limits(options), progress=progress))
-    report = Report(tuple(dict.fromkeys(problems)))
-    if not report.ok:
-        _print(report_facts(report), as_json, lambda facts: _report_text(facts, 1))
+        part = home(store, target)
+        entries, problems = merged_view(target, part, LayerReader(part, _limits(options), progress=progress))
+    if _damaged(problems, as_json):
         return 1
-    for problem in report.problems:
-        click.echo(f"warning: {printable(str(problem))}", err=True)
-    _print(entries, as_json, _tree_text)
+    _print(entries, as_json, terminal.tree_text)
+    return 0
+
+
+@cli.command()
+@click.argument("path")
+@click.argument("image")
+@_options
+def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
+    """Show what each layer of IMAGE in PATH added, changed and removed, and which of its bytes are wasted."""
+    store = _open(path, options)
+    target = _select(store, image, options)
+    part = home(store, target)
+    facts: list[dict[str, Any]] = []
+    problems = list(target.problems)
+    with _Meter("read") as progress:
+        try:
+            stack, problems = LayerReader(part, _limits(options), progress=progress).stack(target)
+            if Report(tuple(problems)).ok:
+                facts = layer_facts(part, target, stack, part.marks)
+        except Finding as finding:
+            problems.append(finding.problem)
+    if _damaged(problems, as_json):
+        return 1
+    _print(facts, as_json, terminal.layers_text)
+    return 0
+
+
+@cli.command()
+@click.argument("path")
+@click.argument("image")
+@click.option("--root", metavar="DIR", default="", help="Write paths as if the store's root were here.")
+@_options
+def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> int:
+    """Show how the engine mounts IMAGE of PATH, or a container: the directories, the options, a command."""
+    store = _open(path, options)
+    target = _select(store, image, options)
+    problems = list(target.problems)
+    try:
+        made = home(store, target).mount(target, root)
+    except Finding as finding:
+        if finding.problem.kind == "wrong-call":
+            raise
+        problems.append(finding.problem)
+    if _damaged(problems, as_json):
+        return 1
+    _print(mount_facts(made), as_json, terminal.mount_text)
+    return 0
+
+
+@cli.command()
+@click.argument("path")
+@click.argument("folder", required=False)
+@_options
+def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
+    """Say which layers, images and containers own each folder in PATH, or FOLDER, and what images share.
+
+    FOLDER is a folder of the store, or any path that goes through one. PATH itself may be such a path.
+    """
+    store, folder = _open_around(path, folder, options)
+    with _Meter("read") as progress:
+        readers = {id(part): LayerReader(part, _limits(options), progress=progress) for part in store.parts}
+        facts = owner_facts(store, lambda part, layer: readers[id(part)].bytes_of(layer), folder)
+    _print(facts, as_json, terminal.owners_text)
+    return 0
+
+
+@cli.command("id")
+@click.argument("name", metavar="HEX")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@_options
+def identify(name: str, paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Say what HEX is: whole or its beginning, which kind of name, of which image, in which PATH."""
+    facts = match_facts(name, investigate(name, ((path, _open(path, options)) for path in paths)))
+    _print(facts, as_json, terminal.matches_text)
     return 0
 
 
@@ -120,6 +197,55 @@ def _open(path: str, options: dict[str, Any]) -> Any:
         return open_store(path, _limits(options), progress)
 
 
+def _bolt_report(path: str, options: dict[str, Any]) -> Report | None:
+    from .readers.opening import bolt_problems
+
+    problems = bolt_problems(path, _limits(options))
+    return None if problems is None else Report(problems)
+
+
+def _open_around(path: str, folder: str | None, options: dict[str, Any]) -> tuple[Any, str | None]:
+    """Open the store that PATH is, or that PATH lies in; and the folder of it that is meant."""
+    try:
+        store = _open(path, options)
+    except NotReadable as refusal:
+        store, folder = _store_above(path, options), folder or os.path.abspath(path)
+        if store is None:
+            raise refusal from None
+    if folder is None:
+        return store, None
+    found = next(filter(None, (part.folder_of(folder) for part in store.parts)), None)
+    if found is None:
+        raise NotReadable("not-found", folder, f"a folder of the store {path}", "none of this name")
+    return store, found
+
+
+def _store_above(path: str, options: dict[str, Any]) -> Any:
+    """The nearest store above a path of this machine that knows it as a folder of its own; None if there is none."""
+    path = os.path.abspath(path)
+    above = os.path.dirname(path)
+    while above != os.path.dirname(above):
+        try:
+            store = _open(above, options)
+            if any(part.folder_of(path) for part in store.parts):
+                return store
+        except (NotReadable, OSError):
+            pass
+        above = os.path.dirname(above)
+    return None
+
+
+def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
+    """Print the report if what is needed is damaged; else say the warnings on standard error."""
+    report = Report(tuple(dict.fromkeys(problems)))
+    if not report.ok:
+        _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, 1))
+        return True
+    for problem in report.problems:
+        click.echo(f"warning: {printable(str(problem))}", err=True)
+    return False
+
+
 def _limits(options: dict[str, Any]) -> Limits:
     limit = options.get("max_expand")
     return Limits(expanded=limit, free=limit) if limit else DEFAULT_LIMITS
@@ -128,62 +254,7 @@ def _limits(options: dict[str, Any]) -> Limits:
 def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
     from .select import select
 
-    return select(store, query, options.get("platform"))
-
-
-# for a person
-
-
-def _inspect_text(facts: dict[str, Any]) -> str:
-    rows = [("IMAGE ID", "NAMES", "PLATFORM", "LAYERS")]
-    for image in facts["images"]:
-        layers = "absent" if image["diff_ids"] is None else str(len(image["diff_ids"]))
-        rows.append((image["id"].partition(":")[2][:12], ", ".join(image["names"]) or "(none)", image["platform"], layers))
-    parts = [f"{printable(facts['path'])}: {facts['kind']}, {_count(facts['images'], 'image')}", _table(rows)]
-    if facts["containers"]:
-        rows = [("CONTAINER", "NAME", "IMAGE ID", "LOWER", "UPPER")]
-        for item in facts["containers"]:
-            image_id = item["image_id"].partition(":")[2][:12]
-            rows.append((item["id"][:12], item["name"], image_id, str(len(item["lower"])), item["upper"][:12]))
-        parts.append(_table(rows))
-    if facts["unowned_directories"]:
-        parts.append("owned by no image and no container: " + printable(", ".join(facts["unowned_directories"])))
-    return "\n\n".join(part for part in (*parts, _problems_text(facts["problems"])) if part)
-
-
-def _report_text(facts: dict[str, Any], images: int) -> str:
-    verdict = f"ok: all that was recomputed for {images} image{'s' * (images != 1)} fits" if facts["ok"] else "not ok"
-    skipped = [f"not checked: {printable(item['what'])}: {printable(item['why'])}" for item in facts["not_checked"]]
-    return "\n".join(part for part in (_problems_text(facts["problems"]), *skipped, verdict) if part)
-
-
-def _problems_text(problems: Sequence[dict[str, str]]) -> str:
-    lines = []
-    for problem in problems:
-        lines.append(f"{problem['severity']}: {KINDS[problem['kind']][1]} [{problem['kind']}]")
-        lines.append(f"    at {printable(problem['where'])}")
-        if problem["expected"] or problem["found"]:
-            lines.append(f"    expected {printable(problem['expected'] or 'nothing')}, found {printable(problem['found'] or 'nothing')}")
-    return "\n".join(lines)
-
-
-def _tree_text(entries: dict[str, Any]) -> str:
-    rows = [("LAYER", "TYPE", "MODE", "OWNER", "SIZE", "PATH")]
-    for path, item in entries.items():
-        size = str(item.get("size", "")) or ":".join(map(str, item.get("rdev", "")))
-        target = f" -> {item['target']}" if "target" in item else ""
-        rows.append((str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, path + target))
-    return _table(rows)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows)
-
-
-def _count(items: Sequence[Any], word: str) -> str:
-    return f"{len(items)} {word}{'s' * (len(items) != 1)}"
+    return select(store, query, options.get("platform"), options.get("namespace"))
 
 
 def _print(facts: Any, as_json: bool, text: Callable[[Any], str]) -> None:
@@ -258,7 +329,7 @@ def _refuse(arguments: list[str], *problems: Problem) -> int:
     if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
         _print(facts, True, str)
     else:
-        click.echo(_problems_text(facts["problems"]), err=True)
+        click.echo(terminal.problems_text(facts["problems"]), err=True)
     return 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -9,9 +10,10 @@ from .config import HistoryEntry, ImageConfig
 from .digest import ChainID, DiffID, Digest
 from .errors import Problem
 from .manifest import Descriptor, Manifest
+from .mounts import Mount
 from .tree import Directory
 
-__all__ = ["Container", "Image", "Layer", "NotChecked", "Store"]
+__all__ = ["Container", "Image", "Layer", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Layer:
         history: The build step that made it, if the history fits.
         directory: The folder it is unpacked in, where the store unpacks.
         readable: False if it is known already that it cannot be read; a problem then says why.
+        v1_ids: The folders that an old ``docker save`` keeps it under: digests of nothing that can be checked.
+        blobs: Digests of blobs that it is known to have come from, where no manifest names them.
     """
 
     position: int
@@ -38,6 +42,8 @@ class Layer:
     history: HistoryEntry | None = None
     directory: str | None = None
     readable: bool = True
+    v1_ids: tuple[str, ...] = ()
+    blobs: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,10 @@ class Image:
         layers: Bottom first.
         problems: What is wrong with this image's documents.
         references: ``repo@sha256:…`` names that the store also knows it by.
+        indexes: The indexes that led to it, outermost first.
+        other_manifests: Further manifests that the store knows it by.
+        namespace: In containerd's stores.
+        store: The kind of its store, where one root holds several.
     """
 
     id: Digest
@@ -67,6 +77,10 @@ class Image:
     layers: tuple[Layer, ...] = ()
     problems: tuple[Problem, ...] = ()
     references: tuple[str, ...] = ()
+    indexes: tuple[Digest, ...] = ()
+    other_manifests: tuple[Digest, ...] = ()
+    namespace: str = ""
+    store: str = ""
 
     @property
     def diff_ids(self) -> tuple[DiffID, ...] | None:
@@ -92,6 +106,9 @@ class Container:
         mount: The option text that the engine used, or would use.
         links: The short names of `lower` as the store writes them, topmost first.
         problems: What is wrong with it.
+        init: The folder of the engine's own files (``etc/hosts`` and the like) right below the upper; empty if none.
+        namespace: In containerd's stores.
+        store: The kind of its store, where one root holds several.
     """
 
     id: str
@@ -102,6 +119,26 @@ class Container:
     mount: str
     links: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    init: str = ""
+    namespace: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFolder:
+    """A folder in which a store keeps a layer, or something else.
+
+    Args:
+        name: As `Layer.directory` and `Container.upper` have it.
+        chain_ids: The layers that the store's own tables say it holds.
+        links: Its short names.
+        cache: Whether its name or its namespace is that of BuildKit's build cache.
+    """
+
+    name: str
+    chain_ids: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +162,10 @@ class Store(Protocol):
     """A place that holds images. Readers make stores; nothing else knows where the bytes lie."""
 
     kind: str
+    # The word for its folders: cache-id, snapshot or layer-id; empty for archives.
+    folder_kind: str
+    # The stores in it: several where one root holds several, else itself.
+    parts: tuple[Store, ...]
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...]
     # The namespace of overlay marks in the store's folders.
@@ -136,11 +177,45 @@ class Store(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """All containers; none in archives."""
 
-    def unowned_directories(self) -> tuple[str, ...]:
-        """Folders that no image and no container uses."""
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """All folders in which layers or containers could lie; none in archives."""
+
+    def folder_size(self, name: str) -> int:
+        """Bytes of the regular files in a folder, hard links once."""
+
+    def folder_of(self, path: str) -> str | None:
+        """The folder that a path on the host, or the name of a folder, leads into."""
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How the engine mounts an image or a container, with `root` in place of the store's own path."""
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's blob as it is stored, or None where the store keeps folders instead."""
+        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a folder, not seekable.
+
+        None where the store keeps neither the blob nor a recipe for the tar.
+        """
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """Name the files of a layer's folder that are not what was recorded, where the store recorded that."""
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
+
+
+def home(store: Store, target: Image | Container) -> Store:
+    """The store that an image or a container lies in: `store` itself, or one of several in one root."""
+    for part in store.parts:
+        if any(item is target for item in (*part.images(), *part.containers())):
+            return part
+    return store
+
+
+def unowned_directories(store: Store) -> tuple[str, ...]:
+    """Folders of a store that no image and no container uses, in the store's order."""
+    found: list[str] = []
+    for part in store.parts:
+        used = {layer.directory for image in part.images() for layer in image.layers}
+        for container in part.containers():
+            used |= {container.upper, *container.lower}
+        found += [folder.name for folder in part.folders() if folder.name not in used]
+    return tuple(found)

@@ -13,6 +13,7 @@ class Limits:
 
     Args:
         document: Bytes of one JSON document (config, manifest, index).
+        database: Bytes of one database file.
         expanded: Bytes that one compressed stream may expand to.
         ratio: Expanded bytes per compressed byte, looked at beyond `free` bytes.
         free: Expanded bytes below which the ratio does not matter.
@@ -22,6 +23,7 @@ class Limits:
     """
 
     document: int = 32 << 20
+    database: int = 512 << 20
     expanded: int = 64 << 30
     ratio: int = 500
     free: int = 1 << 30

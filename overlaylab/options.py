@@ -171,13 +171,13 @@ class MountOptions:
         return parsed.features()
 
 
-def docker_options(base: str, links: Sequence[str], mount_id: str) -> MountOptions:
-    """The options of a container's mount, as Docker's overlay2 driver makes them.
+def docker_options(base: str, links: Sequence[str], mount_id: str | None = None) -> MountOptions:
+    """The options of a mount, as Docker's overlay2 driver makes them.
 
     Args:
         base: The driver's folder, such as ``/var/lib/docker/overlay2``.
         links: Short names with ``l/``, **topmost first**.
-        mount_id: The container's folder.
+        mount_id: The container's folder; None for an image, which has no upper.
 
     Spec:
         moby, daemon/graphdriver/overlay2, Get; seen on 20.10 and 28.5: where the text would fill a page, its own
@@ -186,9 +186,8 @@ def docker_options(base: str, links: Sequence[str], mount_id: str) -> MountOptio
     """
 
     def under(prefix: str) -> MountOptions:
-        return MountOptions(
-            lowerdirs=tuple(prefix + link for link in links), upperdir=f"{prefix}{mount_id}/diff", workdir=f"{prefix}{mount_id}/work"
-        )
+        upper, work = (f"{prefix}{mount_id}/diff", f"{prefix}{mount_id}/work") if mount_id else (None, None)
+        return MountOptions(lowerdirs=tuple(prefix + link for link in links), upperdir=upper, workdir=work)
 
     full = under(f"{base}/")
     return full if len("index=off,") + full.size < PAGE else under("")

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from .errors import Problem
-from .image import Container, Image, NotChecked, Store
+from .image import Container, Image, NotChecked, Store, unowned_directories
+from .mounts import Mount
 from .validate import Report
 
-__all__ = ["container_facts", "image_facts", "inspect_facts", "printable", "problem_facts", "report_facts"]
+__all__ = ["container_facts", "image_facts", "inspect_facts", "mount_facts", "one_per_config", "printable", "problem_facts", "report_facts"]
 
 
 def inspect_facts(store: Store, path: str) -> dict[str, Any]:
@@ -21,20 +22,21 @@ def inspect_facts(store: Store, path: str) -> dict[str, Any]:
     return {
         "path": path,
         "kind": store.kind,
-        "images": [image_facts(image, store) for image in _one_per_config(images)],
+        "images": [image_facts(image, store) for image in one_per_config(images)],
         "containers": [container_facts(container) for container in store.containers()],
-        "unowned_directories": list(store.unowned_directories()),
+        "unowned_directories": list(unowned_directories(store)),
         "problems": [problem_facts(problem) for problem in dict.fromkeys(problems)],
     }
 
 
-def _one_per_config(images: Iterable[Image]) -> list[Image]:
+def one_per_config(images: Iterable[Image]) -> list[Image]:
     """Several manifests of one config are one image with all their names; the first manifest stands for it."""
-    known: dict[str, Image] = {}
-    names: dict[str, set[str]] = {}
+    known: dict[tuple[str | None, ...], Image] = {}
+    names: dict[tuple[str | None, ...], set[str]] = {}
     for image in images:
-        known.setdefault(image.id, image)
-        names.setdefault(image.id, set()).update(image.names)
+        key = (image.store, image.namespace, image.id, image.config_digest or image.manifest_digest)
+        known.setdefault(key, image)
+        names.setdefault(key, set()).update(image.names)
     return [replace(image, names=tuple(sorted(names[key]))) for key, image in known.items()]
 
 
@@ -49,12 +51,19 @@ def image_facts(image: Image, store: Store) -> dict[str, Any]:
         "diff_ids": None if image.diff_ids is None else list(image.diff_ids),
         "chain_ids": None if image.chain_ids is None else list(image.chain_ids),
         "directories": _directories(image, store),
+        **_where(image),
     }
+
+
+def _where(item: Image | Container) -> dict[str, str]:
+    """What tells equal ones apart: the namespace of an image in containerd's stores, the store in a root of several."""
+    namespace = {"namespace": item.namespace} if item.namespace and isinstance(item, Image) else {}
+    return namespace | ({"store": item.store} if item.store else {})
 
 
 def _directories(image: Image, store: Store) -> list[str | None] | None:
     """Folders, bottom first; None for archives and for a platform whose blobs are absent."""
-    if image.config is None or store.kind in ("docker-archive", "oci-layout"):
+    if image.config is None or not store.folder_kind:
         return None
     return [layer.directory for layer in image.layers]
 
@@ -68,6 +77,18 @@ def container_facts(container: Container) -> dict[str, Any]:
         "lower": list(container.lower),
         "upper": container.upper,
         "mount": container.mount,
+        **_where(container),
+    }
+
+
+def mount_facts(mount: Mount) -> dict[str, Any]:
+    """Everything that ``mount`` says; `lowerdir` is topmost first."""
+    return {
+        "lowerdir": list(mount.lowerdir),
+        "upperdir": mount.upperdir,
+        "workdir": mount.workdir,
+        "options": mount.options,
+        "command": mount.command,
     }
 
 

@@ -31,7 +31,7 @@ def familiar(name: str) -> str:
     return name if ":" in last or "@" in last else f"{name}:latest"
 
 
-def select(store: Store, query: str, platform: Platform | None = None) -> Image | Container:
+def select(store: Store, query: str, platform: Platform | None = None, namespace: str | None = None) -> Image | Container:
     """Find one image, or one container.
 
     Args:
@@ -39,16 +39,20 @@ def select(store: Store, query: str, platform: Platform | None = None) -> Image 
         query: A name first, as the engines do; else an ID, a config digest, a manifest digest, or a unique hex
             prefix of one, with or without ``sha256:``; or a container's name or ID.
         platform: Chooses among the platforms of one name.
+        namespace: Chooses among the namespaces of a containerd store.
 
     Raises:
         NoSuchImage: ``no-such-image``, or ``ambiguous-image`` with the candidates; never silently the first.
     """
     images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
-    containers = [container for container in store.containers() if query.removeprefix("/") in (container.name, container.id)]
-    for matches in (_exact(images, query), _familiar(images, query), containers, _by_prefix(images, store.containers(), query)):
+    images = [image for image in images if namespace in (None, image.namespace)]
+    containers = [container for container in store.containers() if namespace in (None, container.namespace)]
+    named = [container for container in containers if query.removeprefix("/") in (container.name, container.id)] if query else []
+    for matches in (_exact(images, query), _familiar(images, query), named, _by_prefix(images, containers, query)):
         if matches:
             return _only(matches, query)
-    raise NoSuchImage("no-such-image", query, "a name or an ID" + (f" for {platform}" if platform else ""), _names(store.images()))
+    asked = "a name or an ID" + (f" for {platform}" if platform else "") + (f" in namespace {namespace}" if namespace is not None else "")
+    raise NoSuchImage("no-such-image", query, asked, _names(store.images()))
 
 
 def _exact(images: Sequence[Image], query: str) -> list[Image]:
@@ -81,7 +85,7 @@ def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: 
     wanted = query if ":" in query else f"sha256:{query}"
     found: list[Image | Container] = [
         image for image in images
-        if any(digest is not None and digest.startswith(wanted) for digest in (image.id, image.config_digest, image.manifest_digest))
+        if any(digest is not None and digest.startswith(wanted) for digest in (image.id, image.config_digest, image.manifest_digest, *image.other_manifests))
     ]
     return found + [container for container in containers if container.id.startswith(query)]
 
@@ -93,7 +97,12 @@ def _only(matches: Sequence[Image | Container], query: str) -> Image | Container
         raise NoSuchImage("no-such-image", query, "an image whose blobs are here", ", ".join(f"only the name of {_label(match)}" for match in matches))
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
-    return present[0]
+    # Equal ones may be unpacked in one place and not in another.
+    return min(present, key=_packed_layers)
+
+
+def _packed_layers(match: Image | Container) -> int:
+    return 0 if isinstance(match, Container) else sum(layer.directory is None for layer in match.layers)
 
 
 def _is_absent(match: Image | Container) -> bool:
@@ -103,13 +112,14 @@ def _is_absent(match: Image | Container) -> bool:
 
 
 def _key(match: Image | Container) -> tuple[str, ...]:
-    return (match.id,) if isinstance(match, Container) else ("image", *(match.diff_ids or (match.id,)))
+    return (match.store, match.namespace, match.id) if isinstance(match, Container) else ("image", *(match.diff_ids or (match.id,)))
 
 
 def _label(match: Image | Container) -> str:
     if isinstance(match, Container):
-        return f"container {match.name or match.id}"
-    return f"{match.id} ({match.platform or 'no platform'}{''.join(f', {name}' for name in match.names)})"
+        return f"container {match.name or match.id}" + (f" (namespace {match.namespace})" if match.namespace else "")
+    place = f", namespace {match.namespace}" if match.namespace else ""
+    return f"{match.id} ({match.platform or 'no platform'}{place}{''.join(f', {name}' for name in match.names)})"
 
 
 def _names(images: Sequence[Image]) -> str:

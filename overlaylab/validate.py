@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from .changeset import Changeset, read_changeset
+from .changeset import Changeset, Upsert, read_changeset
 from .digest import Digest, Hasher
 from .errors import Finding, Problem
-from .image import Container, Image, Layer, NotChecked, Store
+from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
 from .media import Inflated, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
-from .tree import Directory, entry
+from .tree import Directory, File, entry
 
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
+NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
 Progress = Callable[[int], None]
+# Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
+WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
 # Findings about a store that concern every image in it.
 OF_THE_WHOLE = ("truncated", "duplicate-member", "changed-while-reading")
 
@@ -78,7 +81,8 @@ def read_blob(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: 
     """Hash, unpack, hash again and parse a layer, all in one pass and in bounded memory.
 
     Args:
-        stream: The blob as stored, seekable, at its start.
+        stream: At its start: the blob as stored, seekable, whose first bytes say how it is packed; or a plain tar
+            that cannot be sought, because it is rebuilt while it is read.
         layer: Says which algorithms its digests use, and its media type.
         where: What to call it in findings.
         keep: See `read_changeset`.
@@ -90,9 +94,12 @@ def read_blob(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: 
     problems: list[Problem] = []
     stored = Hasher(layer.descriptor.digest.algorithm if layer.descriptor else "sha256")
     plain = Hasher(layer.diff_id.algorithm)
-    problems += _media_problem(stream, layer, where)
     outer = io.BufferedReader(_Hashing(stream, stored, progress), 1 << 18)
-    inner = io.BufferedReader(_Hashing(Inflated(outer, where, limits), plain), 1 << 18)
+    tar: BinaryIO = outer
+    if stream.seekable():
+        problems += _media_problem(stream, layer, where)
+        tar = Inflated(outer, where, limits)
+    inner = io.BufferedReader(_Hashing(tar, plain), 1 << 18)
     changeset = None
     try:
         try:
@@ -136,6 +143,14 @@ def _media_problem(stream: BinaryIO, layer: Layer, where: str) -> Iterable[Probl
         yield Problem("media-type-mismatch", where, claimed.value, actual.value)
 
 
+def _kept(problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Problems as they come; what stops them is the last."""
+    try:
+        yield from problems
+    except Finding as finding:
+        yield finding.problem
+
+
 class LayerReader:
     """Layers of a store as overlayfs directories, each read once in a run.
 
@@ -151,11 +166,11 @@ class LayerReader:
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
+        self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
 
     def reading(self, layer: Layer) -> Reading | None:
         """The one pass over a layer's blob; None where the store has none."""
-        blob = layer.descriptor
-        key = (layer.source, layer.diff_id.algorithm, *((blob.digest.algorithm, blob.media_type) if blob else ()))
+        key = _key(layer)
         if key not in self._readings:
             stream = self._store.open_layer(layer)
             if stream is None:
@@ -163,6 +178,19 @@ class LayerReader:
             with stream:
                 self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
         return self._readings[key]
+
+    def bytes_of(self, layer: Layer) -> int:
+        """Bytes of the files in a layer's blob; 0 if it cannot be read."""
+        reading = self.reading(layer) if layer.readable else None
+        changes = reading.changeset.changes if reading and reading.changeset else ()
+        return sum(change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File))
+
+    def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
+        """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
+        if isinstance(target, Container):
+            return [self.folder(name) for name in (*reversed(target.lower), target.upper)], list(target.problems)
+        layers, problems = self.lowerdirs(target)
+        return layers, [*target.problems, *problems]
 
     def folder(self, name: str) -> Directory:
         """A folder of the store as a tree."""
@@ -192,7 +220,7 @@ class LayerReader:
     def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
             return self.folder(layer.directory), ()
-        key = tuple(other.source for other in image.layers[: layer.position + 1])
+        key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
         if key not in self._lowerdirs:
             reading = self.reading(layer)
             if reading is None or reading.changeset is None:
@@ -204,6 +232,26 @@ class LayerReader:
         tree, problems = self._lowerdirs[key]
         return tree, problems + tuple(self._digest_problems(layer))
 
+    def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
+        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id. None if the store has neither."""
+        key = (layer.source, layer.diff_id)
+        if key not in self._proofs:
+            try:
+                self._proofs[key] = self._proof(layer)
+            except Finding as finding:
+                self._proofs[key] = (finding.problem,)
+        return self._proofs[key]
+
+    def _proof(self, layer: Layer) -> tuple[Problem, ...] | None:
+        reading = self.reading(layer)
+        if reading is None:
+            return None
+        odd = reading.changeset.problems if reading.changeset else ()
+        proof = (*reading.problems, *odd, *self._digest_problems(layer))
+        # The folder is what is shown; what the tar said need not be kept.
+        self._readings.pop(_key(layer))
+        return proof
+
     def _digest_problems(self, layer: Layer) -> Iterable[Problem]:
         """Compare the names that the documents give with the digests of the bytes."""
         reading = self.reading(layer)
@@ -214,9 +262,15 @@ class LayerReader:
                 yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)
             if reading.size != layer.descriptor.size:
                 yield Problem("size-mismatch", layer.source, f"{layer.descriptor.size} bytes", f"{reading.size} bytes")
-        broken = any(problem.kind in ("bad-compression", "limit") for problem in reading.problems)
-        if reading.diff_id != layer.diff_id and not broken:
+        if reading.diff_id != layer.diff_id and all(problem.kind in WHOLE for problem in reading.problems):
             yield Problem("diffid-mismatch", layer.source, layer.diff_id, reading.diff_id)
+            yield from _kept(self._store.changed_files(layer))
+
+
+def _key(layer: Layer) -> tuple[str, ...]:
+    """What one pass over a layer depends on."""
+    blob = layer.descriptor
+    return (layer.source, layer.diff_id.algorithm, *((blob.digest.algorithm, blob.media_type) if blob else ()))
 
 
 def validate(
@@ -233,23 +287,34 @@ def validate(
     Returns:
         All problems, each once, and what was not checked, with the reason.
     """
-    reader = LayerReader(store, limits, progress=progress)
     # What is wrong with the store's other images does not matter to some of them.
     problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
+    readers: dict[int, LayerReader] = {}
     for target in (*store.images(), *store.containers()) if targets is None else targets:
-        try:
-            overlay, found = overlay_of(target, store, reader)
-            problems += found
-            # Every visible path is looked up once, so that marks which cannot be followed are found.
-            for _ in overlay.walk():
-                pass
-        except Finding as finding:
-            problems.append(finding.problem)
+        part = home(store, target)
+        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress))
+        problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
-            if layer.directory is not None:
-                not_checked.append(NotChecked(layer.diff_id, "the store keeps this layer as a folder; its tar is not rebuilt"))
+            if layer.directory is not None and layer.readable:
+                proof = reader.proof(layer)
+                problems += proof or ()
+                if proof is None:
+                    not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
+
+
+def _view_problems(target: Image | Container, store: Store, reader: LayerReader) -> list[Problem]:
+    """Everything that is wrong with what an image or a container shows."""
+    problems = list(target.problems)
+    try:
+        overlay, problems = overlay_of(target, store, reader)
+        # Every visible path is looked up once, so that marks which cannot be followed are found.
+        for _ in overlay.walk():
+            pass
+    except Finding as finding:
+        problems.append(finding.problem)
+    return problems
 
 
 def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> tuple[Overlay, list[Problem]]:
@@ -258,16 +323,14 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
     Args:
         target: An image: all its layers are lower. A container: its upper is on top.
     """
-    if isinstance(target, Container):
-        layers = [reader.folder(name) for name in reversed(target.lower)]
-        return Overlay.of_layers(layers, reader.folder(target.upper), marks=store.marks), list(target.problems)
-    layers, problems = reader.lowerdirs(target)
-    return Overlay.of_layers(layers, marks=store.marks), [*target.problems, *problems]
+    layers, problems = reader.stack(target)
+    upper = layers.pop() if isinstance(target, Container) else None
+    return Overlay.of_layers(layers, upper, marks=store.marks), problems
 
 
 def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs."""
-    problems: list[Problem] = []
+    problems = list(target.problems)
     try:
         overlay, problems = overlay_of(target, store, reader)
         return dict(merged_entries(overlay)), problems

@@ -8,7 +8,10 @@ from builders import DATA
 STORES = DATA / "real-stores"
 NAMES = sorted(folder.name for folder in STORES.iterdir())
 ROOTS = [name for name in NAMES if name.endswith("-dataroot")]
-ARCHIVES = [name for name in NAMES if name not in ROOTS]
+CONTAINERD = ["containerd16-root", "docker28-containerd-store"]
+STORAGES = [name for name in NAMES if name.startswith("podman") and "save" not in name]
+ARCHIVES = [name for name in NAMES if name not in (*ROOTS, *CONTAINERD, *STORAGES)]
+UNPACKED = [*ROOTS, *CONTAINERD, *STORAGES]
 SHIPPED = Path(__file__).parent.parent / "overlaylab" / "data" / "docker20-dataroot.tar.gz"
 
 
@@ -30,6 +33,33 @@ def manifests(entries):
             yield from manifests(item["manifests"])
         elif item["kind"] == "manifest":
             yield item
+
+
+def leaves(tree):
+    """The manifests of a recorded containerd image that are no attestations, with those whose blobs are absent."""
+    if "manifests" in tree:
+        for item in tree["manifests"]:
+            yield from leaves(item)
+    elif (tree.get("platform") or {}).get("os") != "unknown":
+        yield tree
+
+
+def containerd_images(name):
+    """``(namespace, target digest, config or manifest digest)`` -> names and the recorded manifest."""
+    known = {}
+    for namespace, recorded in expected(name)["namespaces"].items():
+        for image in recorded["images"]:
+            for leaf in leaves(image["tree"]):
+                key = (namespace, image["target"]["digest"], leaf.get("config") or leaf["digest"])
+                names, first = known.get(key, ([], leaf))
+                known[key] = ([*names, image["name"]], leaf if "rootfs" in leaf else first)
+    return known
+
+
+def option_text(line):
+    """What of a line of /proc/mounts an engine asked for."""
+    wanted = ("lowerdir", "upperdir", "workdir", "userxattr")
+    return ",".join(option for option in line.split()[3].split(",") if option.split("=")[0] in wanted)
 
 
 def rootfs_by_chain():

@@ -17,13 +17,13 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
-    errors limits digest document media config manifest tree tarball tarwriter image select
-    changeset access journal options marks vnode posix attributes descriptors lookup overlay disk system ops shell compare
-    invariants translate samples commit archive validate present
+    errors limits digest document media config manifest tree tarball tarwriter access options mounts image select
+    changeset journal marks vnode posix attributes descriptors lookup overlay disk system ops shell compare
+    invariants translate samples commit archive validate present owners layers detective
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
-HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "cli": 7, "__main__": 8}
+HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "cli": 7, "__main__": 8}
 
 FORBIDDEN_IN_CORE = {
     "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",

@@ -53,7 +53,7 @@ def why_no_kernel():
 
 def why_no_engines():
     """Look for the tools that give a second opinion, and for the rights of dockerd."""
-    missing = [name for name in ("dockerd", "docker", "containerd", "skopeo", "umoci", "busybox") if not tool(name)]
+    missing = [name for name in ("dockerd", "docker", "containerd", "ctr", "podman", "skopeo", "umoci", "busybox") if not tool(name)]
     if missing:
         return "not installed: " + ", ".join(missing)
     if os.geteuid() != 0:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import Finding, NotReadable, Problem
 from ..image import Store
 from ..limits import DEFAULT_LIMITS, Limits
+from .containerd_root import DAEMON, META, ContainerdRoot
+from .containers_storage import IMAGES, ContainersStorage
 from .docker_archive import DockerArchive
-from .docker_root import DockerRoot, check_driver
+from .docker_root import DockerRoot, check_driver, has_layerdb
+from .mixed import Mixed
 from .oci_layout import OciLayout
 from .opening import Progress, open_place
-from .place import Folder, Inside, Place
+from .place import Folder, Place, within
 from .tar_place import Tar
 
 __all__ = ["open_store"]
 
 LEVELS = 6
 READINGS = 5
+# Where the roots of engines lie beneath /var/lib, or beneath a home folder's .local/share.
+INNER = tuple(f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage"))
 
 
 def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Store:
@@ -74,25 +80,48 @@ def _root_of(place: Place) -> Place:
         prefix = names[0] if not prefix else f"{prefix}/{names[0]}"
     if not prefix or _marks(place):
         return place
-    if isinstance(place, Folder):
-        return Folder(f"{place.root}/{prefix}", f"{place.where}/{prefix}", place.limits)
-    return Inside(place, prefix)
+    return within(place, prefix)
 
 
 def _marks(place: Place) -> bool:
-    return any(place.has(name) for name in ("manifest.json", "oci-layout", "image", "overlay2"))
+    return any(place.has(name) for name in ("manifest.json", "oci-layout", "image", "overlay2", f"{DAEMON}/{META}", META, IMAGES))
 
 
 def _recognise(place: Place) -> Store:
-    """The table: the first mark that is there decides."""
+    """The table: the first mark that is there decides; several stores in one root are read together."""
     if place.has("manifest.json"):
         return DockerArchive(place)
     if place.has("oci-layout") or (place.has("index.json") and place.has("blobs")):
         return OciLayout(place)
-    if place.has("image") and (place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))):
+    stores = _stores(place) or [store for inner in _inner_roots(place) for store in _stores(inner)]
+    if not stores:
+        raise _refusal(place)
+    return stores[0] if len(stores) == 1 else Mixed(stores)
+
+
+def _stores(place: Place) -> list[Store]:
+    """The stores whose root this is."""
+    stores: list[Store] = []
+    classic = place.has("image") and (place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image")))
+    containerd = ContainerdRoot(place) if place.has(f"{DAEMON}/{META}") else None
+    if classic and not (containerd and not has_layerdb(place)):
         check_driver(place)
-        return DockerRoot(place)
-    raise _refusal(place)
+        stores.append(DockerRoot(place))
+    # A classic Docker that runs its own containerd keeps no image there.
+    if containerd and (containerd.images() or not stores):
+        stores.append(containerd)
+    if place.has(META):
+        stores.append(ContainerdRoot(place))
+    if place.has(IMAGES) or any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
+        stores.append(ContainersStorage(place))
+    return stores
+
+
+def _inner_roots(place: Place) -> Iterator[Place]:
+    """Roots of several engines where a system keeps them, such as all of ``/var/lib``."""
+    for path in INNER:
+        if place.type_of(path) == "dir":
+            yield within(place, path)
 
 
 def _refusal(place: Place) -> NotReadable:
@@ -102,10 +131,10 @@ def _refusal(place: Place) -> NotReadable:
         return NotReadable("truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks")
     if "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
         return NotReadable("legacy-v1", place.where, "manifest.json", "repositories and version-1 folders")
-    if place.has("containerd/daemon") or "overlay2" in names or ("containers" in names and "image" in names):
+    if place.has(DAEMON) or "overlay2" in names or ("containers" in names and "image" in names):
         return NotReadable("no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd")
     if any(name.startswith("io.containerd.") for name in names):
-        return NotReadable("not-an-image", place.where, "an archive, a layout or Docker's classic store", "a containerd root")
+        return NotReadable("not-an-image", place.where, META, "a containerd root without its database")
     if "overlay-images" in names:
-        return NotReadable("not-an-image", place.where, "an archive, a layout or Docker's classic store", "containers-storage, as podman has it")
+        return NotReadable("not-an-image", place.where, IMAGES, "a containers-storage root without its table of images")
     return NotReadable("not-an-image", place.where, "manifest.json, oci-layout or image/overlay2", ", ".join(names[:8]) or "nothing")

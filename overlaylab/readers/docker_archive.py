@@ -14,6 +14,7 @@ from .oci_layout import BlobStore, IndexEntry, check_layout, read_index
 
 __all__ = ["DockerArchive"]
 
+_V1 = re.compile(r"([0-9a-f]{64})/layer\.tar")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -25,6 +26,8 @@ class DockerArchive(BlobStore):
     """
 
     kind = "docker-archive"
+    # What a layer's tar is also known by: member -> folders with version-1 IDs.
+    _v1_folders: dict[str, list[str]] | None = None
 
     def _read(self) -> Found:
         found = Found()
@@ -75,8 +78,22 @@ class DockerArchive(BlobStore):
                 problems.append(problem)
             layers.append(Layer(
                 position=position, diff_id=diff_id, chain_id=chain_id, source=source, history=step, readable=problem is None,
+                v1_ids=self._v1_ids(member, source),
             ))
         return tuple(layers), problems
+
+    def _v1_ids(self, member: str, source: str) -> tuple[str, ...]:
+        """The folders ``<v1 id>/layer.tar`` of a layer: the one that manifest.json names, else all that lead to it."""
+        named = _V1.fullmatch(member)
+        if named:
+            return (named[1],)
+        if self._v1_folders is None:
+            self._v1_folders = {}
+            for name in self.place.names("."):
+                path = f"{name}/layer.tar"
+                if _V1.fullmatch(path) and self.place.type_of(path) == "symlink" and (target := self._member(path, name)[0]) != path:
+                    self._v1_folders.setdefault(target, []).append(name)
+        return tuple(self._v1_folders.get(source, ()))
 
     def _member(self, name: str, where: str) -> tuple[str, Problem | None]:
         """The member that holds a layer: in the old form often a symlink to the layer of another folder."""
@@ -119,7 +136,7 @@ class DockerArchive(BlobStore):
         """An image of manifest.json with what the OCI manifest of the same config adds."""
         if image.manifest_digest is not None:
             return image
-        image = replace(image, manifest_digest=other.manifest_digest, manifest=other.manifest)
+        image = replace(image, manifest_digest=other.manifest_digest, manifest=other.manifest, indexes=other.indexes)
         blobs = other.manifest.layers if other.manifest else ()
         same = len(blobs) == len(image.layers) and all(
             self._same_file(layer, blob) for layer, blob in zip(image.layers, blobs)

@@ -12,21 +12,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from ..config import history_problems, layer_history, parse_config
 from ..digest import ChainID, Digest, ImageID
 from ..document import parse_json
 from ..errors import Finding, NotReadable, Problem
-from ..image import Container, Image, Layer, NotChecked
+from ..image import Container, Image, Layer, NotChecked, StoreFolder
+from ..mounts import Mount
 from ..options import docker_options
 from ..tree import Directory
 from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerFolder
 from .place import Folder, Place
+from .short_names import named_folder
+from .tar_split import Rebuilt, Recipe
 
 __all__ = ["DockerRoot", "LayerFolder"]
 
 DEFAULT_ROOT = "/var/lib/docker"
+# BuildKit's names for folders have 25 letters and digits, all others 64 hex digits.
+BUILDKIT = 25
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,12 +47,17 @@ class DockerRoot:
     """
 
     kind = "docker-root"
+    folder_kind = "cache-id"
     marks = "trusted.overlay."
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self._db = f"image/{DRIVER}"
         self.layerdb = LayerDB(place)
+        self.short_names = self.layerdb.short_names
+        self.parts = (self,)
+        self._recorded = ""
+        self._blobs = self._pulled_blobs()
         problems: list[Problem] = []
         names = self._names(problems)
         self._images = tuple(self._read_images(names, problems))
@@ -82,6 +93,20 @@ class DockerRoot:
                 problems += [Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing") for name in names]
         return known
 
+    def _pulled_blobs(self) -> dict[str, list[Digest]]:
+        """diff_id -> the blobs that Docker pulled or pushed for it, as far as it remembers."""
+        folder = f"{self._db}/distribution/diffid-by-digest"
+        known: dict[str, list[Digest]] = {}
+        for algorithm in self.place.names(folder):
+            for name in self.place.names(f"{folder}/{algorithm}"):
+                try:
+                    blob = Digest(f"{algorithm}:{name}")
+                    known.setdefault(self.short_names.text(f"{folder}/{algorithm}/{name}") or "", []).append(blob)
+                except Finding:
+                    # A file of another kind: this is a memory of Docker's, and nothing depends on it.
+                    continue
+        return known
+
     def _read_images(self, names: dict[str, list[str]], problems: list[Problem]) -> Iterator[Image]:
         folder = f"{self._db}/imagedb/content"
         for algorithm in self.place.names(folder):
@@ -111,7 +136,7 @@ class DockerRoot:
             below = chain_id
             problems += found
             layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, history=step,
+                position=position, diff_id=diff_id, chain_id=chain_id, history=step, blobs=tuple(self._blobs.get(diff_id, ())),
                 source=folder.cache_id if folder else str(chain_id), directory=folder.cache_id if folder else None,
                 readable=folder is not None and not any(problem.severity == "error" for problem in found),
             ))
@@ -132,12 +157,37 @@ class DockerRoot:
         return self.layerdb.layer_folders()
 
     def link_target(self, link: str) -> str | None:
-        """The folder that a short name in ``l/`` leads to; see `LayerDB.link_target`."""
-        return self.layerdb.link_target(link)
+        """The folder that a short name in ``l/`` leads to; see `ShortNames.target`."""
+        return self.short_names.target(link)
 
     def directory_names(self) -> tuple[str, ...]:
         """All folders in ``overlay2/``."""
         return tuple(name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir")
+
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """All folders in ``overlay2/``, with what the layerdb says they hold."""
+        chains: dict[str, tuple[str, ...]] = {}
+        for layer in self.layer_folders():
+            chains[layer.cache_id] = (*chains.get(layer.cache_id, ()), layer.chain_id)
+        return tuple(
+            StoreFolder(
+                name=name, chain_ids=chains.get(name, ()), links=tuple(filter(None, [self.short_names.link(name)])),
+                cache=len(name) == BUILDKIT and name not in chains,
+            )
+            for name in self.directory_names()
+        )
+
+    def folder_size(self, name: str) -> int:
+        """Bytes of the regular files in a folder, hard links once."""
+        return self.place.content_bytes(f"{DRIVER}/{name}/diff")
+
+    def folder_of(self, path: str) -> str | None:
+        """The folder that a path goes through, a short name in ``l/`` too."""
+        parts = path.rstrip("/").split("/")
+        for above, name in zip(parts, parts[1:]):
+            if above == "l" and (target := self.link_target(name)):
+                return target
+        return named_folder(path, DRIVER, self.directory_names())
 
     def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
         mounts = f"{self._db}/layerdb/mounts"
@@ -153,51 +203,60 @@ class DockerRoot:
         mount_id = self.layerdb.need(f"{path}/mount-id")
         if not CACHE_ID.fullmatch(mount_id):
             raise Finding("path-escape", f"{self.place.where}: {path}/mount-id", "64 hex digits", mount_id)
-        if self.place.type_of(f"{DRIVER}/{mount_id}/diff") != "dir":
+        if not self.short_names.is_there(mount_id):
             raise Finding("missing-cache-dir", f"{self.place.where}: {DRIVER}/{mount_id}", "a folder with diff/", "nothing")
-        links = self.layerdb.lower(mount_id)
-        lower = []
-        for short in links:
-            target = self.link_target(short.removeprefix("l/"))
-            if target is None:
-                raise Finding("dangling-link", f"{self.place.where}: {DRIVER}/{mount_id}/lower", f"a link {short}", "nothing")
-            lower.append(target)
-        name, image_id, root = self._config(container_id)
-        return Container(
-            id=container_id, name=name, image_id=image_id, lower=tuple(lower), upper=mount_id, links=links,
-            mount=mount_options(root, links, mount_id), problems=tuple(self._lower_problems(path, mount_id, lower)),
+        lower = tuple(self.short_names.below(mount_id))
+        name, image_id, self._recorded = self._config(container_id)
+        init = lower[0] if lower and lower[0] == f"{mount_id}-init" else ""
+        container = Container(
+            id=container_id, name=name, image_id=image_id, lower=lower, upper=mount_id, mount="", init=init,
+            links=self.short_names.lower(mount_id), problems=tuple(self._lower_problems(path, mount_id, lower)),
         )
+        return replace(container, mount=self.mount(container).options)
 
-    def _lower_problems(self, path: str, mount_id: str, lower: list[str]) -> Iterator[Problem]:
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How Docker mounts it: by the short names, whole paths while they fit into a page; see `docker_options`."""
+        base = f"{(root or self.root()).rstrip('/')}/{DRIVER}"
+        lowers = self._lowers(target)
+        if not lowers:
+            # An image of no layers: the kernel refuses such a mount, and so does Docker.
+            return Mount(lowerdir=())
+        return Mount.of(docker_options(base, lowers, target.upper if isinstance(target, Container) else None), base)
+
+    def _lowers(self, target: Image | Container) -> list[str]:
+        """Names beneath ``overlay2/``, topmost first."""
+        if isinstance(target, Container):
+            return list(target.links)
+        missing = [layer for layer in target.layers if layer.directory is None]
+        if missing:
+            raise Finding("missing-layer", f"{self.place.where}: {DRIVER}", f"a folder for {missing[0].chain_id}", "nothing")
+        links = [(layer.directory, self.short_names.link(layer.directory)) for layer in reversed(target.layers)]
+        return [f"l/{link}" if link else f"{name}/diff" for name, link in links]
+
+    def root(self) -> str:
+        """The data root's own path: a folder's is where it lies, else what the containers' configs say."""
+        return self.place.root if isinstance(self.place, Folder) else self._recorded or DEFAULT_ROOT
+
+    def _lower_problems(self, path: str, mount_id: str, lower: tuple[str, ...]) -> Iterator[Problem]:
         """Compare a container's lower list with its init layer and the chain under it, topmost first."""
-        parent, init = self.layerdb.text(f"{path}/parent"), self.layerdb.text(f"{path}/init-id")
+        parent, init = self.short_names.text(f"{path}/parent"), self.short_names.text(f"{path}/init-id")
         try:
             chain = self.layerdb.stack(ChainID(parent, f"{self.place.where}: {path}/parent")) if parent else []
         except Finding as finding:
             yield finding.problem
             return
-        expected = ([init] if init else []) + [folder.cache_id for folder in chain]
+        expected = (*filter(None, [init]), *(folder.cache_id for folder in chain))
         if lower != expected:
             yield Problem("lower-mismatch", f"{self.place.where}: {DRIVER}/{mount_id}/lower", ":".join(expected), ":".join(lower))
 
     def _config(self, container_id: str) -> tuple[str, str, str]:
         """Name, image ID and the data root's own path, as ``config.v2.json`` has them."""
         path = f"containers/{container_id}/config.v2.json"
-        root = self.place.root if isinstance(self.place, Folder) else DEFAULT_ROOT
         if not self.place.has(path):
-            return "", "", root
+            return "", "", self._recorded
         config = parse_json(self.place.read(path), f"{self.place.where}: {path}", "bad-config")
         recorded, _, rest = config.string("HostnamePath").partition("/containers/")
-        if rest and not isinstance(self.place, Folder):
-            root = recorded
-        return config.string("Name").removeprefix("/"), config.string("Image"), root
-
-    def unowned_directories(self) -> tuple[str, ...]:
-        """Folders of ``overlay2/`` that no image and no container uses: build cache, or leftovers."""
-        owned = {layer.directory for image in self._images for layer in image.layers}
-        for container in self._containers:
-            owned |= {container.upper, *container.lower}
-        return tuple(name for name in self.directory_names() if name not in owned)
+        return config.string("Name").removeprefix("/"), config.string("Image"), recorded if rest else self._recorded
 
     # the store as every store
 
@@ -210,8 +269,21 @@ class DockerRoot:
         return self._containers
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """None: a data root keeps folders, not blobs."""
-        return None
+        """The layer's tar, rebuilt from its folder and the recipe in the layerdb; None without a recipe."""
+        recipe = self.recipe(layer)
+        return Rebuilt.open(recipe) if recipe else None
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """The files of a layer's folder that are not what the recipe recorded."""
+        recipe = self.recipe(layer)
+        return recipe.changed_files() if recipe else iter(())
+
+    def recipe(self, layer: Layer) -> Recipe | None:
+        """What Docker kept to rebuild a layer's tar; None if that is gone."""
+        path = f"{self.layerdb.path}/{layer.chain_id.algorithm}/{layer.chain_id.hex}/tar-split.json.gz"
+        if layer.directory is None or not self.place.has(path):
+            return None
+        return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """The folder ``overlay2/<name>/diff`` as overlayfs has it."""
@@ -226,22 +298,16 @@ class DockerRoot:
             raise Finding("changed-while-reading", f"{self.place.where}: {DRIVER}/{name}", "a folder", "nothing") from None
 
     def _not_checked(self) -> Iterator[NotChecked]:
+        for name in self.place.names("image"):
+            if name != DRIVER and self.place.type_of(f"image/{name}") == "dir":
+                yield NotChecked(f"images of the storage driver {name}", f"only {DRIVER} is read")
         if isinstance(self.place, Folder) and hasattr(os, "geteuid") and os.geteuid() != 0:
             yield NotChecked("trusted.overlay.* marks", "only root may read them, so an opaque directory looks like a plain one")
 
 
-def mount_options(root: str, links: tuple[str, ...], mount_id: str) -> str:
-    """The option text of a container's mount; see `docker_options`.
-
-    Args:
-        root: The data root's path.
-        links: Short names with ``l/``, topmost first.
-        mount_id: The container's folder.
-    """
-    if not links:
-        # An image of no layers: the kernel refuses such a mount, and so does Docker.
-        return ""
-    return docker_options(f"{root}/{DRIVER}", links, mount_id).text()
+def has_layerdb(place: Place) -> bool:
+    """Whether there is a layerdb, or at least an image, of the driver that is known."""
+    return bool(place.names(f"image/{DRIVER}/layerdb") or place.names(f"image/{DRIVER}/imagedb/content/sha256"))
 
 
 def check_driver(place: Place) -> None:
@@ -252,7 +318,7 @@ def check_driver(place: Place) -> None:
     """
     drivers = [name for name in place.names("image") if place.type_of(f"image/{name}") == "dir"]
     if DRIVER in drivers:
-        if not place.names(f"image/{DRIVER}/layerdb") and not place.names(f"image/{DRIVER}/imagedb/content/sha256"):
+        if not has_layerdb(place):
             raise NotReadable("no-layerdb", place.where, f"image/{DRIVER}/layerdb", "none")
         return
     if drivers:

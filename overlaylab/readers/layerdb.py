@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from ..digest import ChainID, DiffID, chain_text
 from ..errors import Finding, Problem
 from .place import Place
+from .short_names import ShortNames
 
 __all__ = ["CACHE_ID", "DRIVER", "LayerDB", "LayerFolder"]
 
 DRIVER = "overlay2"
 CACHE_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}(-init)?")
-_LINK = re.compile(r"[A-Z0-9]{26}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,7 @@ class LayerDB:
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.short_names = ShortNames(place, DRIVER, CACHE_ID)
         self.path = f"image/{DRIVER}/layerdb"
         self._layers: dict[ChainID, LayerFolder | Finding] = {}
         self._problems: dict[ChainID, tuple[Problem, ...]] = {}
@@ -73,10 +74,10 @@ class LayerDB:
         where = f"{self.place.where}: {path}"
         if not self.place.has(path):
             raise Finding("missing-layer", where, "a folder", "nothing")
-        size = self.text(f"{path}/size")
+        size = self.short_names.text(f"{path}/size")
         if size is not None and not (size.isascii() and size.isdigit() and len(size) < 20):
             raise Finding("absurd-size", f"{where}/size", "a number of bytes", size)
-        parent = self.text(f"{path}/parent")
+        parent = self.short_names.text(f"{path}/parent")
         cache_id = self.need(f"{path}/cache-id")
         if not CACHE_ID.fullmatch(cache_id):
             raise Finding("path-escape", f"{where}/cache-id", "64 hex digits, or 25 letters and digits", cache_id)
@@ -86,15 +87,9 @@ class LayerDB:
             cache_id=cache_id, size=int(size) if size else None,
         )
 
-    def text(self, path: str) -> str | None:
-        """One of the store's small files, stripped; None if it is absent."""
-        if not self.place.has(path):
-            return None
-        return self.place.read(path).decode("utf-8", "surrogateescape").strip()
-
     def need(self, path: str) -> str:
         """One of the store's small files, which must be there."""
-        text = self.text(path)
+        text = self.short_names.text(path)
         if text is None:
             raise Finding("missing-layer", f"{self.place.where}: {path}", "a file", "nothing")
         return text
@@ -137,25 +132,7 @@ class LayerDB:
 
     def _directory_problems(self, folder: LayerFolder) -> Iterator[Problem]:
         """Whether the layer's folder is there, its short name leads to it, and its lower list is its ancestry."""
-        where = f"{self.place.where}: {DRIVER}/{folder.cache_id}"
-        if self.place.type_of(f"{DRIVER}/{folder.cache_id}/diff") != "dir":
-            yield Problem("missing-cache-dir", where, "a folder with diff/", "nothing")
-            return
-        link = self.text(f"{DRIVER}/{folder.cache_id}/link")
-        if link is not None:
-            target = self.link_target(link)
-            if target != folder.cache_id:
-                yield Problem("dangling-link", f"{self.place.where}: {DRIVER}/l/{link}", folder.cache_id, target or "nothing")
-        found: list[str] = []
-        for short in self.lower(folder.cache_id):
-            target = self.link_target(short.removeprefix("l/"))
-            if target is None:
-                yield Problem("dangling-link", f"{where}/lower", f"a link {short}", "nothing")
-                return
-            found.append(target)
-        expected = [ancestor.cache_id for ancestor in self._ancestors(folder)]
-        if found != expected:
-            yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
+        return self.short_names.problems(folder.cache_id, [ancestor.cache_id for ancestor in self._ancestors(folder)])
 
     def stack(self, chain_id: ChainID) -> list[LayerFolder]:
         """A layer and all beneath it, topmost first."""
@@ -200,21 +177,3 @@ class LayerDB:
                 problems.append(Problem("chain-mismatch", where, expected, folder.chain_id))
             problems += self._directory_problems(folder)
         return problems
-
-    def link_target(self, link: str) -> str | None:
-        """The folder that a short name in ``l/`` leads to; None if it leads nowhere.
-
-        A short name is a symlink ``l/NAME -> ../<cache-id>/diff``, there to keep mount options short.
-        """
-        path = f"{DRIVER}/l/{link}"
-        if not _LINK.fullmatch(link) or self.place.type_of(path) != "symlink":
-            return None
-        target = self.place.link_target(path).removeprefix("../").removesuffix("/diff")
-        if not CACHE_ID.fullmatch(target) or self.place.type_of(f"{DRIVER}/{target}/diff") != "dir":
-            return None
-        return target
-
-    def lower(self, name: str) -> tuple[str, ...]:
-        """The file ``lower`` of a folder: short names, topmost first; none for a bottom layer."""
-        text = self.text(f"{DRIVER}/{name}/lower")
-        return tuple(text.split(":")) if text else ()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from ..config import ImageConfig, history_problems, layer_history, parse_config
-from ..digest import Digest, verify
+from ..digest import ChainID, Digest, verify
 from ..document import parse_json
 from ..errors import Finding, NotReadable, Problem
-from ..image import Container, Found, Image, Layer, NotChecked
+from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
 from ..media import MediaType, layer_compression
+from ..mounts import Mount
 from ..tree import Directory
 from .place import Place
 
-__all__ = ["BlobStore", "OciLayout", "read_index"]
+__all__ = ["BlobStore", "IndexWalker", "OciLayout", "blob_path", "read_index"]
 
 CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -26,11 +27,12 @@ REFERENCE = "vnd.docker.reference.digest"
 class BlobStore:
     """What archives have in common: layers as blobs in a place, no containers, no folders."""
 
-    kind = ""
+    kind = folder_kind = ""
     marks = "trusted.overlay."
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.parts = (self,)
         found = self._read()
         self.problems = tuple(found.problems)
         self.not_checked = tuple(found.not_checked)
@@ -47,13 +49,29 @@ class BlobStore:
         """None: archives hold images only."""
         return ()
 
-    def unowned_directories(self) -> tuple[str, ...]:
+    def folders(self) -> tuple[StoreFolder, ...]:
         """None: archives unpack nothing."""
         return ()
+
+    def folder_size(self, name: str) -> int:
+        """Archives have no folders."""
+        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+
+    def folder_of(self, path: str) -> str | None:
+        """None: archives have no folders."""
+        return None
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """An archive's layers are tars; a kernel mounts directories."""
+        raise Finding("wrong-call", "mount", "a store that unpacks layers into folders", f"an archive: {self.kind}")
 
     def open_layer(self, layer: Layer) -> BinaryIO:
         """The blob as it is stored."""
         return self.place.open(layer.source)
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """None: a blob is one piece."""
+        return iter(())
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """Archives have no folders."""
@@ -126,9 +144,9 @@ def read_index(place: Place, found: Found) -> IndexWalk:
     if "index.json" in place.duplicates():
         found.problems.append(Problem("duplicate-member", where, "one member", "two"))
     index = parse_index(place.read("index.json"), where, found.problems)
-    walker = _Walker(place, found)
+    walker = IndexWalker(place, found)
     for number, descriptor in enumerate(index.manifests):
-        walker.visit(descriptor, number, reference_name(descriptor), (), nested=False)
+        walker.visit(descriptor, number, reference_name(descriptor), ())
     return IndexWalk(list(walker.entries.values()), walker.artifacts)
 
 
@@ -142,24 +160,31 @@ def blob_path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
-class _Walker:
-    """One walk through an index; every blob is read once."""
+class IndexWalker:
+    """One walk through an index; every blob is read once.
 
-    def __init__(self, place: Place, found: Found) -> None:
+    Args:
+        place: Holds ``blobs/``.
+        found: Gets the problems and what is not checked.
+        partial: Whether blobs of a platform may be absent, as in the store of an engine that fetched only some.
+    """
+
+    def __init__(self, place: Place, found: Found, partial: bool = False) -> None:
+        self._partial = partial
         self._place, self._found = place, found
         self.entries: dict[tuple[str, Digest], IndexEntry] = {}
         self.artifacts: list[str] = []
         self._documents: dict[Digest, bytes] = {}
         self._walked: set[tuple[Digest, int, str]] = set()
 
-    def visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...], nested: bool) -> None:
+    def visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
         """Take one descriptor of an index; problems are kept and the walk goes on."""
         try:
-            self._visit(descriptor, top, name, above, nested)
+            self._visit(descriptor, top, name, above)
         except Finding as finding:
             self._found.problems.append(finding.problem)
 
-    def _visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...], nested: bool) -> None:
+    def _visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
         if is_attestation(descriptor):
             subject = descriptor.annotations.get(REFERENCE, "an image")
             self._found.not_checked.append(NotChecked(f"attestation {descriptor.digest}", f"a statement about {subject}, not an image"))
@@ -171,7 +196,7 @@ class _Walker:
         if descriptor.media_type in (MediaType.SCHEMA1, MediaType.SCHEMA1_SIGNED):
             raise Finding("unsupported-schema1", f"{self._place.where}: {descriptor.where}", "schemaVersion 2", descriptor.media_type)
         if not self._place.has(blob_path(descriptor.digest)):
-            self._absent(descriptor, top, name, nested)
+            self._absent(descriptor, top, name, above)
             return
         raw = self._document(descriptor)
         where = f"{self._place.where}: {blob_path(descriptor.digest)}"
@@ -182,9 +207,9 @@ class _Walker:
             self._walked.add((descriptor.digest, top, name))
             index: Index = parse_index(raw, where, self._found.problems)
             for entry in index.manifests:
-                self.visit(entry, top, name, (*above, descriptor.digest), nested=True)
+                self.visit(entry, top, name, (*above, descriptor.digest))
         else:
-            self._manifest(descriptor, parse_manifest(raw, where), top, name)
+            self._manifest(descriptor, parse_manifest(raw, where), top, name, above)
 
     def _document(self, descriptor: Descriptor) -> bytes:
         """A small blob, checked against its descriptor, size first."""
@@ -198,16 +223,16 @@ class _Walker:
             self._documents[descriptor.digest] = raw
         return self._documents[descriptor.digest]
 
-    def _absent(self, descriptor: Descriptor, top: int, name: str, nested: bool) -> None:
+    def _absent(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
         """A platform that was not fetched is normal inside an index; elsewhere the blob is missing."""
         where = f"{self._place.where}: {blob_path(descriptor.digest)}"
-        if not nested:
+        if not above:
             raise Finding("missing-blob", where, "the manifest", "nothing")
         platform = str(descriptor.platform or "")
         self._found.not_checked.append(NotChecked(f"manifest {descriptor.digest}", f"the blobs of {platform or 'a platform'} are not here"))
-        self._add(Image(id=descriptor.digest, platform=platform, manifest_digest=descriptor.digest), top, name)
+        self._add(Image(id=descriptor.digest, platform=platform, manifest_digest=descriptor.digest, indexes=above), top, name)
 
-    def _manifest(self, descriptor: Descriptor, manifest: Manifest, top: int, name: str) -> None:
+    def _manifest(self, descriptor: Descriptor, manifest: Manifest, top: int, name: str, above: tuple[Digest, ...]) -> None:
         if manifest.config.media_type not in MediaType.configs():
             self.artifacts.append(manifest.artifact_type or manifest.config.media_type or "a manifest without a config type")
             return
@@ -215,8 +240,11 @@ class _Walker:
         platform = str(descriptor.platform or "")
         base = Image(
             id=manifest.config.digest, platform=platform, config_digest=manifest.config.digest,
-            manifest_digest=descriptor.digest, manifest=manifest,
+            manifest_digest=descriptor.digest, manifest=manifest, indexes=above,
         )
+        if self._partial and above and not self._place.has(blob_path(manifest.config.digest)):
+            self._absent(descriptor, top, name, above)
+            return
         try:
             if not self._place.has(blob_path(manifest.config.digest)):
                 raise Finding("missing-blob", where, "the config", "nothing")
@@ -225,6 +253,9 @@ class _Walker:
             self._add(replace(base, problems=(finding.problem,)), top, name)
             return
         layers, problems = self._layers(config, manifest, descriptor)
+        if self._partial and above and layers and all(problem.kind == "missing-blob" for problem in problems) and not any(x.readable for x in layers):
+            self._absent(descriptor, top, name, above)
+            return
         image = replace(base, config=config, platform=config.platform or platform, layers=layers)
         self._add(replace(image, problems=(*problems, *history_problems(config, where))), top, name)
 
@@ -237,14 +268,19 @@ class _Walker:
         for position, (blob, diff_id, chain_id, step) in enumerate(
             zip(manifest.layers, config.diff_ids, config.chain_ids, layer_history(config))
         ):
-            problem = self._layer_problem(blob)
+            directory = self.directory_of(chain_id)
+            problem = None if directory else self._layer_problem(blob)
             if problem is not None:
                 problems.append(problem)
             layers.append(Layer(
                 position=position, diff_id=diff_id, chain_id=chain_id, source=blob_path(blob.digest),
-                descriptor=blob, history=step, readable=problem is None,
+                descriptor=blob, history=step, readable=problem is None, directory=directory,
             ))
         return tuple(layers), problems
+
+    def directory_of(self, chain_id: ChainID) -> str | None:
+        """The folder that a layer is unpacked in; a layout has none."""
+        return None
 
     def _layer_problem(self, blob: Descriptor) -> Problem | None:
         where = f"{self._place.where}: {blob_path(blob.digest)}"

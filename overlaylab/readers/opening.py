@@ -9,14 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import Finding, NotReadable
+from ..errors import Finding, NotReadable, Problem
 from ..limits import DEFAULT_LIMITS, Limits
 from ..media import Compression, Inflated, sniff
 from ..tarball import looks_like_tar
+from .bolt import HEAD, looks_like_bolt, problems_of
 from .place import Folder, Place
 from .tar_place import Tar
 
-__all__ = ["Progress", "open_place"]
+__all__ = ["Progress", "bolt_problems", "open_place"]
 
 Progress = Callable[[int], None]
 
@@ -52,6 +53,33 @@ def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
         raise NotReadable.of([finding.problem]) from None
 
 
+def bolt_problems(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Problem, ...] | None:
+    """What is wrong with a bolt file that stands alone; None if `path` is something else."""
+    path = os.fspath(path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as stream:
+            if not is_bolt(stream):
+                return None
+            data = stream.read(limits.database + 1)
+    except (OSError, ValueError):
+        # Whoever opens it next says why.
+        return None
+    where = os.path.basename(path)
+    if len(data) > limits.database:
+        return (Problem("limit", where, f"at most {limits.database} bytes", "more"),)
+    return problems_of(data, where, limits)
+
+
+def is_bolt(stream: BinaryIO) -> bool:
+    """Whether a file is bolt's by its first pages; it is left at its start."""
+    stream.seek(0)
+    head = stream.read(HEAD)
+    stream.seek(0)
+    return not looks_like_tar(head[:512]) and looks_like_bolt(head)
+
+
 def _regular(path: str) -> BinaryIO:
     """Open a regular file; anything else (a pipe, a device) could block for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -70,6 +98,8 @@ def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress |
         if not head:
             raise NotReadable("empty", where, "an archive", "compressed data of no bytes")
     if not looks_like_tar(head) and head.strip(b"\0"):
+        if is_bolt(stream):
+            raise NotReadable("not-an-image", where, "an archive, a layout or a store", "a bolt database alone: only verify reads it")
         raise NotReadable("not-an-image", where, "an archive, a layout or a store", _describe(head))
     size = stream.seek(0, 2)
     return Tar(stream, size, where, limits)

@@ -16,7 +16,7 @@ from ..limits import Limits
 from ..tree import Directory, parts_of
 from .directory import read_directory
 
-__all__ = ["Folder", "Inside", "Place"]
+__all__ = ["Folder", "Inside", "Place", "within"]
 
 # How many symlinks a name may lead through, as the kernel has it.
 HOPS = 40
@@ -32,6 +32,7 @@ class Place:
 
     def __init__(self, where: str, limits: Limits) -> None:
         self.where, self.limits = where, limits
+        self._plain: dict[str, bool] = {}
 
     def type_of(self, path: str) -> str | None:
         """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
@@ -106,16 +107,40 @@ class Place:
             raise Finding("missing-member", f"{self.where}: {name}", "a file", "nothing" if path is None else "no file")
         return self._open(path)
 
-    def read(self, name: str) -> bytes:
+    def is_plain_file(self, path: str) -> bool:
+        """Whether exactly this path is a regular file, with directories and no symlinks on the way."""
+        parts = parts_of(path)
+        above = "/".join(parts[:-1]) or "."
+        if above not in self._plain:
+            self._plain[above] = all(self.type_of("/".join(parts[:depth])) == "dir" for depth in range(1, len(parts)))
+        return self._plain[above] and self.type_of(path) == "file"
+
+    def open_plain(self, path: str) -> BinaryIO:
+        """The file at exactly this path, which `is_plain_file`."""
+        return self._open(path)
+
+    def owner(self, path: str) -> int:
+        """The user who owns a file or a directory, by number; 0 if that is not known."""
+        raise NotImplementedError
+
+    def content_bytes(self, path: str) -> int:
+        """Bytes of all regular files below a directory, hard links once; nothing is opened."""
+        raise NotImplementedError
+
+    def read(self, name: str, limit: int = 0) -> bytes:
         """A document's bytes, of bounded size.
+
+        Args:
+            name: Where.
+            limit: The largest size, if it is not that of a document.
 
         Raises:
             Finding: ``limit`` and those of `open`.
         """
         with self.open(name) as stream:
-            data = stream.read(self.limits.document + 1)
-        if len(data) > self.limits.document:
-            raise Finding("limit", f"{self.where}: {name}", f"at most {self.limits.document} bytes", "more")
+            data = stream.read((limit or self.limits.document) + 1)
+        if len(data) > (limit or self.limits.document):
+            raise Finding("limit", f"{self.where}: {name}", f"at most {limit or self.limits.document} bytes", "more")
         return data
 
     def has(self, name: str) -> bool:
@@ -175,6 +200,24 @@ class Folder(Place):
         except FileNotFoundError:
             raise Finding("changed-while-reading", f"{self.where}: {path}", "a file", "nothing") from None
 
+    def owner(self, path: str) -> int:
+        try:
+            return os.lstat(self._full(path)).st_uid
+        except OSError:
+            return 0
+
+    def content_bytes(self, path: str) -> int:
+        inodes: dict[tuple[int, int], int] = {}
+        for folder, _, names in os.walk(self._full(path)):
+            for name in names:
+                try:
+                    info = os.lstat(os.path.join(folder, name))
+                except OSError:
+                    continue
+                if stat.S_ISREG(info.st_mode):
+                    inodes[info.st_dev, info.st_ino] = info.st_size
+        return sum(inodes.values())
+
     def denied(self, path: str) -> NotReadable:
         """The error that says how to read it with the right to do so."""
         advice = "the right to read it: sudo overlaylab …"
@@ -215,6 +258,19 @@ class Inside(Place):
     def tree(self, path: str, keep: int = 0) -> Directory:
         return self._place.tree(self._at(path), keep)
 
+    def owner(self, path: str) -> int:
+        return self._place.owner(self._at(path))
+
+    def content_bytes(self, path: str) -> int:
+        return self._place.content_bytes(self._at(path))
+
     def duplicates(self) -> frozenset[str]:
         start = self._prefix + "/"
         return frozenset(path[len(start) :] for path in self._place.duplicates() if path.startswith(start))
+
+
+def within(place: Place, path: str) -> Place:
+    """A folder of a place as a place of its own."""
+    if isinstance(place, Folder):
+        return Folder(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
+    return Inside(place, path)

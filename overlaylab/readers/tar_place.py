@@ -121,6 +121,21 @@ class Tar(Place):
             raise Finding("bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse")
         return Section(self._stream, member.offset, member.size)
 
+    def owner(self, path: str) -> int:
+        member = self._members.get(path)
+        return member.uid if member else 0
+
+    def content_bytes(self, path: str) -> int:
+        finals: dict[str, int] = {}
+        waiting = [path]
+        while waiting:
+            here = waiting.pop()
+            if self.type_of(here) == "dir":
+                waiting += [name if here == "." else f"{here}/{name}" for name in self.names(here)]
+            elif self.type_of(here) == "file":
+                finals[self._final(here)] = self.size(here)
+        return sum(finals.values())
+
     def duplicates(self) -> frozenset[str]:
         return frozenset(self._twice)
 

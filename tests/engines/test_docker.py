@@ -192,7 +192,7 @@ def options_of(text):
 def test_verify_finds_nothing(docker):
     report = overlaylab("verify", docker.root)
     assert (report["ok"], report["problems"]) == (True, [])
-    assert all(item["what"].startswith("sha256:") for item in report["not_checked"])
+    assert report["not_checked"] == []
     for target in ("kit/app:1", "web"):
         assert overlaylab("verify", docker.root, target)["ok"]
 

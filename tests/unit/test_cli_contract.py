@@ -10,12 +10,12 @@ import sys
 
 import pytest
 from builders import DATA, Layout, config, docker_archive, member, tar, write
-from realdata import ARCHIVES, NAMES, ROOTS, archive, expected
+from realdata import ARCHIVES, CONTAINERD, NAMES, ROOTS, STORAGES, UNPACKED, archive, expected
 
 from overlaylab.cli import run as run_cli
 from overlaylab.errors import KINDS
 
-BROKEN = sorted(path for path in (DATA / "broken-images").iterdir() if path.suffix in (".tar", ".gz"))
+BROKEN = sorted(path for path in (DATA / "broken-images").iterdir() if path.suffix in (".tar", ".gz", ".db"))
 INPUTS = {name: archive(name) for name in NAMES} | {path.name: path for path in BROKEN}
 INSPECT = ["path", "kind", "images", "containers", "unowned_directories", "problems"]
 IMAGE = ["id", "names", "platform", "config_digest", "manifest_digest", "diff_ids", "chain_ids", "directories"]
@@ -23,6 +23,7 @@ CONTAINER = ["id", "name", "image_id", "lower", "upper", "mount"]
 VERIFY = ["ok", "problems", "not_checked"]
 PROBLEM = ["kind", "severity", "where", "expected", "found"]
 ENTRY = {"type", "mode", "uid", "gid", "mtime_ns", "size", "sha256", "nlink", "target", "rdev", "xattrs_hex", "layer"}
+KINDS_OF_STORES = ["docker-archive", "oci-layout", "docker-root", "docker-containerd-root", "containerd-root", "containers-storage"]
 DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -74,7 +75,7 @@ def test_inspect_has_its_form(name):
         return
     assert list(answer) == INSPECT
     assert answer["path"] == str(INPUTS[name])
-    assert answer["kind"] in ("docker-archive", "oci-layout", "docker-root")
+    assert answer["kind"] in KINDS_OF_STORES
     assert status == has_errors(answer["problems"])
     for image in answer["images"]:
         check_image(image, answer["kind"])
@@ -85,16 +86,17 @@ def test_inspect_has_its_form(name):
 
 
 def check_image(image, kind):
-    assert list(image) == IMAGE
+    in_containerd = kind in ("containerd-root", "docker-containerd-root")
+    assert list(image) == IMAGE + ["namespace"] * in_containerd
     assert image["names"] == sorted(set(image["names"]))
     digests = [image["id"], image["config_digest"], image["manifest_digest"], *(image["diff_ids"] or []), *(image["chain_ids"] or [])]
     assert all(DIGEST.fullmatch(digest) for digest in digests if digest is not None)
     if image["diff_ids"] is None:
         assert image["chain_ids"] is image["directories"] is None
     else:
-        assert image["id"] == image["config_digest"]
+        assert in_containerd or image["id"] == image["config_digest"]
         assert len(image["diff_ids"]) == len(image["chain_ids"])
-        assert (image["directories"] is None) == (kind != "docker-root")
+        assert (image["directories"] is None) == (kind in ("docker-archive", "oci-layout"))
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -180,7 +182,7 @@ def test_a_wrong_call_is_told_in_words_how_to_call():
 def test_without_arguments_the_help_is_shown():
     status, out, err = run()
     assert status == 2
-    assert all(f"  {command} " in out + err for command in ("inspect", "verify", "tree"))
+    assert all(f"  {command} " in out + err for command in ("inspect", "verify", "tree", "layers", "mount", "owners", "id"))
 
 
 def test_help_is_no_error():
@@ -347,6 +349,174 @@ def test_a_platform_chooses_and_its_absence_never_takes_the_first(name):
     for platform in ("linux/arm/v6", "linux/386", "windows/amd64"):
         assert refusal("tree", path, "kit/multi:1", "--platform", platform) == "no-such-image"
     assert run_json("verify", path, "kit/multi:1", "--platform", "linux/arm64")[0] == 0
+
+
+# The other commands, on every input
+
+
+LAYERS = ["chain_id", "diff_id", "created_by", "added", "changed", "removed", "bytes", "wasted_bytes"]
+MOUNT = ["lowerdir", "upperdir", "workdir", "options", "command"]
+OWNED = ["directory", "layers", "images", "containers", "guess"]
+SHARING = ["id", "names", "directories", "own_bytes", "shared_bytes", "shared_with"]
+GUESSES = {"image layer", "container", "init layer", "build cache", "leftover"}
+MATCH = ["kind", "value", "image", "position", "path"]
+
+
+def targets_of(name):
+    """Images (of both ends of the list) and containers, each with what chooses it."""
+    listed = run_json("inspect", INPUTS[name])[1]
+    for image in {id(item): item for item in [*listed.get("images", [])[:2], *listed.get("images", [])[-2:]]}.values():
+        chosen = ["--platform", image["platform"]] if image["platform"] else []
+        yield image, [image["id"], *chosen, *(["--namespace", image["namespace"]] if "namespace" in image else [])]
+    for container in listed.get("containers", []):
+        yield container, [container["id"]]
+
+
+def refused(answer):
+    """Whether an answer has the form of verify, as it must where what is needed is damaged or absent."""
+    return isinstance(answer, dict) and list(answer) == VERIFY and has_errors(answer["problems"])
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_layers_has_its_form(name):
+    for target, query in targets_of(name):
+        status, answer = run_json("layers", INPUTS[name], *query)
+        if status:
+            assert refused(answer)
+            continue
+        assert all(list(item) == LAYERS for item in answer)
+        assert all(0 <= item["wasted_bytes"] <= item["bytes"] for item in answer)
+        if "diff_ids" in target:
+            assert [item["diff_id"] for item in answer] == target["diff_ids"]
+            assert [item["chain_id"] for item in answer] == target["chain_ids"]
+        else:
+            assert len(answer) == len(target["lower"]) + 1 and answer[-1]["chain_id"] is None
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_mount_has_its_form(name):
+    for target, query in targets_of(name):
+        status, answer = run_json("mount", INPUTS[name], *query, "--root", "/else/where")
+        if status:
+            assert refused(answer)
+            continue
+        assert list(answer) == MOUNT
+        assert len(answer["lowerdir"]) == len(target.get("lower", target.get("diff_ids")))
+        assert (answer["upperdir"] is None) == (answer["workdir"] is None) == ("diff_ids" in target)
+        assert all(path.startswith(("/else/where/", "l/")) for path in answer["lowerdir"])
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_owners_has_its_form(name):
+    status, answer = run_json("owners", INPUTS[name])
+    if status:
+        assert refused(answer)
+        return
+    listed = run_json("inspect", INPUTS[name])[1]
+    assert all(list(item) == OWNED and item["guess"] in GUESSES for item in answer["directories"])
+    assert all(list(item) == SHARING for item in answer["images"])
+    assert [item["id"] for item in answer["images"]] == [image["id"] for image in listed["images"]]
+    assert [item["directories"] for item in answer["images"]] == [image["directories"] for image in listed["images"]]
+    unowned = [item["directory"] for item in answer["directories"] if not item["images"] and not item["containers"]]
+    assert unowned == listed["unowned_directories"]
+    for item in answer["directories"][:3]:
+        one = run_json("owners", INPUTS[name], item["directory"])[1]
+        assert one["directories"] == [item]
+        assert {image["id"] for image in one["images"]} == set(item["images"])
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_id_has_its_form_and_knows_every_digest(name):
+    status, answer = run_json("id", "0", INPUTS[name])
+    if status:
+        assert refused(answer)
+        return
+    assert list(answer) == ["query", "matches"] and answer["query"] == "0"
+    assert all(list(item) == MATCH and item["path"] == str(INPUTS[name]) for item in answer["matches"])
+    for target, _ in targets_of(name):
+        wanted = [("config", target.get("config_digest")), ("manifest", target.get("manifest_digest")), ("container", target["id"])]
+        wanted = [*wanted[:2], *(("chain_id", digest) for digest in target["chain_ids"] or [])] if "names" in target else wanted[2:]
+        for kind, value in wanted:
+            if value:
+                found = run_json("id", value.rpartition(":")[2][:16], INPUTS[name])[1]["matches"]
+                assert (kind, value) in [(item["kind"], item["value"]) for item in found]
+
+
+@pytest.mark.parametrize("name", [*UNPACKED, "oci-multi", "docker20-save"])
+def test_text_of_the_other_commands_is_text(name):
+    target, query = next(targets_of(name))
+    for command in (["layers", INPUTS[name], *query], ["mount", INPUTS[name], *query], ["owners", INPUTS[name]], ["id", target["id"], INPUTS[name]]):
+        status, out, err = run(*command)
+        assert status == run_json(*command)[0]
+        assert (out if status < 2 else err).strip()
+        assert all(char.isprintable() or char == "\n" for char in out + err)
+
+
+def test_an_id_that_is_nowhere_is_an_empty_list():
+    assert run_json("id", "0123456789abcdef", SAVE) == (0, {"query": "0123456789abcdef", "matches": []})
+    assert refusal("id", "no/name", SAVE) == "wrong-call"
+    assert refusal("owners", archive("podman5-storage"), "nowhere") == "not-found"
+
+
+APP_CHAIN = "sha256:537953f6d416534f8230023cc3090ced239aa5ed9000d586ce551f7b587ac61d"
+
+
+def test_layers_of_an_image_did_the_same_in_every_store():
+    answers = {}
+    for name in NAMES:
+        for image in run_json("inspect", archive(name))[1]["images"]:
+            if image["chain_ids"] and image["chain_ids"][-1] == APP_CHAIN and image["names"]:
+                answer = run_json("layers", archive(name), image["names"][0])[1]
+                answers[name] = [{key: value for key, value in item.items() if key != "created_by"} for item in answer]
+
+    assert len(answers) == 12
+    assert all(answer == answers["docker20-save"] for answer in answers.values())
+    assert [item["removed"] for item in answers["docker20-save"]] == [0, 1, 4, 4, 2, 0, 0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("name", [*CONTAINERD, *STORAGES, *ROOTS])
+def test_mount_of_a_container_is_the_line_that_the_kernel_showed(name):
+    recorded, lines = expected(name), {}
+    for item in recorded.get("containers", []):
+        lines[item["id"]] = item.get("proc_mounts_line")
+    for namespace in recorded.get("namespaces", {}).values():
+        lines |= {item["key"]: item.get("proc_mounts_line") for item in namespace["active"]}
+    compared = 0
+    for container_id, line in lines.items():
+        if line:
+            root = recorded["original_root"].removesuffix("/containerd/daemon")
+            answer = run_json("mount", archive(name), container_id, "--root", root)[1]
+            options = dict(option.partition("=")[::2] for option in line.split()[3].split(","))
+            assert answer["lowerdir"] == options["lowerdir"].split(":")
+            assert (answer["upperdir"], answer["workdir"]) == (options["upperdir"], options["workdir"])
+            assert ("userxattr" in answer["options"].split(",")) == ("userxattr" in options)
+            compared += 1
+
+    assert compared
+
+
+def test_owner_of_a_path_on_the_host_is_found_upwards(tmp_path):
+    """By a path through the store that was packed elsewhere, and by a path of this machine with the store around it."""
+    path = archive("podman5-storage")
+    layer = run_json("inspect", path)[1]["images"][0]["directories"][0]
+    (tmp_path / "storage").mkdir()
+    subprocess.run(["tar", "-C", tmp_path / "storage", "--exclude=diff/dev/*", "-xzf", path], check=False, stderr=subprocess.DEVNULL)
+    by_path = run_json("owners", path, f"/var/lib/containers/storage/overlay/{layer}/diff/usr")
+    by_host = run_json("owners", tmp_path / "storage/overlay" / layer / "diff/etc")
+
+    for status, answer in (by_path, by_host):
+        assert status == 0
+        assert [item["directory"] for item in answer["directories"]] == [layer]
+        assert len(answer["images"]) == 7
+
+
+def test_a_namespace_chooses():
+    path = archive("containerd16-root")
+    assert run_json("mount", path, "kit/sibling:1", "--namespace", "default")[0] == 1
+    there = run_json("mount", path, "127.0.0.1:5000/kit/sibling:1", "--namespace", "k8s.io")[1]["lowerdir"]
+    assert [path.split("/")[-2] for path in there] == ["17", "16", "15"]
+    assert refusal("mount", path, "kit/sibling:1", "--namespace", "k8s.io") == "no-such-image"
+    assert refusal("tree", path, "kit/app:1", "--namespace", "none") == "no-such-image"
 
 
 LAYER_A, LAYER_B = tar(member("a", b"a")), tar(member("b", b"b"))

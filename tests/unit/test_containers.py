@@ -1,6 +1,7 @@
 """Folders of a data root that are damaged, of layers and of containers: what `verify` and `tree` say of them."""
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from builders import member, tar, write
 
 import overlaylab as ol
 from overlaylab.cli import run
-from overlaylab.readers.docker_root import mount_options
+from overlaylab.options import docker_options
 
 
 @pytest.fixture
@@ -48,6 +49,52 @@ def test_lower_list_that_is_not_init_layer_and_chain_is_named(root, capsys, lowe
     assert answer(capsys, "verify", root, "kit/app:1")[:2] == (0, [])
 
 
+OTHERS = [*realdata.CONTAINERD, *realdata.STORAGES]
+
+
+def changed(tmp_path, name, leave_out=None, extra=()):
+    """A recorded store as a plain tar, without what lies in one folder of it, and with more members."""
+    made = io.BytesIO()
+    with tarfile.open(realdata.archive(name)) as packed, tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left:
+        for item in packed:
+            if not leave_out or leave_out not in item.name.split("/"):
+                left.addfile(item, packed.extractfile(item) if item.isreg() else None)
+        for item, data in extra:
+            left.addfile(item, io.BytesIO(data))
+    return write(tmp_path, made.getvalue())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_mark_that_cannot_be_followed_is_found_in_a_container_of_every_store(name, capsys, tmp_path):
+    store = ol.open_store(realdata.archive(name))
+    item = store.containers()[0]
+    with tarfile.open(realdata.archive(name)) as packed:
+        [upper] = [path for path in packed.getnames() if path.endswith((f"/{item.upper}/diff", f"/{item.upper}/fs"))]
+    path = changed(tmp_path, name, extra=[member(f"{upper}/moved", b"", pax={f"SCHILY.xattr.{store.marks}metacopy": ""})])
+
+    for command in (["verify", path], ["verify", path, item.id], ["tree", path, item.id], ["layers", path, item.id]):
+        assert answer(capsys, *command)[:2] == (1, ["unsupported-mark"])
+    assert answer(capsys, "mount", path, item.id)[0] == 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_folder_beneath_a_container_that_is_gone_is_named_as_such_in_every_store(name, capsys, tmp_path):
+    """Not as one that went while it was read: it was not there from the beginning."""
+    item = ol.open_store(realdata.archive(name)).containers()[0]
+    path = changed(tmp_path, name, leave_out=item.lower[-1])
+    images = [image for image in ol.open_store(path).images() if item.lower[-1] in [layer.directory for layer in image.layers]]
+
+    for command in ("verify", "tree", "layers", "mount"):
+        status, kinds, _ = answer(capsys, command, path, item.id)
+        assert status == 1 and kinds and set(kinds) <= {"missing-cache-dir", "dangling-link"}
+    assert images
+    for image in images:
+        chosen = [path, image.config_digest, *(["--namespace", image.namespace] if image.namespace else [])]
+        for command in ("tree", "mount"):
+            status, kinds, _ = answer(capsys, command, *chosen)
+            assert status == 1 and "missing-cache-dir" in kinds
+
+
 def test_mark_that_cannot_be_followed_is_found_in_a_container_too(capsys, tmp_path):
     with tarfile.open(realdata.SHIPPED) as packed:
         [mount] = [packed.extractfile(m).read().decode() for m in packed if m.name.endswith("/mount-id")]
@@ -73,10 +120,10 @@ def test_root_that_the_store_recorded_is_in_the_mount_options(tmp_path):
 def test_folder_of_a_layer_that_no_image_uses_is_unowned(root):
     content = root / "image/overlay2/imagedb/content/sha256"
     used = {layer.directory for layer in ol.select(ol.open_store(root), "kit/app:1").layers} | {*container(root).lower}
-    before = {*ol.open_store(root).unowned_directories()}
+    before = {*ol.unowned_directories(ol.open_store(root))}
     for file in content.iterdir():
         file.unlink()
-    after = {*ol.open_store(root).unowned_directories()}
+    after = {*ol.unowned_directories(ol.open_store(root))}
 
     assert before < after and not after & used
 
@@ -121,9 +168,9 @@ def test_folder_that_is_too_deep_for_one_name_is_a_limit(root, capsys, monkeypat
 def test_long_mount_options_become_relative_where_docker_makes_them_so(length, relative):
     """Docker counts its own ``index=off,`` too, and leaves one byte of the page for the end of the text."""
     link, mount_id = "l/" + "A" * 26, "f" * 64
-    root = "/" + "r" * ((length - len(mount_options("", (link,), mount_id))) // 3 - 1)
-    missing = length - len(mount_options(root, (link,), mount_id))
-    text = mount_options(root, (link + "A" * missing,), mount_id)
+    base = "/" + "r" * ((length - docker_options("", (link,), mount_id).size) // 3 - 1)
+    missing = length - docker_options(base, (link,), mount_id).size
+    text = docker_options(base, (link + "A" * missing,), mount_id).text()
 
     assert text.startswith("lowerdir=l/") == relative
     assert relative or len(text) == length

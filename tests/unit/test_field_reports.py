@@ -1,13 +1,20 @@
 """Inputs that real users brought, each standing for a kind: archive shapes, digests, configs and history."""
 
 import gzip
+import io
 import json
+import os
+import shutil
+import tarfile
 
 import pytest
+import realdata
 import zstandard
-from builders import CONFIG, LAYER, MANIFEST, Layout, config, docker_archive, member, sha, tar, write
+from builders import CONFIG, DATA, LAYER, MANIFEST, Layout, config, docker_archive, member, sha, tar, write
 
 import overlaylab as ol
+from overlaylab.owners import owner_facts
+from overlaylab.present import inspect_facts
 
 EMPTY = bytes(1024)
 BASE = tar("etc/", member("etc/hello", b"hello\n"))
@@ -413,3 +420,224 @@ def test_padding_behind_the_end_of_a_layer_belongs_to_its_diff_id(tmp_path):
 
     assert kinds(opened(tmp_path, docker_archive(([padded], {})))) == []
     assert kinds(opened(tmp_path, docker_archive(([padded], {"plain": {0: BASE}})))) == ["diffid-mismatch"]
+
+# F. data roots and the stores beside them
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """Real stores as folders: a function that unpacks one below the test's own folder."""
+
+    def unpack(name, path="root"):
+        where = tmp_path / path
+        where.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(realdata.archive(name)) as packed:
+            packed.extractall(where, members=[m for m in packed if not m.ischr() and not m.isblk()], filter="fully_trusted")
+        return where
+
+    return unpack
+
+
+def test_cache_id_without_its_folder_and_folder_without_an_entry_are_both_reported(roots):
+    root = roots("docker20-dataroot")
+    layer = ol.select(ol.open_store(root), "kit/imported:1").layers[0]
+    (root / "overlay2" / layer.directory).rename(root / "overlay2" / ("0" * 64))
+    (root / "overlay2" / ("z" * 25)).mkdir()
+    store = ol.open_store(root)
+    guesses = {item["directory"]: item["guess"] for item in owner_facts(store, lambda *_: 0)["directories"]}
+
+    assert kinds(store, "error").count("missing-cache-dir") == 1
+    assert ol.unowned_directories(store) == ("0" * 64, "z" * 25)
+    assert (guesses["0" * 64], guesses["z" * 25]) == ("leftover", "build cache")
+
+
+def test_layer_that_no_image_names_is_a_leftover(roots):
+    root = roots("docker20-dataroot")
+    image = ol.select(ol.open_store(root), "kit/imported:1")
+    (root / "image/overlay2/imagedb/content/sha256" / image.id.hex).unlink()
+    store = ol.open_store(root)
+    (owned,) = owner_facts(store, lambda *_: 0, image.layers[0].directory)["directories"]
+
+    assert kinds(store) == ["missing-image"]
+    assert (owned["guess"], owned["layers"], owned["images"]) == ("leftover", [image.layers[0].chain_id], [])
+
+
+@pytest.mark.parametrize("driver", ["vfs", "btrfs", "devicemapper"])
+def test_root_of_another_driver_is_named(driver, tmp_path):
+    with pytest.raises(ol.NotReadable) as refused:
+        opened(tmp_path, tar(f"image/{driver}/imagedb/content/sha256/", f"{driver}/dir/"))
+
+    assert (refused.value.problem.kind, refused.value.problem.found) == ("unsupported-driver", driver)
+
+
+def test_podman_storage_of_another_driver_is_named(tmp_path):
+    with pytest.raises(ol.NotReadable) as refused:
+        opened(tmp_path, tar(member("vfs-layers/layers.json", b"[]"), "vfs-images/", "vfs-containers/"))
+
+    assert (refused.value.problem.kind, refused.value.problem.found) == ("unsupported-driver", "vfs")
+
+
+def test_two_drivers_in_one_root_are_read_by_the_known_one(roots):
+    root = roots("docker20-dataroot")
+    (root / "image/vfs/imagedb/content/sha256").mkdir(parents=True)
+    store = ol.open_store(root)
+
+    assert (store.kind, len(store.images())) == ("docker-root", 24)
+    assert any("vfs" in item.what for item in ol.validate(store).not_checked)
+
+
+def test_both_image_stores_of_docker_in_one_root_are_shown_as_such(roots):
+    """After a switch of the image store the old images are still on the disk."""
+    roots("docker20-dataroot")
+    store = ol.open_store(roots("docker28-containerd-store"))
+    facts = inspect_facts(store, "x")
+
+    assert facts["kind"] == "mixed"
+    assert {item["store"] for item in (*facts["images"], *facts["containers"])} == {"docker-root", "docker-containerd-root"}
+    assert (len(facts["images"]), len(facts["containers"])) == (24 + 9, 1 + 3)
+    assert ol.validate(store).problems == ()
+    for query in ("web", "web28c"):
+        target = ol.select(store, query)
+        overlay, problems = ol.overlay_of(target, ol.home(store, target), ol.LayerReader(ol.home(store, target)))
+        assert not problems and overlay.lookup("app/main.txt").layer is not None
+
+
+def test_all_stores_below_one_folder_are_found(roots, tmp_path):
+    roots("docker20-dataroot", "var/lib/docker")
+    roots("containerd16-root", "var/lib/containerd")
+    roots("podman5-storage", "var/lib/containers/storage")
+    facts = inspect_facts(ol.open_store(tmp_path / "var/lib"), "x")
+
+    assert {image["store"] for image in facts["images"]} == {"docker-root", "containerd-root", "containers-storage"}
+    assert facts["problems"] == []
+
+
+def test_containerd_beside_a_classic_docker_holds_no_images(roots):
+    """A dockerd that runs its own containerd keeps an empty image table there; that is no second store."""
+    root = roots("docker20-dataroot")
+    path = root / "containerd/daemon/io.containerd.metadata.v1.bolt"
+    path.mkdir(parents=True)
+    (path / "meta.db").write_bytes((DATA / "broken-images/control-bolt.db").read_bytes())
+
+    assert ol.open_store(root).kind == "docker-root"
+
+
+def test_entries_that_do_not_outlive_a_reboot_are_read_too(roots):
+    root = roots("podman5-storage")
+    for kind in ("layers", "containers"):
+        table = root / f"overlay-{kind}/{kind}.json"
+        entries = json.loads(table.read_text())
+        table.write_text(json.dumps(entries[:-1]))
+        table.with_name(f"volatile-{kind}.json").write_text(json.dumps(entries[-1:]))
+    store = ol.open_store(root)
+
+    assert [container.name for container in store.containers()] == ["podweb"]
+    assert ol.validate(store).problems == ()
+
+
+def edited(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "table,change,kind",
+    [
+        ("overlay-layers/layers.json", lambda d: d[1].update(parent=d[1]["id"]), "parent-cycle"),
+        ("overlay-layers/layers.json", lambda d: d.pop(0), "missing-layer"),
+        ("overlay-layers/layers.json", lambda d: d[1].update(parent="../../etc"), "path-escape"),
+        ("overlay-layers/layers.json", lambda d: d[1].update({"diff-digest": "sha256:" + "0" * 64}), "chain-mismatch"),
+        ("overlay-layers/layers.json", lambda d: d[1].update({"diff-digest": "sha256:ABC"}), "bad-digest"),
+        ("overlay-images/images.json", lambda d: d[0].update(id="../escape"), "path-escape"),
+        ("overlay-images/images.json", lambda d: d[0].update(layer=d[-1]["layer"]), "layer-count"),
+        ("overlay-images/images.json", lambda d: d[0]["big-data-digests"].update(manifest="sha256:" + "1" * 64), "digest-mismatch"),
+        ("overlay-images/images.json", lambda d: d[0].update(names="kit/app:1"), "bad-manifest"),
+        ("overlay-containers/containers.json", lambda d: d[0].update(layer="0" * 64), "missing-cache-dir"),
+    ],
+)
+def test_damaged_table_of_a_storage_is_named(table, change, kind, roots):
+    root = roots("podman5-storage")
+    edited(root / table, change)
+
+    assert kind in kinds(ol.open_store(root), "error")
+
+
+def test_snapshot_without_its_folder_is_missing(roots):
+    root = roots("containerd16-root")
+    shutil.rmtree(root / "io.containerd.snapshotter.v1.overlayfs/snapshots/13")
+
+    assert "missing-cache-dir" in kinds(ol.open_store(root), "error")
+
+
+def test_blob_that_was_dropped_after_unpacking_is_said_and_no_damage(roots):
+    root = roots("containerd16-root")
+    layer = ol.select(ol.open_store(root), "127.0.0.1:5000/kit/app:1").layers[5]
+    (root / "io.containerd.content.v1.content" / layer.source).unlink()
+    report = ol.validate(ol.open_store(root))
+
+    assert report.problems == ()
+    assert layer.diff_id in [item.what for item in report.not_checked]
+
+
+def test_changed_blob_of_a_containerd_store_is_found(roots):
+    root = roots("containerd16-root")
+    layer = ol.select(ol.open_store(root), "kit/imported:1").layers[0]
+    path = root / "io.containerd.content.v1.content" / layer.source
+    data = bytearray(path.read_bytes())
+    data[600] ^= 1
+    path.write_bytes(data)
+
+    assert "digest-mismatch" in kinds(ol.open_store(root), "error")
+
+
+# G. hostile and hard inputs
+
+
+def test_bomb_is_stopped_at_the_limit_and_the_limit_can_be_set(tmp_path):
+    layer = tar(member("zeros", bytes(4 << 20)))
+    store = opened(tmp_path, docker_archive(([gzip.compress(layer)], {"plain": {0: layer}})))
+
+    assert {problem.kind for problem in ol.validate(store, limits=ol.Limits(expanded=1 << 20)).problems} == {"limit"}
+    assert "limit" in [problem.kind for problem in ol.validate(store, limits=ol.Limits(free=1 << 10, ratio=20)).problems]
+    assert ol.validate(store).ok
+
+
+def test_pax_path_before_a_gnu_long_name_does_not_crash(tmp_path):
+    """Two long names for one member: the pax one counts, as the later standard."""
+    name = "p/" + "a" * 120
+    pax = tar(member(name, b"x", pax={"path": name}))
+    gnu = tar(member("g/" + "b" * 120, b"x"), form=tarfile.GNU_FORMAT)
+    both = pax[:1024] + gnu[:1024] + pax[1024:]
+    changes = ol.read_changeset(io.BytesIO(both)).changes
+
+    assert [change.path for change in changes] in ([name], ["g/" + "b" * 120])
+
+
+def test_name_that_is_not_utf8_and_empty_name_are_kept_or_named(tmp_path):
+    odd = os.fsdecode(b"caf\xe9")
+    changes = ol.read_changeset(io.BytesIO(tar(member(odd, b"x"), member("", b"y")))).changes
+
+    assert odd in [change.path for change in changes]
+
+
+def test_binary_attribute_is_kept_to_the_byte(tmp_path):
+    value = bytes.fromhex("0100000200040000000000000000000000000000")
+    layer = tar(member("bin/ping", b"x", pax={"SCHILY.xattr.security.capability": value.decode("latin-1")}))
+    (change,) = ol.read_changeset(io.BytesIO(layer)).changes
+
+    assert change.inode.xattrs["security.capability"] == value
+
+
+def test_names_that_differ_in_case_only_are_two(tmp_path):
+    store = opened(tmp_path, docker_archive(([tar(member("PAM.7.gz", b"1"), member("pam.7.gz", b"22"))], {})))
+    entries = ol.merged_entries(ol.overlay_of(store.images()[0], store, ol.LayerReader(store))[0])
+
+    assert (entries["PAM.7.gz"]["size"], entries["pam.7.gz"]["size"]) == (1, 2)
+
+
+def test_content_that_is_missing_is_named(tmp_path):
+    layer = tar(member("etc/long", bytes(5000)))[:2000]
+    store = opened(tmp_path, docker_archive(([layer], {})))
+
+    assert "truncated" in kinds(store, "error")

@@ -1,0 +1,117 @@
+"""The short names in ``l/``: symlinks to the folders of layers, there to keep mount options short.
+
+    l/<26 characters> -> ../<folder>/diff        <folder>/link: its own short name        <folder>/lower: those below it
+
+Docker's overlay2 and containers-storage's overlay keep their folders in this same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..errors import Finding, Problem
+from .place import Place
+
+__all__ = ["ShortNames", "named_folder"]
+
+_LINK = re.compile(r"[A-Z0-9]{26}")
+
+
+class ShortNames:
+    """The folders of a driver, with their short names.
+
+    Args:
+        place: The root.
+        driver: The folder that holds the layers' folders and ``l/``.
+        pattern: What names of folders look like.
+    """
+
+    def __init__(self, place: Place, driver: str, pattern: re.Pattern[str]) -> None:
+        self.place, self.driver, self._pattern = place, driver, pattern
+
+    def text(self, path: str) -> str | None:
+        """One of the store's small files, stripped; None if it is absent."""
+        if not self.place.has(path):
+            return None
+        return self.place.read(path).decode("utf-8", "surrogateescape").strip()
+
+    def names(self) -> tuple[str, ...]:
+        """All folders that could be a layer's."""
+        names = self.place.names(self.driver)
+        return tuple(name for name in names if self._pattern.fullmatch(name) and self.place.type_of(f"{self.driver}/{name}") == "dir")
+
+    def is_there(self, name: str) -> bool:
+        """Whether a folder is there with its ``diff/``."""
+        return bool(self._pattern.fullmatch(name)) and self.place.type_of(f"{self.driver}/{name}/diff") == "dir"
+
+    def link(self, name: str) -> str | None:
+        """The file ``link`` of a folder: its own short name."""
+        return self.text(f"{self.driver}/{name}/link")
+
+    def target(self, link: str) -> str | None:
+        """The folder that a short name leads to; None if it leads nowhere."""
+        path = f"{self.driver}/l/{link}"
+        if not _LINK.fullmatch(link) or self.place.type_of(path) != "symlink":
+            return None
+        target = self.place.link_target(path).removeprefix("../").removesuffix("/diff")
+        return target if self.is_there(target) else None
+
+    def lower(self, name: str) -> tuple[str, ...]:
+        """The file ``lower`` of a folder: short names, topmost first; none for a bottom layer."""
+        text = self.text(f"{self.driver}/{name}/lower")
+        return tuple(text.split(":")) if text else ()
+
+    def below(self, name: str) -> list[str]:
+        """The folders that ``lower`` names, topmost first.
+
+        Raises:
+            Finding: ``dangling-link``.
+        """
+        found = []
+        for short in self.lower(name):
+            target = self.target(short.removeprefix("l/"))
+            if target is None:
+                raise Finding("dangling-link", f"{self.place.where}: {self.driver}/{name}/lower", f"a link {short}", "nothing")
+            found.append(target)
+        return found
+
+    def problems(self, name: str, expected: Sequence[str]) -> Iterator[Problem]:
+        """Whether a layer's folder is there, its short name leads to it, and its lower list is its ancestry.
+
+        Args:
+            name: The folder.
+            expected: The folders of the layers beneath, nearest first.
+        """
+        where = f"{self.place.where}: {self.driver}/{name}"
+        if not self.is_there(name):
+            yield Problem("missing-cache-dir", where, "a folder with diff/", "nothing")
+            return
+        link = self.link(name)
+        if link is not None and self.target(link) != name:
+            yield Problem("dangling-link", f"{self.place.where}: {self.driver}/l/{link}", name, self.target(link) or "nothing")
+        try:
+            found = self.below(name)
+        except Finding as finding:
+            yield finding.problem
+            return
+        if found != list(expected):
+            yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
+
+
+def named_folder(path: str, driver: str, names: Sequence[str]) -> str | None:
+    """The folder that is meant: by its name, the unique beginning of it, or any path that goes through it.
+
+    Args:
+        path: ``3f2c…``, or ``/var/lib/docker/overlay2/3f2c…/diff/usr``.
+        driver: The name of the folder that holds them all.
+        names: The folders that there are.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    for above, name in zip(parts, parts[1:]):
+        if above == driver and name in names:
+            return name
+    if len(parts) != 1:
+        return None
+    fitting = [name for name in names if name == parts[0]] or [name for name in names if name.startswith(parts[0])]
+    return fitting[0] if len(fitting) == 1 else None
