@@ -14,7 +14,7 @@ from .access import error_name
 from .tree import Device, Directory, File, Inode, Symlink, walk
 from .vnode import TYPES
 
-__all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "seen", "stored"]
+__all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "plain", "seen", "stored"]
 
 # Times before this second are those of the layers, or were set on purpose; later ones were set by a running clock.
 NOW = 1_500_000_000
@@ -48,6 +48,8 @@ NOT_COMPARED = {
 }
 
 Listing = list[dict[str, Any]]
+# What of a stat must be equal; numbers of inodes are the machine's own.
+OF_STAT = ("st_mode", "st_uid", "st_gid", "st_nlink", "st_size")
 
 
 class Sights:
@@ -173,3 +175,11 @@ def _entry_difference(want: Mapping[str, Any], have: Mapping[str, Any], skip: Se
 
 def _without(xattrs: Mapping[str, Any], marks: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in xattrs.items() if not (marks and ".overlay." in name and name.endswith(tuple(marks)))}
+
+
+def plain(value: Any) -> Any:
+    """What a call gave, as data that can be compared: of a stat what both sides must agree on, of a directory without its size."""
+    if hasattr(value, "st_mode"):
+        is_dir = value.st_mode & 0o170000 == 0o040000
+        return tuple((key, getattr(value, key)) for key in OF_STAT if not (is_dir and key == "st_size"))
+    return sorted(value) if isinstance(value, list) else value

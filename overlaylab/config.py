@@ -110,6 +110,8 @@ def parse_config(raw: bytes, where: str = "config") -> ImageConfig:
 
 
 def _history_entry(node: Node) -> HistoryEntry:
+    if node.value is None:
+        return HistoryEntry()
     empty = node.get("empty_layer")
     return HistoryEntry(
         created=node.string("created"),
@@ -124,14 +126,20 @@ def _execution(node: Node | None) -> ExecutionConfig:
         return ExecutionConfig(labels={})
     ports = node.get("ExposedPorts")
     return ExecutionConfig(
-        entrypoint=node.strings("Entrypoint"),
-        cmd=node.strings("Cmd"),
+        entrypoint=_words(node, "Entrypoint"),
+        cmd=_words(node, "Cmd"),
         env=node.strings("Env"),
         working_dir=node.string("WorkingDir"),
         user=node.string("User"),
         labels=node.string_map("Labels"),
         exposed_ports=() if ports is None else tuple(name for name, _ in ports.fields()),
     )
+
+
+def _words(node: Node, key: str) -> tuple[str, ...]:
+    """A command: an array of words, or one word alone, as Docker of old wrote it and all engines still read it."""
+    found = node.get(key)
+    return (found.text(),) if found is not None and isinstance(found.value, str) else node.strings(key)
 
 
 def layer_history(config: ImageConfig) -> tuple[HistoryEntry | None, ...]:

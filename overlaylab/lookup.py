@@ -245,7 +245,7 @@ class Stack:
             for name, inode in part.inode.names.items():
                 if name in names or name in hidden:
                     continue
-                deletes = is_whiteout(inode, self.marks) and (isinstance(inode, Device) or marked)
+                deletes = (marked or isinstance(inode, Device)) and is_whiteout(inode, self.marks)
                 asked = gone is not None and (impure or (marked and isinstance(inode, File)))
                 (hidden if deletes or (asked and gone(name, inode)) else names).add(name)
         return names

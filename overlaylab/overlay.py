@@ -45,6 +45,9 @@ class Overlay(Stack):
         Kernel documentation, overlayfs.rst, "Upper and Lower", "Multiple lower layers".
     """
 
+    # Another one only in a model that is wrong on purpose.
+    book_of_marks = Marks
+
     def __init__(
         self, *, lowerdirs: Sequence[Directory], upperdir: Directory | None = None, marks: str = TRUSTED,
         features: Features | None = None, datadirs: Sequence[Directory] = (), userns: bool = False, read_only: bool = False,
@@ -55,7 +58,7 @@ class Overlay(Stack):
         stored = not userns or features.userxattr
         prefix = (USER if features.userxattr else marks) if stored else UNSEEN
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
-        super().__init__(lowerdirs, upperdir, datadirs, features, Marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
+        super().__init__(lowerdirs, upperdir, datadirs, features, self.book_of_marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
         self.userns, self.read_only = userns, read_only or upperdir is None
         self.index = {} if index is None else index
         # Where lower objects went when they were copied up, for descriptors that are open on them.

@@ -75,6 +75,7 @@ class _Layer:
         root = below(".")
         self.root = _like(root) if isinstance(root, Directory) else Directory()
         self.problems: list[Problem] = []
+        self._copies: dict[str, Inode] = {}
 
     def put(self, path: str, inode: Inode) -> None:
         """Put an inode, as a copy, because its link count is this layer's own."""
@@ -91,7 +92,8 @@ class _Layer:
     def link(self, links: list[Link]) -> None:
         """Resolve hard links after all else is there: a link may stand before its target.
 
-        Choice: a link to a file of a lower layer is a copy of that file here, as engines make it.
+        Choice: a link to a file of a lower layer is a copy of that file here, as engines make it; two links to one
+        file share the copy.
         """
         waiting = {link.path: link for link in links}
         for link in links:
@@ -110,7 +112,7 @@ class _Layer:
         if target is None or isinstance(target, Directory):
             return False
         if find(self.root, link.target) is None:
-            target = _copy(target)
+            target = self._copies.setdefault(link.target, _copy(target))
         self.put(link.path, target)
         return True
 

@@ -8,14 +8,13 @@ operations it takes until the model and this kernel differ.
 """
 
 import argparse
-import errno
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
 from overlaylab import posix
 from overlaylab.access import STICKY
+from overlaylab.broken import BROKEN, Broken, instead
 from overlaylab.marks import Marks
 from overlaylab.overlay import Overlay
 from overlaylab.tree import Directory
@@ -25,35 +24,17 @@ from tests import vectors
 RECORDED = Path(__file__).parent / "data" / "overlay-vectors"
 
 
-@dataclass(frozen=True)
-class Broken:
-    """One rule and its wrong form.
-
-    Args:
-        name: What the rule says.
-        owner: The class or module that has it.
-        attribute: Its function.
-        wrong: Makes the wrong function from the right one.
-    """
-
-    name: str
-    owner: object
-    attribute: str
-    wrong: object
+class Mutation(Broken):
+    """A rule, and the contexts in which every part of the model breaks it."""
 
     def patches(self):
         """Contexts in which the rule is broken."""
         return (patch.object(self.owner, self.attribute, self.wrong(getattr(self.owner, self.attribute))),)
 
 
-def instead(function):
-    """Put a function in the place of the right one."""
-    return lambda right: function
-
-
-def not_over_whiteouts(right):
-    """Making a directory asks for EIO where no mark can be kept; that tells it from other opaque marks."""
-    return lambda self, directory, path, number: None if number == errno.EIO else right(self, directory, path, number)
+def as_in(name, rule):
+    """A rule that the package itself can break, under the name of what it says."""
+    return Mutation(name, BROKEN[rule].owner, BROKEN[rule].attribute, BROKEN[rule].wrong)
 
 
 def from_the_bottom(right):
@@ -80,11 +61,6 @@ def without_sticky(right):
     return check_delete
 
 
-def all_names(right):
-    """List the union of all parts as it is."""
-    return lambda self, parts, *more: {name for part in parts for name in part.inode.names}
-
-
 def deletions_by_file_are_not_seen(right):
     """Let the search go on below a whiteout."""
 
@@ -103,18 +79,21 @@ def search_class():
 
 
 ALL = (
-    Broken("a whiteout only where a lower layer has the name", Overlay, "lower_has", instead(lambda self, node: True)),
-    Broken("a directory made over a whiteout is opaque", Marks, "set_opaque", not_over_whiteouts),
-    Broken("a directory with a lower part does not move: EXDEV", Overlay, "_may_move", instead(lambda self, node: None)),
-    Broken("a copy remembers its origin", Marks, "set_origin", instead(lambda self, copy, lower, path: None)),
-    Broken("a directory that holds copies is impure", Marks, "set_impure", instead(lambda self, directory, path: None)),
-    Broken("a directory is copied up from its topmost part", Overlay, "_copy", from_the_bottom),
-    Broken("a new name changes its directory's time", Overlay, "_place", time_stays),
-    Broken("in a sticky directory only owners remove", posix, "check_delete", without_sticky),
-    Broken("a merged listing leaves deleted names out", Overlay, "_list", all_names),
-    Broken("a redirect to another directory is a path", Marks, "_lower_path", instead(lambda self, node: node.name)),
-    Broken("a whiteout in a middle layer ends the merge", search_class(), "stop", deletions_by_file_are_not_seen),
-    Broken("a directory with visible names is not removed", Overlay, "_must_be_empty", instead(lambda self, node: None)),
+    as_in("a deleted name of a lower layer has a whiteout", "whiteout"),
+    as_in("a file is copied up with its content", "data"),
+    as_in("names of one lower file part when one is copied up", "links"),
+    as_in("a whiteout only where a lower layer has the name", "everywhere"),
+    as_in("a directory made over a whiteout is opaque", "opaque"),
+    as_in("a directory with a lower part does not move: EXDEV", "exdev"),
+    as_in("a copy remembers its origin", "origin"),
+    Mutation("a directory that holds copies is impure", Marks, "set_impure", instead(lambda self, directory, path: None)),
+    Mutation("a directory is copied up from its topmost part", Overlay, "_copy", from_the_bottom),
+    Mutation("a new name changes its directory's time", Overlay, "_place", time_stays),
+    Mutation("in a sticky directory only owners remove", posix, "check_delete", without_sticky),
+    as_in("a merged listing leaves deleted names out", "listing"),
+    Mutation("a redirect to another directory is a path", Marks, "_lower_path", instead(lambda self, node: node.name)),
+    Mutation("a whiteout in a middle layer ends the merge", search_class(), "stop", deletions_by_file_are_not_seen),
+    Mutation("a directory with visible names is not removed", Overlay, "_must_be_empty", instead(lambda self, node: None)),
 )
 RULES = {rule.name: rule for rule in ALL}
 

@@ -23,8 +23,9 @@ from ..tree import Directory, make_tree
 from .calls import ROOT, enter_namespaces, filesystem_of, mount, umount
 from .layers import fit, materialise
 from .mount import KernelView, MountOptions, Reply, Request, Stack
-from .replay import Replayed, done_here
+from .replay import Replayed, Watched, done_here
 from .surface import Surface
+from .watch import moments_here
 
 __all__ = ["main"]
 
@@ -132,15 +133,7 @@ def _replays(request: Request, place: str) -> tuple[Replayed, ...]:
 
 def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) -> Replayed:
     """Write one stack, mount it, run operations with the mount as the root of all paths, and look at what became of it."""
-    assert stack.options is not None and stack.upperdir is not None, "replay.py sees to it"
-    options = stack.options
-    if request.mode != ROOT:
-        # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
-        options = replace(options, userxattr=True, redirect_dir=None, metacopy=None)
-    os.chdir(folder)
-    left_out: dict[str, None] = {}
-    for name, tree in zip([*options.lowerdirs, str(options.upperdir)], [*stack.lowerdirs, stack.upperdir], strict=True):
-        left_out |= dict.fromkeys(_write(tree, _folder(folder, name), request.mode))
+    options, left_out = _laid_out(request, stack, folder)
     with mounted(options, folder) as merged:
         os.umask(0o022)
         with confined(merged):
@@ -152,7 +145,36 @@ def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) ->
         upper = stored(read_directory(os.path.join(folder, str(options.upperdir)), keep=KEEP))
         with confined(merged):
             shown = seen(Surface())
-    return Replayed(answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=tuple(left_out))
+    return Replayed(answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=left_out)
+
+
+def _laid_out(request: Request, stack: Stack, folder: str) -> tuple[MountOptions, tuple[str, ...]]:
+    """Write one stack to disk; how it is to be mounted, and what had to be left out."""
+    assert stack.options is not None and stack.upperdir is not None, "replay.py sees to it"
+    options = stack.options
+    if request.mode != ROOT:
+        # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
+        options = replace(options, userxattr=True, redirect_dir=None, metacopy=None)
+    os.chdir(folder)
+    left_out: dict[str, None] = {}
+    for name, tree in zip([*options.lowerdirs, str(options.upperdir)], [*stack.lowerdirs, stack.upperdir], strict=True):
+        left_out |= dict.fromkeys(_write(tree, _folder(folder, name), request.mode))
+    return options, tuple(left_out)
+
+
+def _watches(request: Request, place: str) -> tuple[Watched, ...]:
+    cases = zip(request.stacks, request.ops, strict=True)
+    return tuple(_watch(request, stack, ops, _folder(place, str(number))) for number, (stack, ops) in enumerate(cases))
+
+
+def _watch(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) -> Watched:
+    """As `_replay`, and look at everything after each operation."""
+    options, _ = _laid_out(request, stack, folder)
+    upper, lowers = os.path.join(folder, str(options.upperdir)), [os.path.join(folder, name) for name in options.lowerdirs]
+    with mounted(options, folder) as merged:
+        os.umask(0o022)
+        moments = tuple(moments_here(ops, lambda: confined(merged), upper, lowers, KEEP))
+    return Watched(moments=moments, kernel=os.uname().release, mode=request.mode)
 
 
 @contextmanager
@@ -261,7 +283,7 @@ def _mark(path: str, name: str) -> bytes | None:
         return None
 
 
-TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replays}
+TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replays, "watch": _watches}
 
 if __name__ == "__main__":
     main()

@@ -203,7 +203,7 @@ def _made_up(count: int, upper: bool) -> MountOptions:
     return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
-def _ask(task: Literal["trial", "native-diff", "views", "replay"], mode: str | None = None, **request: Any) -> Reply:
+def _ask(task: Literal["trial", "native-diff", "views", "replay", "watch"], mode: str | None = None, **request: Any) -> Reply:
     """Put a task to a child, in each mode that is possible, until one works.
 
     Raises:

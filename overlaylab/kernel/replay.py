@@ -9,25 +9,23 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
-from ..compare import Listing, first_difference, seen, stored
+from ..compare import Listing, first_difference, plain, seen, stored
 from ..errors import KernelUnavailable
+from ..experiments import Moment
 from ..ops import Op, Player
 from ..overlay import USER as MARKS_OF_USER
 from ..overlay import Overlay
-from ..posix import Stat
 from ..tree import Directory, File, some
 from ..words import say
 from .calls import ROOT
 from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
 
-__all__ = ["Answer", "Replay", "Replayed", "compared", "done_here", "obstacle", "plain", "replay", "replays"]
+__all__ = ["Answer", "Replay", "Replayed", "Watched", "as_mounted", "compared", "done_here", "obstacle", "replay", "replays", "watched"]
 
 # More entries than these are not written to disk for a comparison.
 MOST_ENTRIES = 2000
-# What of a stat must be equal; numbers of inodes are the machine's own.
-OF_STAT = ("st_mode", "st_uid", "st_gid", "st_nlink", "st_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,21 @@ class Replayed:
     kernel: str
     mode: str
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the kernel did, with everything that could be seen after each operation.
+
+    Args:
+        moments: One for each operation.
+        kernel: The kernel's release.
+        mode: `ROOT` or `USER`.
+    """
+
+    moments: tuple[Moment, ...]
+    kernel: str
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +117,27 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
 
 def replays(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay) -> tuple[Replay, ...]:
     """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
+    done: tuple[Replayed, ...] = _asked("replay", cases, mode)
+    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+
+
+def watched(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None) -> tuple[Watched, ...]:
+    """Run operations on this machine's kernel and look around after each; otherwise as `replays`."""
+    return _asked("watch", cases, mode)
+
+
+def _asked(task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None) -> Any:
+    """Hand cases to a child process."""
     if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
         raise KernelUnavailable(why)
     stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
     stacks = [replace(stack, options=replace(_options(stack), **_features(overlay))) for stack, (overlay, _) in zip(stacks, cases)]
-    done: tuple[Replayed, ...] = _ask("replay", mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
-    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+    return _ask(task, mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
 
 
 def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Overlay] = Overlay) -> Replay:
     """Put the model beside what a kernel did, now or in a record."""
-    return Replay(tuple(ops), done, tuple(_differences(_model(overlay, done.mode, model), ops, done)))
+    return Replay(tuple(ops), done, tuple(_differences(as_mounted(overlay, done.mode, model), ops, done)))
 
 
 def _features(overlay: Overlay) -> dict[str, str]:
@@ -146,7 +169,7 @@ def _probed() -> Availability:
     return probe()
 
 
-def _model(overlay: Overlay, mode: str, model: type[Overlay]) -> Overlay:
+def as_mounted(overlay: Overlay, mode: str, model: type[Overlay] = Overlay) -> Overlay:
     """The same stack for the model, as whoever mounts can have it on disk."""
     if mode == ROOT:
         return model(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir, features=overlay.features)
@@ -170,14 +193,6 @@ def _differences(overlay: Overlay, ops: Sequence[Op], done: Replayed) -> list[st
 
 def _told(answer: Answer) -> str:
     return errno.errorcode.get(answer.errno, str(answer.errno)) if answer.errno else repr(answer.value)
-
-
-def plain(value: Any) -> Any:
-    """A value that can be compared: of a stat what both sides must agree on, of a directory without its size."""
-    if isinstance(value, Stat) or hasattr(value, "st_mode"):
-        is_dir = value.st_mode & 0o170000 == 0o040000
-        return tuple((key, getattr(value, key)) for key in OF_STAT if not (is_dir and key == "st_size"))
-    return sorted(value) if isinstance(value, list) else value
 
 
 def done_here(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:

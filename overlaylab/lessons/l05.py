@@ -10,7 +10,8 @@ from ..exercises import exercise, plain
 from ..ops import Player
 from ..overlay import Overlay, is_opaque, is_whiteout
 from ..samples import layer_tar, member_names
-from ..shell import carry_out, parse
+from ..shell import carry_out
+from ..shell_words import parse
 from ..translate import to_changeset, to_lowerdirs
 from ..tree import Directory, make_tree, walk
 from .l04 import words

@@ -8,7 +8,8 @@ from ..digest import DiffID, chain_ids
 from ..exercises import exercise, letters
 from ..ops import Player
 from ..overlay import Overlay
-from ..shell import carry_out, parse
+from ..shell import carry_out
+from ..shell_words import parse
 from ..tree import Directory, File, make_tree, sizes
 from .l04 import words
 from .l05 import numbers

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from ..errors import InputError
 from ..image import Store
 from .detect import open_store
 from .docker_root import DEFAULT_ROOT, DockerRoot
 
-__all__ = ["NEW_ROOT", "Visit", "recorded_mount", "shipped", "shipped_root", "visit"]
+__all__ = ["NEW_ROOT", "Visit", "recorded_experiments", "recorded_mount", "shipped", "shipped_root", "visit"]
 
 ROOT = "docker20-dataroot.tar.gz"
 # A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
@@ -39,6 +42,13 @@ def recorded_mount() -> str:
     """The line of /proc/mounts for the shipped root's container, recorded while it ran."""
     with open(shipped(MOUNT), encoding="utf-8") as file:
         return file.read().strip()
+
+
+@cache
+def recorded_experiments() -> dict[str, Any]:
+    """Some experiments that were carried out on a real kernel, Linux 6.18, by their names; see `vectors` and `verdict`."""
+    with open(shipped("vectors.json"), encoding="utf-8") as file:
+        return {vector["id"]: vector for vector in json.load(file)["vectors"]}
 
 
 @dataclass(frozen=True, slots=True)

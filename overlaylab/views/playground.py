@@ -17,7 +17,8 @@ from ..ops import Player, Step
 from ..overlay import Overlay
 from ..present import printable
 from ..samples import page_overlay
-from ..shell import Command, Said, carry_out, parse
+from ..shell import Said, carry_out
+from ..shell_words import Command, parse
 from ..tree import Directory, File, some
 from .board import Board, board_picture
 from .overlay_words import trace

@@ -11,7 +11,8 @@ from ..journal import CopyUp, Effect, ImpureCleared, ImpureSet, MetadataCopyUp, 
 from ..ops import Step
 from ..overlay import Overlay
 from ..present import printable
-from ..shell import Command, Complaint, Said
+from ..shell import Complaint, Said
+from ..shell_words import Command
 from ..tree import Directory, Inode
 from .overlay_words import outcome, path_text
 from ..words import known, say

@@ -9,7 +9,8 @@ from ..ops import Op, Player, Step
 from ..options import Features
 from ..overlay import Overlay
 from ..samples import page_overlay
-from ..shell import carry_out, parse
+from ..shell import carry_out
+from ..shell_words import parse
 from ..tree import Directory
 from .playground_words import told
 from .table import Text

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from overlaylab.experiments import DRESSES
 from overlaylab.ops import Op
-from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, find, parent_of, whiteout
 
 NAMES = ("a", "b", "c")
 # Most paths lie below a and a/b, so that layers and operations meet there.
@@ -63,17 +63,6 @@ OPTIONS = {
     "user": ("userxattr", "userxattr", "userxattr", "userxattr,xino=on", "userxattr,index=on", ""),
 }  # fmt: skip
 
-# dress -> owner, group, mode of a directory, mode of anything else, attributes
-DRESSES = {
-    "plain": (0, 0, 0o755, 0o644, {}),
-    "open": (0, 0, 0o777, 0o666, {}),
-    "closed": (0, 0, 0o700, 0o600, {}),
-    "noted": (0, 0, 0o755, 0o644, {"user.k": b"v"}),
-    "ann": (1000, 50, 0o755, 0o644, {}),
-    "ann's setuid": (1000, 1000, 0o2775, 0o6755, {}),
-    "sticky": (0, 50, 0o1777, 0o4755, {"user.k": b"v"}),
-    "ann's sticky": (1000, 0, 0o3777, 0o2666, {}),
-}
 DRESSED = {
     "root": ("plain", "plain", "open", "open", *DRESSES, "sticky", "ann's sticky", "sticky"),
     "user": ("plain", "plain", "open", "closed", "noted"),
@@ -82,69 +71,6 @@ COMMON = (
     *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "fifo",
 )  # fmt: skip
 KINDS = {"root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"), "user": (*COMMON, "socket", "marked whiteout")}
-
-
-def layer(entries, number, marks):
-    """A layer's tree, every link counted.
-
-    Args:
-        entries: Tuples of path, kind and dress; what does not fit is left out.
-        number: Makes content and times of each layer its own.
-        marks: The namespace of overlay marks.
-    """
-    root = Directory(mode=0o777, mtime_ns=OLD)
-    for path, kind, dress in entries:
-        parent, name = parent_of(path)
-        directory = make_directories(root, parent)
-        if directory is not None and (directory.names.get(name) is None):
-            inode = entry(root, kind, dress, number, marks)
-            if inode is not None:
-                directory.names[name] = inode
-    return root
-
-
-def make_directories(root, path):
-    """The directory at a path; None if something else is in the way."""
-    node = root
-    for name in [] if path == "." else path.split("/"):
-        node = node.names.setdefault(name, Directory(mode=0o777, mtime_ns=OLD))
-        if not isinstance(node, Directory):
-            return None
-    return node
-
-
-def entry(root, kind, dress, number, marks):
-    """One inode; for a hard link the first file of the layer."""
-    uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
-    common = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
-    plain = {**common, "mode": mode}
-    match kind:
-        case "dir":
-            return Directory(**common, mode=directory_mode, xattrs=xattrs)
-        case "opaque":
-            return Directory(**common, mode=directory_mode, xattrs={**xattrs, marks + "opaque": b"y"})
-        case "file":
-            return File.of(b"layer %d" % number, **plain, xattrs=xattrs)
-        case "empty":
-            return File.of(b"", **plain, xattrs=xattrs)
-        case "whiteout":
-            return whiteout()
-        case "marked whiteout":
-            return File.of(b"", **plain, xattrs={marks + "whiteout": b"y"})
-        case "metadata only":
-            return File.of(bytes(7), **plain, xattrs={marks + "metacopy": b""})
-        case "fifo":
-            return Fifo(**plain)
-        case "socket":
-            return Socket(**plain)
-        case "device":
-            return Device(**plain, kind="char", rdev=(1, 3))
-        case "hard link":
-            first = next((node for path in PATHS if isinstance(node := find(root, path), (File, Symlink, Fifo))), None)
-            if first is not None:
-                first.nlink += 1
-            return first
-    return Symlink(**common, mode=0o777, target=kind.removeprefix("link to "))
 
 
 # Weight, call, and what each argument may be. Contents differ, so that it shows which of them is kept. The first does

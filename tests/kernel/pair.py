@@ -12,14 +12,15 @@ import stat
 
 from overlaylab.access import error_name
 from overlaylab.compare import Sights, first_difference, seen, stored
+from overlaylab.experiments import layer
 from overlaylab.invariants import Guard
+from overlaylab.kernel.watch import fingerprint
 from overlaylab.ops import Op, run
 from overlaylab.posix import Stat
 from overlaylab.system import MS_RDONLY, System
 from overlaylab.tree import Directory, Inode
 
 from tests.kernel import live
-from tests.kernel.cases import layer
 
 CLONE_NEWUSER = 0x10000000
 PLACES = ("/mnt", "/media", "/srv", "/opt")
@@ -89,20 +90,6 @@ def sweep(folder):
     except OSError:
         pass
     shutil.rmtree(folder)
-
-
-def fingerprint(folder):
-    """Everything that changes when anything in a layer does: each inode's times of change, counts and names."""
-    found = []
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        info = os.lstat(path)
-        found.append((path, info.st_ino, info.st_mode, info.st_nlink, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
-        if info.st_mode & 0o170000 == 0o040000:
-            with os.scandir(path) as entries:
-                waiting += [entry.path for entry in entries]
-    return sorted(found)
 
 
 class Pair:

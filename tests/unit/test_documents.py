@@ -68,7 +68,7 @@ def test_document_beyond_the_limit_is_refused():
         (["history"], ["x"], "config.history[0]", "bad-config"),
         (["history"], [{"empty_layer": "yes"}], "config.history[0].empty_layer", "bad-config"),
         (["config"], "x", "config.config", "bad-config"),
-        (["config"], {"Cmd": "sh"}, "config.config.Cmd", "bad-config"),
+        (["config"], {"Cmd": 5}, "config.config.Cmd", "bad-config"),
         (["config"], {"Labels": ["a"]}, "config.config.Labels", "bad-config"),
     ],
 )
@@ -141,3 +141,13 @@ def test_platform_without_variant_takes_any_variant():
 def test_message_says_what_was_expected_what_was_found_and_where():
     with pytest.raises(ol.Finding, match=r"manifest\.layers\[0\]\.size.*an integer.*a string"):
         ol.parse_manifest(changed(MANIFEST, ["layers", 0, "size"], "3"))
+
+
+@pytest.mark.parametrize("field,read", [("Cmd", "cmd"), ("Entrypoint", "entrypoint")])
+def test_command_of_one_word_and_step_of_null_are_read_as_engines_read_them(field, read):
+    """Docker's list of words takes a single string too, and a null step of the history is an empty one."""
+    document = json.loads(changed(CONFIG, ["config"], {field: "/bin/sh"}))
+    config = ol.parse_config(changed(document, ["history"], [None, {"created_by": "b"}]))
+
+    assert getattr(config.execution, read) == ("/bin/sh",)
+    assert [(step.created_by, step.empty_layer) for step in config.history] == [("", False), ("b", False)]

@@ -150,6 +150,14 @@ def test_hard_link_to_a_lower_layer_is_a_copy_in_its_own_layer():
     assert (ol.find(root, "a").nlink, ol.find(root, "b").nlink) == (1, 1)
 
 
+def test_hard_links_of_one_layer_to_one_lower_file_share_their_copy():
+    links = tar(*(member(name, kind="hardlink", link="a") for name in ("b", "c")))
+    root = merged(tar(member("a", b"x")), links)
+
+    assert ol.find(root, "b") is ol.find(root, "c") is not ol.find(root, "a")
+    assert (ol.find(root, "a").nlink, ol.find(root, "b").nlink) == (1, 2)
+
+
 def test_hard_link_to_a_lower_layer_leaves_that_layer_as_it_was():
     linked = [member("f", b"x"), member("also", kind="hardlink", link="f")]
     base, top = ol.to_lowerdirs([read(tar(*linked)), read(tar(member("g", kind="hardlink", link="f")))])

@@ -4,7 +4,8 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.invariants import Guard
-from overlaylab.shell import MOST_CALLS, MOST_LINES, Command, carry_out, parse
+from overlaylab.shell import MOST_CALLS, MOST_LINES, carry_out
+from overlaylab.shell_words import Command, parse
 
 
 def bowl():

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import overlaylab as ol
+from overlaylab.tree import copied
 
 # Finding -> why an image that has it is left out, or what is expected of it instead.
 EXCEPTIONS = {
@@ -179,3 +180,41 @@ def test_the_exception_of_the_root_is_as_written():
 
     assert problems == ["opaque-root"]
     assert (names_in(flat, "."), overlay.readdir(".")) == (("b",), ("a", "b"))
+
+
+@settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(layers)
+def test_a_layer_that_is_committed_and_read_again_is_the_same_layer(drawn):
+    """Directory to archive and back, with the same bytes each time; then both roads end where the first layers ended."""
+    changesets = image(drawn)
+    below = []
+    for position, read in enumerate(changesets):
+        stack = ol.Overlay.of_layers(below)
+        layer, odd = ol.to_lowerdir(read, lambda path, stack=stack: stack.lookup(path).inode)
+        written = ol.write_tar(ol.to_changeset(layer))
+        again = ol.read_changeset(io.BytesIO(written), keep=1 << 20)
+        back, _ = ol.to_lowerdir(again, lambda path, stack=stack: stack.lookup(path).inode)
+
+        assert marked(back) == marked(layer)
+        assert ol.write_tar(ol.to_changeset(back)) == written
+        problems = {problem.kind for problem in (*again.problems, *odd)} | {problem.kind for one in changesets[: position + 1] for problem in one.problems}
+        if not problems & set(EXCEPTIONS):
+            assert facts(ol.flatten([*changesets[:position], again])) == facts(ol.flatten(changesets[: position + 1]))
+        below.append(layer)
+
+
+def marked(root):
+    """A layer's tree as data, its marks with it."""
+    return {path: ol.entry(inode, hidden="none") for path, inode in ol.walk(root)}
+
+
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(layers)
+def test_marks_of_a_user_say_the_same_as_those_of_root(drawn):
+    """An upper with ``user.overlay.`` marks, as it lies after a mount without root, gives the same layer."""
+    for layer in ol.to_lowerdirs(image(drawn)):
+        of_user = copied(layer)
+        for _, inode in ol.walk(of_user):
+            inode.xattrs = {key.replace("trusted.overlay.", "user.overlay."): value for key, value in inode.xattrs.items()}
+
+        assert ol.write_tar(ol.to_changeset(of_user, marks="user.overlay.")) == ol.write_tar(ol.to_changeset(layer))
