@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from .errors import Finding, Problem
 from .limits import DEFAULT_LIMITS, Limits
-from .tarball import Member, TarReader
+from .tarball import NO_XATTRS, Member, TarReader
 from .tarwriter import END, file_member, member_header, padded
 from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, parent_of, parts_of
 
@@ -71,15 +71,18 @@ class Changeset:
     problems: tuple[Problem, ...] = ()
 
 
-def read_changeset(tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0) -> Changeset:
+def read_changeset(
+    tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0, digests: bool = True
+) -> Changeset:
     """Read an uncompressed layer tar in one pass.
 
     Args:
-        tar: The plain tar, at its start; need not be seekable.
+        tar: The plain tar, at its start; need not be seekable. See `TarReader`.
         where: What to call it in findings.
         limits: Bounds on members and names.
         keep: Keep the content of files in memory as long as the layer's files together have at most
             this many bytes; 0 keeps digests only.
+        digests: Whether to read the content of files at all. Without it no file has a digest or content.
 
     Returns:
         Problems that leave the layer readable are in `problems`, those of severity ``error`` too:
@@ -96,72 +99,79 @@ def read_changeset(tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT
     problems: list[Problem] = []
     for member in reader:
         data, digest = None, ""
-        if member.type not in "123456":
-            hasher, pieces = hashlib.sha256(), []
-            for piece in reader.content():
-                hasher.update(piece)
-                if member.size <= keep:
-                    pieces.append(piece)
-            digest = hasher.hexdigest()
-            if member.size <= keep:
-                keep -= member.size
-                data = b"".join(pieces)
+        if digests and member.type not in "123456":
+            data, digest = _content(reader, member.size <= keep)
+            keep -= len(data or b"")
         try:
-            changes.append(_change(member, f"{where}: {member.name}", digest, data, problems))
+            change = _change(member, where, digest, data, problems)
         except Finding as finding:
             problems.append(finding.problem)
-        if changes and changes[-1] is None:
-            changes.pop()
+        else:
+            if change is not None:
+                changes.append(change)
     return Changeset(tuple(changes), tuple(problems + list(_order_problems(changes, where))))
 
 
-def _change(member: Member, where: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
+def _content(reader: TarReader, keep: bool) -> tuple[bytes | None, str]:
+    """The current member's content, if it is to be kept, and its digest."""
+    hasher, pieces = hashlib.sha256(), []
+    for piece in reader.content():
+        hasher.update(piece)
+        if keep:
+            pieces.append(piece)
+    return b"".join(pieces) if keep else None, hasher.hexdigest()
+
+
+def _change(member: Member, layer: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
     """The meaning of one member; None if it has none."""
+    where = f"{layer}: {member.name}"
     path, absolute = clean(member.name, where)
     if absolute:
         problems.append(Problem("absolute-name", where, "a relative name", member.name))
     if path == "." and member.type != "5":
         raise Finding("bad-layer", where, "a name", f"none: {member.name!r}")
-    directory, name = parent_of(path)
+    name = path[path.rfind("/") + 1 :]
+    if name.startswith(PREFIX):
+        return _mark(parent_of(path)[0], name, where, problems)
+    if member.type == "1":
+        return Link(path, clean(member.link, f"{where} (hard link)")[0])
+    return Upsert(path, _inode(member, where, digest, data))
+
+
+def _mark(directory: str, name: str, where: str, problems: list[Problem]) -> Change | None:
+    """What a name that begins with ``.wh.`` means."""
     if name == OPAQUE:
         return OpaqueWhiteout(directory)
     if name.startswith(BOOKKEEPING):
         # AUFS kept its own files under this prefix. They are not opaque marks.
         problems.append(Problem("bookkeeping-member", where, "", name))
         return None
-    if name.startswith(PREFIX):
-        target = name[len(PREFIX) :]
-        if target in ("", ".", ".."):
-            raise Finding("bad-whiteout", where, "a name after .wh.", name)
-        return Whiteout(f"{directory}/{target}" if directory != "." else target)
-    if member.type == "1":
-        return Link(path, clean(member.link, f"{where} (hard link)")[0])
-    return Upsert(path, _inode(member, where, digest, data))
+    target = name[len(PREFIX) :]
+    if target in ("", ".", ".."):
+        raise Finding("bad-whiteout", where, "a name after .wh.", name)
+    return Whiteout(_below(directory, target))
 
 
 def _inode(member: Member, where: str, digest: str, data: bytes | None) -> Inode:
-    attributes = {
-        "mode": member.mode,
-        "uid": member.uid,
-        "gid": member.gid,
-        "mtime_ns": member.mtime_ns,
+    mode, uid, gid, mtime_ns, xattrs = member.mode, member.uid, member.gid, member.mtime_ns, member.xattrs
+    if xattrs:
         # Marks inside an archive would act on the mount, so they are dropped (overlay vector oci-21).
-        "xattrs": {key: value for key, value in member.xattrs.items() if not key.startswith(MARKS)},
-    }
+        xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
     match member.type:
         case "S":
             raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
         case "2":
-            return Symlink(**attributes | {"mode": 0o777}, target=member.link)
+            return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
         case "3" | "4":
             if member.type == "3" and member.rdev == (0, 0):
                 raise Finding("device-whiteout", where, "a device with a number", "0:0")
-            return Device(**attributes, kind="char" if member.type == "3" else "block", rdev=member.rdev)
+            kind = "char" if member.type == "3" else "block"
+            return Device(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind=kind, rdev=member.rdev)
         case "5":
-            return Directory(**attributes)
+            return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
         case "6":
-            return Fifo(**attributes)
-    return File(**attributes, size=member.size, sha256=digest, data=data)
+            return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
 
 
 def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:

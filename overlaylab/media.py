@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import BinaryIO
 
 from .errors import Finding
 from .limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Compression", "Inflated", "MediaType", "inflate", "layer_compression", "pack", "sniff", "unpack"]
+__all__ = ["Compression", "Inflated", "MediaType", "Pieces", "inflate", "layer_compression", "pack", "sniff", "unpack"]
 
 CHUNK = 1 << 18
 # Four bytes of zstd can stand for 128 KiB, and its reader gives all of a piece at once: this keeps it below 32 MiB.
@@ -193,32 +193,69 @@ def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:
         raise Finding("bad-compression", where, "the end of a zstd frame", "the input ends early")
 
 
-class Inflated(io.RawIOBase):
-    """The plain bytes of a blob as something to read from, with an observer for each piece.
+class Pieces(io.RawIOBase):
+    """Bytes that come piece by piece as something to read from. What is passed over is not copied.
+
+    Args:
+        pieces: All the bytes, in order.
+        observe: Is given each piece before anyone reads from it.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], observe: Callable[[bytes], object] | None = None) -> None:
+        self._pieces, self._observe = pieces, observe
+        self._piece, self._at = b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def _left(self) -> int:
+        """How much of the current piece is left; the next one is fetched if nothing is. 0 at the end."""
+        while self._at >= len(self._piece):
+            self._piece, self._at = b"", 0
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            if self._observe is not None:
+                self._observe(piece)
+            self._piece = piece
+        return len(self._piece) - self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """At most so many bytes, from one piece."""
+        if size < 0:
+            return self.readall()
+        count = min(size, self._left())
+        self._at += count
+        return self._piece[self._at - count : self._at]
+
+    def readinto(self, buffer: bytearray) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def skip(self, size: int) -> int:
+        """Pass over bytes, as far as there are any."""
+        left = size
+        while left and (count := min(left, self._left())):
+            self._at += count
+            left -= count
+        return size - left
+
+
+class Inflated(Pieces):
+    """The plain bytes of a blob as something to read from.
 
     Args:
         stream: The blob, at its start.
         where: What to call it in findings.
         limits: See `inflate`.
+        observe: See `Pieces`.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._pieces = inflate(stream, where, limits)
-        self._piece = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        while not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._piece = memoryview(piece)
-        count = min(len(buffer), len(self._piece))
-        buffer[:count] = self._piece[:count]
-        self._piece = self._piece[count:]
-        return count
+    def __init__(
+        self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, observe: Callable[[bytes], object] | None = None
+    ) -> None:
+        super().__init__(inflate(stream, where, limits), observe)
 
 
 def pack(data: bytes, compression: str = "gzip", level: int = 6) -> bytes:

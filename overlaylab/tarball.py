@@ -6,8 +6,10 @@ extended attributes stay exact. Nothing is ever written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 from .errors import Finding
@@ -23,7 +25,14 @@ _NO_DATA = frozenset("123456")
 ABSURD = 1 << 40
 
 
-@dataclass(slots=True, kw_only=True)
+# What most members have, as one object for all of them.
+NO_DEVICE = (0, 0)
+NO_XATTRS: Mapping[str, bytes] = {}
+# Layers repeat a few owners, modes and times: so many different fields are kept, so that equal numbers are one object.
+KEPT = 4096
+
+
+@dataclass(slots=True)
 class Member:
     """One member of a tar.
 
@@ -51,8 +60,8 @@ class Member:
     size: int
     mtime_ns: int
     link: str
-    rdev: tuple[int, int]
-    xattrs: dict[str, bytes] = field(default_factory=dict)
+    rdev: tuple[int, int] = NO_DEVICE
+    xattrs: Mapping[str, bytes] = field(default_factory=lambda: NO_XATTRS)
     offset: int = 0
 
 
@@ -64,17 +73,57 @@ def looks_like_tar(head: bytes) -> bool:
 
 
 def _checksum_holds(header: bytes) -> bool:
-    """Old tars summed signed bytes, so both sums are right."""
-    text = header[148:156].replace(b"\0", b" ").strip()
+    """The stored sum is that of all bytes, its own field taken as spaces. Old tars summed signed bytes: both are right."""
+    field = header[148:156]
     try:
-        stored = int(text, 8)
+        stored = int(field.replace(b"\0", b" "), 8)
     except ValueError:
         return False
-    unsigned = sum(header) - sum(header[148:156]) + 8 * 32
+    # Adler-32 that starts at 0 holds the plain sum in its lower half, as long as that is below 65521: 512 ASCII bytes are.
+    total = zlib.adler32(header, 0) & 0xFFFF if header.isascii() else sum(header)
+    unsigned = total - sum(field) + 8 * 32
     if stored == unsigned:
         return True
     high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
     return stored == unsigned - 256 * high
+
+
+class _BadNumber(ValueError):
+    """A numeric field of a header that holds none; `expected` and `found` say it."""
+
+    def __init__(self, expected: str, found: object) -> None:
+        super().__init__(expected)
+        self.expected, self.found = expected, found
+
+
+@lru_cache(KEPT)
+def _number(raw: bytes, negative: bool = False) -> int:
+    """Octal text, or GNU's base-256 with the top bit set."""
+    if raw[0] & 0x80:
+        value = int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
+        if raw[0] & 0x40:
+            value = int.from_bytes(raw, "big", signed=True)
+    else:
+        text = raw.replace(b"\0", b" ").strip()
+        try:
+            value = int(text, 8) if text else 0
+        except ValueError:
+            raise _BadNumber("an octal number", _text(raw)) from None
+    if value < 0 and not negative:
+        raise _BadNumber("a number of 0 or more", value)
+    return value
+
+
+@lru_cache(KEPT)
+def _owner(raw: bytes) -> tuple[int, int, int]:
+    """Mode, user and group, which stand side by side."""
+    return _number(raw[:8]) & 0o7777, _number(raw[8:16]), _number(raw[16:])
+
+
+@lru_cache(KEPT)
+def _nanoseconds(raw: bytes) -> int:
+    """A header's time, whole seconds."""
+    return _number(raw, negative=True) * 10**9
 
 
 class TarReader:
@@ -83,14 +132,16 @@ class TarReader:
     Content that the caller does not take by `content` is skipped.
 
     Args:
-        stream: At the start of the tar; need not be seekable.
+        stream: At the start of the tar; need not be seekable. If it has ``skip(size)``, which passes over bytes and
+            says how many there were, content that nobody takes is not even read.
         where: What to call it in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
-        seek: Whether content may be skipped by seeking, in a stream whose end is known.
+        whole: Whether the stream is a whole file, so that a size beyond the limits is a mistake in any case.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, seek: bool = False) -> None:
-        self._stream, self._where, self._limits, self._seek = stream, where, limits, seek
+    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
+        self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
+        self._pass_over = getattr(stream, "skip", None)
         self._position = 0
         self._left = 0
         self._padding = 0
@@ -113,8 +164,15 @@ class TarReader:
             if member.type in "xgLK":
                 self._extend(member, extended, common)
                 continue
-            yield self._finished(member, {**common, **extended})
-            extended = {}
+            if extended or common:
+                self._finish(member, {**common, **extended})
+                extended = {}
+            # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
+            # a long name was cut, so this looks at the final name.
+            if member.type == "0" and not member.size and member.name.endswith("/"):
+                member.type = "5"
+            member.offset = self._position
+            yield member
             self.skip()
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
@@ -122,30 +180,37 @@ class TarReader:
         while self._left:
             piece = self._stream.read(min(size, self._left))
             if not piece:
-                raise Finding("truncated", self._where, f"{self._left} more bytes", "the end")
+                raise self._cut_short()
             self._left -= len(piece)
             self._position += len(piece)
             yield piece
 
     def skip(self) -> None:
         """Go to the end of the current member and its padding."""
-        if self._seek:
-            self._position += self._left + self._padding
-            self._left = self._padding = 0
-            self._stream.seek(self._position)
+        if not self._left and not self._padding:
             return
-        for _ in self.content():
-            pass
-        self._read(self._padding)
+        if self._pass_over is None:
+            for _ in self.content():
+                pass
+            self._read(self._padding)
+        else:
+            passed = self._pass_over(self._left + self._padding)
+            self._position += passed
+            self._left -= min(passed, self._left)
+            if self._left:
+                raise self._cut_short()
         self._padding = 0
 
+    def _cut_short(self) -> Finding:
+        return Finding("truncated", self._where, f"{self._left} more bytes", "the end")
+
     def _read(self, size: int) -> bytes:
-        parts = []
-        while size and (piece := self._stream.read(size)):
-            parts.append(piece)
-            size -= len(piece)
-            self._position += len(piece)
-        return b"".join(parts)
+        """So many bytes, fewer only at the end of the stream."""
+        data = self._stream.read(size)
+        while data and len(data) < size and (piece := self._stream.read(size - len(data))):
+            data += piece
+        self._position += len(data)
+        return data
 
     def _next_header(self) -> bytes | None:
         header = self._read(BLOCK)
@@ -166,28 +231,22 @@ class TarReader:
         return header
 
     def _parse(self, header: bytes) -> Member:
-        kind = chr(header[156]) if header[156] else "0"
+        kind = chr(header[156] or 48)
         name = _text(header[:100])
-        if header[257:263] == b"ustar\0" and header[345]:
+        if header[345] and header[257:263] == b"ustar\0":
             name = f"{_text(header[345:500])}/{name}"
         more = kind == "S" and header[482]
         while more:
             # The map of the holes goes on in blocks of its own; byte 504 says whether one more follows.
             block = self._read(BLOCK)
             more = len(block) == BLOCK and block[504]
-        member = Member(
-            name=name,
-            type=kind,
-            mode=self._number(header[100:108], name) & 0o7777,
-            uid=self._number(header[108:116], name),
-            gid=self._number(header[116:124], name),
-            size=self._number(header[124:136], name),
-            mtime_ns=self._number(header[136:148], name, negative=True) * 10**9,
-            link=_text(header[157:257]),
-            rdev=(0, 0),
-        )
-        if kind in "34":
-            member.rdev = (self._number(header[329:337], name), self._number(header[337:345], name))
+        try:
+            mode, uid, gid = _owner(header[100:124])
+            size, mtime_ns = _number(header[124:136]), _nanoseconds(header[136:148])
+            rdev = (_number(header[329:337]), _number(header[337:345])) if kind in "34" else NO_DEVICE
+        except _BadNumber as error:
+            raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
+        member = Member(name, kind, mode, uid, gid, size, mtime_ns, _text(header[157:257]) if header[157] else "", rdev, NO_XATTRS)
         self._announce(member)
         return member
 
@@ -196,26 +255,10 @@ class TarReader:
         if member.type in _NO_DATA:
             member.size = 0
         if member.size > self._limits.expanded:
-            kind = "absurd-size" if member.size >= ABSURD or self._seek else "limit"
+            kind = "absurd-size" if member.size >= ABSURD or self._whole else "limit"
             raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
         self._left = member.size
         self._padding = -member.size % BLOCK
-
-    def _number(self, raw: bytes, name: str, negative: bool = False) -> int:
-        """Octal text, or GNU's base-256 with the top bit set."""
-        if raw[0] & 0x80:
-            value = int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
-            if raw[0] & 0x40:
-                value = int.from_bytes(raw, "big", signed=True)
-        else:
-            text = raw.replace(b"\0", b" ").strip()
-            try:
-                value = int(text, 8) if text else 0
-            except ValueError:
-                raise Finding("bad-tar-header", f"{self._where}: {name}", "an octal number", _text(raw)) from None
-        if value < 0 and not negative:
-            raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", value)
-        return value
 
     def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
         """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
@@ -244,13 +287,11 @@ class TarReader:
             data = data[length:]
         return records
 
-    def _finished(self, member: Member, records: dict[str, bytes]) -> Member:
+    def _finish(self, member: Member, records: dict[str, bytes]) -> None:
         """Put the extended values in place of the short ones."""
-        for key, value in records.items():
-            if key.startswith(_XATTR):
-                member.xattrs[key[len(_XATTR) :]] = value
-            elif key.startswith("GNU.sparse."):
-                member.type = "S"
+        member.xattrs = {key[len(_XATTR) :]: value for key, value in records.items() if key.startswith(_XATTR)} or NO_XATTRS
+        if any(key.startswith("GNU.sparse.") for key in records):
+            member.type = "S"
         if "path" in records:
             member.name = _text(records.get("GNU.sparse.name", records["path"]))
         if "linkpath" in records:
@@ -261,20 +302,14 @@ class TarReader:
         if "size" in records:
             self._announce(member)
         if "mtime" in records:
-            member.mtime_ns = self._nanoseconds(records["mtime"], member.name)
-        # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
-        # a long name was cut, so this looks at the final name.
-        if member.type == "0" and member.name.endswith("/") and not member.size:
-            member.type = "5"
-        member.offset = self._position
-        return member
+            member.mtime_ns = self._fraction(records["mtime"], member.name)
 
     def _decimal(self, raw: bytes, name: str) -> int:
         if not raw.isdigit() or len(raw) > 24:
             raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", _text(raw[:60]))
         return int(raw)
 
-    def _nanoseconds(self, raw: bytes, name: str) -> int:
+    def _fraction(self, raw: bytes, name: str) -> int:
         """Decimal seconds, perhaps with a fraction, kept exact: a float would be wrong in the nanoseconds."""
         sign = -1 if raw.startswith(b"-") else 1
         whole, _, fraction = raw.lstrip(b"-").partition(b".")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -12,7 +11,7 @@ from .digest import Digest, Hasher
 from .errors import Finding, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
-from .media import Inflated, layer_compression, sniff
+from .media import Compression, Inflated, Pieces, layer_compression, sniff
 from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
@@ -21,6 +20,8 @@ __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of
 
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
 Progress = Callable[[int], None]
+# Bytes that are hashed at a time: this fits into the processor's caches.
+PIECE = 1 << 20
 # Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
 WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
 # Findings about a store that concern every image in it.
@@ -59,73 +60,108 @@ class Reading:
     problems: tuple[Problem, ...]
 
 
-class _Hashing(io.RawIOBase):
-    """Bytes on their way from one reader to the next, hashed as they pass."""
-
-    def __init__(self, stream: BinaryIO, hasher: Hasher, progress: Progress | None = None) -> None:
-        self._stream, self._hasher, self._progress = stream, hasher, progress
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._hasher.update(data)
-        if self._progress:
-            self._progress(len(data))
-        return len(data)
-
-
-def read_blob(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, progress: Progress | None = None) -> Reading:
-    """Hash, unpack, hash again and parse a layer, all in one pass and in bounded memory.
+def read_blob(
+    stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, progress: Progress | None = None, digests: bool = True
+) -> Reading:
+    """Hash, unpack, hash again and parse a layer in bounded memory.
 
     Args:
         stream: At its start: the blob as stored, seekable, whose first bytes say how it is packed; or a plain tar
             that cannot be sought, because it is rebuilt while it is read.
         layer: Says which algorithms its digests use, and its media type.
         where: What to call it in findings.
-        keep: See `read_changeset`.
+        keep: See `read_changeset`; `digests` too.
         progress: Called with each number of stored bytes.
 
     Spec:
         image-spec, config.md, "Layer DiffID"; descriptor.md, "Verification".
     """
-    problems: list[Problem] = []
-    stored = Hasher(layer.descriptor.digest.algorithm if layer.descriptor else "sha256")
-    plain = Hasher(layer.diff_id.algorithm)
-    outer = io.BufferedReader(_Hashing(stream, stored, progress), 1 << 18)
-    tar: BinaryIO = outer
+    content = read_content(stream, layer, where, limits, keep, digests)
     if stream.seekable():
+        stream.seek(0)
+        return content.named(hash_blob(stream, layer, progress), layer)
+    return content.named(content.plain, layer)
+
+
+def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) -> Hasher:
+    """Hash the bytes as stored, from where the stream is to its end."""
+    hasher = Hasher(layer.diff_id.algorithm, _algorithm(layer))
+    buffer = memoryview(bytearray(PIECE))
+    while count := stream.readinto(buffer):
+        hasher.update(buffer[:count])
+        if progress:
+            progress(count)
+    return hasher
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the plain tar of a layer says.
+
+    Args:
+        plain: Has hashed the plain bytes; None if they are the bytes as stored.
+        changeset: See `Reading`.
+        problems: See `Reading`.
+    """
+
+    plain: Hasher | None
+    changeset: Changeset | None
+    problems: tuple[Problem, ...]
+
+    def named(self, stored: Hasher, layer: Layer) -> Reading:
+        """The same with the digests that name it: bytes that are stored plain have only one."""
+        diff_id = (self.plain or stored).digest(layer.diff_id.algorithm)
+        return Reading(diff_id, stored.digest(_algorithm(layer)), stored.size, self.changeset, self.problems)
+
+
+def read_content(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, digests: bool = True) -> Content:
+    """Unpack a layer and read its tar; see `read_blob`. The plain bytes are hashed unless they are those stored."""
+    problems: list[Problem] = []
+    plain = None
+    tar: BinaryIO = stream
+    if not stream.seekable():
+        plain = Hasher(layer.diff_id.algorithm, _algorithm(layer))
+        tar = Pieces(iter(lambda: stream.read(PIECE), b""), plain.update)
+    else:
         problems += _media_problem(stream, layer, where)
-        tar = Inflated(outer, where, limits)
-    inner = io.BufferedReader(_Hashing(tar, plain), 1 << 18)
+        if _packing(stream) is not Compression.NONE or _size(stream) > limits.expanded:
+            plain = Hasher(layer.diff_id.algorithm)
+            tar = Inflated(stream, where, limits, plain.update)
     changeset = None
     try:
         try:
-            changeset = read_changeset(inner, where, limits, keep)
+            changeset = read_changeset(tar, where, limits, keep, digests)
         except Finding as finding:
-            problems.append(_no_tar(finding, inner).problem)
+            problems.append(_no_tar(finding).problem)
         # Padding after the end of the tar belongs to the layer's bytes.
-        while inner.read(1 << 18):
+        while plain is not None and tar.skip(PIECE):
             pass
     except Finding as finding:
         changeset = None
         if finding.problem not in problems:
             problems.append(finding.problem)
-    try:
-        while outer.read(1 << 18):
-            pass
-    except Finding:
-        pass
-    return Reading(plain.digest(layer.diff_id.algorithm), stored.digest(*_algorithm(layer)), stored.size, changeset, tuple(problems))
+    return Content(plain, changeset, tuple(problems))
 
 
-def _algorithm(layer: Layer) -> tuple[str, ...]:
-    return (layer.descriptor.digest.algorithm,) if layer.descriptor else ()
+def _packing(stream: BinaryIO) -> Compression:
+    """How a blob is packed; its stream is left at its start."""
+    head = stream.read(4)
+    stream.seek(0)
+    return sniff(head)
 
 
-def _no_tar(finding: Finding, stream: BinaryIO) -> Finding:
+def _size(stream: BinaryIO) -> int:
+    """The bytes of a blob; its stream is left at its start."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
+
+
+def _algorithm(layer: Layer) -> str:
+    return layer.descriptor.digest.algorithm if layer.descriptor else "sha256"
+
+
+def _no_tar(finding: Finding) -> Finding:
     """A bad header at the very start means that this is no tar at all."""
     problem = finding.problem
     if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith(" at byte 0"):

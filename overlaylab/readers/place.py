@@ -15,6 +15,7 @@ from ..errors import Finding, NotReadable
 from ..limits import Limits
 from ..tree import Directory, parts_of
 from .directory import read_directory
+from .section import FileSection
 
 __all__ = ["Folder", "Inside", "Place", "within"]
 
@@ -194,7 +195,7 @@ class Folder(Place):
     def _open(self, path: str) -> BinaryIO:
         try:
             descriptor = os.open(self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-            return os.fdopen(descriptor, "rb")
+            return FileSection(os.fdopen(descriptor, "rb"))
         except PermissionError:
             raise self.denied(path) from None
         except FileNotFoundError:

@@ -1,0 +1,101 @@
+"""A stretch of a file as a file of its own, also where several threads read from one file."""
+
+from __future__ import annotations
+
+import io
+import os
+from threading import Lock
+from typing import BinaryIO
+
+__all__ = ["Section", "Shared"]
+
+
+class Shared:
+    """A file that is read at any place, by any thread, without one moving the position of the other.
+
+    Args:
+        stream: A seekable file.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._lock = stream, Lock()
+        # Windows has no such call, and a spooled file has no number; the lock serves there.
+        self._number = stream.fileno() if hasattr(os, "preadv") and isinstance(stream, io.BufferedReader) else None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most so many bytes from a place."""
+        if self._number is not None:
+            return os.pread(self._number, size, offset)
+        with self._lock:
+            self._stream.seek(offset)
+            return self._stream.read(size)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill a buffer from a place; tells how many bytes came."""
+        if self._number is not None:
+            return os.preadv(self._number, [buffer], offset)
+        with self._lock:
+            self._stream.seek(offset)
+            return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+class Section(io.RawIOBase):
+    """A stretch of a file, as a file of its own.
+
+    Args:
+        file: The file; it stays open.
+        offset: Where the stretch begins.
+        size: Its bytes.
+    """
+
+    def __init__(self, file: Shared, offset: int, size: int) -> None:
+        self._file, self._offset, self._size, self._position = file, offset, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = {0: 0, 1: self._position, 2: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def skip(self, size: int) -> int:
+        """Pass over bytes, as far as there are any."""
+        count = min(size, max(0, self._size - self._position))
+        self._position += count
+        return count
+
+    def read(self, size: int = -1) -> bytes:
+        left = self._size - self._position
+        if size < 0:
+            return self.readall()
+        data = self._file.read(self._offset + self._position, min(size, left)) if left > 0 else b""
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: bytearray) -> int:
+        view = memoryview(buffer)[: max(0, self._size - self._position)]
+        count = self._file.read_into(self._offset + self._position, view) if view else 0
+        self._position += count
+        return count
+
+
+class FileSection(Section):
+    """A whole file, which is closed together with it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(Shared(stream), 0, stream.seek(0, 2))
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
