@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .manifest import Platform
 from .owners import images_of, owner_facts
 from .present import inspect_facts, mount_facts, printable, report_facts
+from .readers.workers import Workers
 from .validate import LayerReader, Report, merged_view, validate
 
 __all__ = ["main"]
@@ -93,7 +95,7 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
         # An engine may have removed the image of a container that is still there.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with _Meter("read") as progress:
-        report = validate(store, chosen, _limits(options), progress)
+        report = validate(store, chosen, _limits(options), progress, Workers().later)
     count = sum(isinstance(item, Image) for item in chosen or store.images())
     _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, count))
     return int(not report.ok)
@@ -271,12 +273,14 @@ class _Meter:
     def __init__(self, verb: str) -> None:
         self._verb, self._total, self._next = verb, 0, time.monotonic() + 0.5
         self._shown = False
+        self._lock = Lock()
 
     def __enter__(self) -> Progress | None:
         return self._advance if sys.stderr.isatty() else None
 
     def _advance(self, count: int) -> None:
-        self._total += count
+        with self._lock:
+            self._total += count
         if time.monotonic() > self._next:
             self._next = time.monotonic() + 0.2
             self._shown = True

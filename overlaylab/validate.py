@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from functools import cache, partial
+from typing import Any
 
-from .changeset import Changeset, Upsert, read_changeset
-from .digest import Digest, Hasher
-from .errors import Finding, Problem
+from .blob import Content, Progress, Reading, hash_blob, look, read_content
+from .changeset import Upsert
+from .digest import Hasher
+from .errors import Finding, InputError, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
-from .media import Compression, Inflated, Pieces, layer_compression, sniff
+from .media import Compression
 from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
@@ -19,9 +22,8 @@ from .tree import Directory, File, entry
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
-Progress = Callable[[int], None]
-# Bytes that are hashed at a time: this fits into the processor's caches.
-PIECE = 1 << 20
+# Begins with a call, and gives what waits for its result.
+Later = Callable[..., Callable[[], Any]]
 # Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
 WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
 # Findings about a store that concern every image in it.
@@ -41,144 +43,6 @@ class Report:
         return not any(problem.severity == "error" for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One pass over one layer: what its bytes are called, what they mean, and what is odd.
-
-    Args:
-        diff_id: The digest of the uncompressed bytes, in the algorithm that the config uses.
-        blob: The digest of the bytes as stored, in the algorithm that the manifest uses.
-        size: Stored bytes.
-        changeset: Its changes; None if the tar cannot be read.
-        problems: Findings about the blob, not about any config.
-    """
-
-    diff_id: Digest
-    blob: Digest
-    size: int
-    changeset: Changeset | None
-    problems: tuple[Problem, ...]
-
-
-def read_blob(
-    stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, progress: Progress | None = None, digests: bool = True
-) -> Reading:
-    """Hash, unpack, hash again and parse a layer in bounded memory.
-
-    Args:
-        stream: At its start: the blob as stored, seekable, whose first bytes say how it is packed; or a plain tar
-            that cannot be sought, because it is rebuilt while it is read.
-        layer: Says which algorithms its digests use, and its media type.
-        where: What to call it in findings.
-        keep: See `read_changeset`; `digests` too.
-        progress: Called with each number of stored bytes.
-
-    Spec:
-        image-spec, config.md, "Layer DiffID"; descriptor.md, "Verification".
-    """
-    content = read_content(stream, layer, where, limits, keep, digests)
-    if stream.seekable():
-        stream.seek(0)
-        return content.named(hash_blob(stream, layer, progress), layer)
-    return content.named(content.plain, layer)
-
-
-def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) -> Hasher:
-    """Hash the bytes as stored, from where the stream is to its end."""
-    hasher = Hasher(layer.diff_id.algorithm, _algorithm(layer))
-    buffer = memoryview(bytearray(PIECE))
-    while count := stream.readinto(buffer):
-        hasher.update(buffer[:count])
-        if progress:
-            progress(count)
-    return hasher
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the plain tar of a layer says.
-
-    Args:
-        plain: Has hashed the plain bytes; None if they are the bytes as stored.
-        changeset: See `Reading`.
-        problems: See `Reading`.
-    """
-
-    plain: Hasher | None
-    changeset: Changeset | None
-    problems: tuple[Problem, ...]
-
-    def named(self, stored: Hasher, layer: Layer) -> Reading:
-        """The same with the digests that name it: bytes that are stored plain have only one."""
-        diff_id = (self.plain or stored).digest(layer.diff_id.algorithm)
-        return Reading(diff_id, stored.digest(_algorithm(layer)), stored.size, self.changeset, self.problems)
-
-
-def read_content(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, digests: bool = True) -> Content:
-    """Unpack a layer and read its tar; see `read_blob`. The plain bytes are hashed unless they are those stored."""
-    problems: list[Problem] = []
-    plain = None
-    tar: BinaryIO = stream
-    if not stream.seekable():
-        plain = Hasher(layer.diff_id.algorithm, _algorithm(layer))
-        tar = Pieces(iter(lambda: stream.read(PIECE), b""), plain.update)
-    else:
-        problems += _media_problem(stream, layer, where)
-        if _packing(stream) is not Compression.NONE or _size(stream) > limits.expanded:
-            plain = Hasher(layer.diff_id.algorithm)
-            tar = Inflated(stream, where, limits, plain.update)
-    changeset = None
-    try:
-        try:
-            changeset = read_changeset(tar, where, limits, keep, digests)
-        except Finding as finding:
-            problems.append(_no_tar(finding).problem)
-        # Padding after the end of the tar belongs to the layer's bytes.
-        while plain is not None and tar.skip(PIECE):
-            pass
-    except Finding as finding:
-        changeset = None
-        if finding.problem not in problems:
-            problems.append(finding.problem)
-    return Content(plain, changeset, tuple(problems))
-
-
-def _packing(stream: BinaryIO) -> Compression:
-    """How a blob is packed; its stream is left at its start."""
-    head = stream.read(4)
-    stream.seek(0)
-    return sniff(head)
-
-
-def _size(stream: BinaryIO) -> int:
-    """The bytes of a blob; its stream is left at its start."""
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    return size
-
-
-def _algorithm(layer: Layer) -> str:
-    return layer.descriptor.digest.algorithm if layer.descriptor else "sha256"
-
-
-def _no_tar(finding: Finding) -> Finding:
-    """A bad header at the very start means that this is no tar at all."""
-    problem = finding.problem
-    if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith(" at byte 0"):
-        return Finding("bad-layer", problem.where, "a tar", problem.found)
-    return finding
-
-
-def _media_problem(stream: BinaryIO, layer: Layer, where: str) -> Iterable[Problem]:
-    """Compare what the media type claims with what the bytes are; the bytes decide."""
-    head = stream.read(4)
-    stream.seek(0)
-    claimed = layer_compression(layer.descriptor.media_type) if layer.descriptor else None
-    actual = sniff(head)
-    if claimed is not None and head and claimed is not actual:
-        yield Problem("media-type-mismatch", where, claimed.value, actual.value)
-
-
 def _kept(problems: Iterable[Problem]) -> Iterable[Problem]:
     """Problems as they come; what stops them is the last."""
     try:
@@ -193,26 +57,66 @@ class LayerReader:
     Args:
         store: Where the layers lie.
         limits: How much they may ask for.
-        keep: See `read_changeset`.
-        progress: Called with each number of stored bytes that was read.
+        keep: See `read_changeset`; `digests` too.
+        progress: Called with each number of stored bytes that was read, by whichever thread reads them.
+        later: Begins with a call in another thread; without it everything is done when it is asked for.
     """
 
-    def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None) -> None:
+    def __init__(
+        self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None,
+        digests: bool = True, later: Later = partial,
+    ) -> None:  # fmt: skip
         self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
+        self._digests, self._later = digests, later
+        self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
+        self._hashes: dict[tuple[str, ...], Callable[[], Hasher]] = {}
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
         self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
 
+    def read_ahead(self, image: Image) -> None:
+        """Begin with the blobs of an image, the largest first, so that they are read side by side."""
+        sizes: dict[tuple[str, ...], tuple[int, Compression, Layer]] = {}
+        for layer in image.layers:
+            if layer.readable and layer.directory is None and _key(layer) not in self._readings:
+                sizes[_key(layer)] = *self._look(layer), layer
+        blobs = sorted(sizes.items(), key=lambda item: -item[1][0])
+        for key, (_, packing, layer) in blobs:
+            if self._digests or packing is not Compression.NONE:
+                self._contents[key] = self._later(self._content, layer)
+        for key, (_, _, layer) in blobs:
+            self._hashes[key] = self._later(self._hash, layer)
+
+    def _look(self, layer: Layer) -> tuple[int, Compression]:
+        try:
+            with self._store.open_layer(layer) or io.BytesIO() as stream:
+                packing, size = look(stream)
+                return size, packing
+        except (InputError, OSError):
+            # Whoever needs this blob next says why.
+            return 0, Compression.NONE
+
+    def _content(self, layer: Layer) -> Content | None:
+        stream = self._store.open_layer(layer)
+        if stream is None:
+            return None
+        with stream:
+            return read_content(stream, layer, self._limits, self._keep, self._digests, self._progress)
+
+    def _hash(self, layer: Layer) -> Hasher:
+        with self._store.open_layer(layer) as stream:
+            return hash_blob(stream, layer, self._progress)
+
     def reading(self, layer: Layer) -> Reading | None:
-        """The one pass over a layer's blob; None where the store has none."""
+        """What is in a layer's blob, read once; None where the store has none."""
         key = _key(layer)
         if key not in self._readings:
-            stream = self._store.open_layer(layer)
-            if stream is None:
+            content = self._contents.pop(key, partial(self._content, layer))()
+            if content is None:
                 return None
-            with stream:
-                self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
+            stored = self._hashes.pop(key, partial(self._hash, layer))
+            self._readings[key] = Reading(layer, content, cache(stored) if content.stored is None else lambda: content.stored)
         return self._readings[key]
 
     def bytes_of(self, layer: Layer) -> int:
@@ -236,8 +140,13 @@ class LayerReader:
 
     def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:
         """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
+        layers, odd = self.trees(image)
+        return layers, self.named(image, odd)
+
+    def trees(self, image: Image) -> tuple[list[Directory], list[list[Problem]]]:
+        """An image's layers as directories, and what is wrong with each of its layers apart from digests, both **bottom first**."""
         layers: list[Directory] = []
-        problems: list[Problem] = []
+        odd: list[list[Problem]] = []
         whole = True
         for layer in image.layers:
             tree, found = None, ()
@@ -247,11 +156,20 @@ class LayerReader:
                 except Finding as finding:
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
-            problems += [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
+            odd.append([problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")])
             whole = whole and tree is not None
             if tree is not None:
                 layers.append(tree)
-        return layers, problems
+        return layers, odd
+
+    def named(self, image: Image, odd: list[list[Problem]]) -> list[Problem]:
+        """What is wrong with an image's layers, see `trees`, with what is wrong with their digests."""
+        problems: list[Problem] = []
+        for layer, found in zip(image.layers, odd):
+            problems += found
+            if layer.readable and layer.directory is None:
+                problems += [problem for problem in _kept(self._digest_problems(layer)) if problem not in found]
+        return problems
 
     def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
@@ -265,8 +183,7 @@ class LayerReader:
                 stack = Overlay.of_layers(below)
                 tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
-        tree, problems = self._lowerdirs[key]
-        return tree, problems + tuple(self._digest_problems(layer))
+        return self._lowerdirs[key]
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
         """Prove a layer that lies in a folder: its tar, or its blob, against diff_id. None if the store has neither."""
@@ -310,8 +227,9 @@ def _key(layer: Layer) -> tuple[str, ...]:
 
 
 def validate(
-    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
-) -> Report:
+    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS,
+    progress: Progress | None = None, later: Later = partial,
+) -> Report:  # fmt: skip
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
     Args:
@@ -319,6 +237,7 @@ def validate(
         targets: Which images and containers; all if None.
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
+        later: See `LayerReader`: what can be done side by side. The report is the same.
 
     Returns:
         All problems, each once, and what was not checked, with the reason.
@@ -329,7 +248,7 @@ def validate(
     readers: dict[int, LayerReader] = {}
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
-        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress))
+        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=False, later=later))
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -342,15 +261,27 @@ def validate(
 
 def _view_problems(target: Image | Container, store: Store, reader: LayerReader) -> list[Problem]:
     """Everything that is wrong with what an image or a container shows."""
-    problems = list(target.problems)
+    if isinstance(target, Container):
+        try:
+            layers, _ = reader.stack(target)
+        except Finding as finding:
+            return [*target.problems, finding.problem]
+        return [*target.problems, *_walk_problems(Overlay.of_layers(layers[:-1], layers[-1], marks=store.marks))]
+    reader.read_ahead(target)
+    layers, odd = reader.trees(target)
+    # While other threads hash, there is time to look at the merged view.
+    walked = _walk_problems(Overlay.of_layers(layers, marks=store.marks))
+    return [*target.problems, *reader.named(target, odd), *walked]
+
+
+def _walk_problems(overlay: Overlay) -> list[Problem]:
+    """Look every visible path up once, so that marks which cannot be followed are found."""
     try:
-        overlay, problems = overlay_of(target, store, reader)
-        # Every visible path is looked up once, so that marks which cannot be followed are found.
         for _ in overlay.walk():
             pass
     except Finding as finding:
-        problems.append(finding.problem)
-    return problems
+        return [finding.problem]
+    return []
 
 
 def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> tuple[Overlay, list[Problem]]:

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 CORE = """
     errors limits digest document media config manifest tree tarball tarwriter access options mounts image select
     changeset journal marks vnode posix attributes descriptors lookup overlay disk system ops shell_words shell compare
-    invariants vectors verdict labels broken experiments translate samples commit archive validate present owners layers detective
+    invariants vectors verdict labels broken experiments translate samples commit archive blob validate present owners layers detective
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
