@@ -17,7 +17,7 @@ from .access import fail
 from .errors import Finding
 from .marks import Marks
 from .options import Features
-from .tree import Device, Directory, File, Inode, clean, parts_of
+from .tree import Device, Directory, File, Inode, clean, parent_of, parts_of
 
 __all__ = ["TRUSTED", "UNSEEN", "USER", "Found", "Part", "Refused", "Seen", "Stack", "Verdict", "is_opaque", "is_whiteout"]
 
@@ -198,11 +198,28 @@ class Stack:
             if isinstance(parts[0].inode, Directory):
                 stack += self._children(path, parts)
 
-    def _children(self, path: str, parts: tuple[Part, ...]) -> Iterator[tuple[str, tuple[Part, ...]]]:
+    def _children(self, path: str, parts: tuple[Part, ...]) -> list[tuple[str, tuple[Part, ...]]]:
         prefix = "" if path == "." else path + "/"
+        found = []
         for name in sorted(self._list(parts, self._deletes), reverse=True):
-            if found := self._lookup_name(parts, name, prefix + name):
-                yield prefix + name, found
+            if child := self._child(parts, name, prefix + name):
+                found.append((prefix + name, child))
+        return found
+
+    def finder(self) -> Callable[[str], Inode | None]:
+        """A function that gives what a path shows. It remembers directories, so no layer may change meanwhile."""
+        known: dict[str, tuple[Part, ...]] = {}
+
+        def find(path: str) -> Inode | None:
+            if path == ".":
+                return self.lookup(path).inode
+            parent, name = parent_of(path)
+            if parent not in known:
+                known[parent] = self.lookup(parent).parts
+            parts = known[parent] and self._child(known[parent], name, path)
+            return parts[0].inode if parts else None
+
+        return find
 
     def merged(self) -> Directory:
         """The merged view as a tree of its own. Files are shared with the layers, directories are new."""
@@ -242,6 +259,12 @@ class Stack:
             # Kernel: every name of an impure upper directory is looked up before it is listed (wo-36); so is every
             # file beside the marked ones.
             impure = gone is not None and self._is_upper(part) and self.book.has(part.inode, "impure")
+            if not marked and not impure:
+                # Only devices can delete here.
+                deleted = {name for name, inode in part.inode.names.items() if isinstance(inode, Device) and is_whiteout(inode, self.marks)}
+                names |= part.inode.names.keys() - hidden - deleted
+                hidden |= deleted - names
+                continue
             for name, inode in part.inode.names.items():
                 if name in names or name in hidden:
                     continue
@@ -263,6 +286,20 @@ class Stack:
 
     def _is_upper(self, part: Part) -> bool:
         return self.upperdir is not None and part.layer == len(self.lowerdirs)
+
+    def _child(self, parents: Sequence[Part], name: str, path: str) -> tuple[Part, ...]:
+        """Look a name up, without a trace. Where no mark and no whiteout is met, the rules of `_lookup_name` are these few."""
+        found: list[Part] = []
+        for part in parents:
+            inode = part.inode.names.get(name) if isinstance(part.inode, Directory) else None
+            if inode is None:
+                continue
+            if inode.xattrs or isinstance(inode, Device) or self.traps:
+                return self._lookup_name(parents, name, path)
+            if not isinstance(inode, Directory):
+                return tuple(found) or (Part(part.layer, inode),)
+            found.append(Part(part.layer, inode))
+        return tuple(found)
 
     def _lookup_name(
         self, parents: Sequence[Part], name: str, path: str, seen: dict[int, Seen] | None = None

@@ -6,6 +6,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from types import ModuleType
 from typing import BinaryIO
 
 from .errors import Finding
@@ -146,14 +147,15 @@ def _plain(pieces: _Counter, where: str) -> Iterator[bytes]:
 
 def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
     """Several members; zero bytes of padding may follow the last, as in tape archives."""
-    inflater, started = zlib.decompressobj(wbits=31), False
+    library = _inflater()
+    inflater, started = library.decompressobj(wbits=31), False
     try:
         for piece in pieces:
             while piece:
                 if inflater.eof:
                     if not started and not piece.strip(b"\0"):
                         break
-                    inflater = zlib.decompressobj(wbits=31)
+                    inflater = library.decompressobj(wbits=31)
                 started = True
                 yield inflater.decompress(piece, CHUNK)
                 piece = inflater.unconsumed_tail
@@ -163,10 +165,26 @@ def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
                     # More output may wait inside although no input is left over.
                     while more := inflater.decompress(b"", CHUNK):
                         yield more
-    except zlib.error as error:
-        raise Finding("bad-compression", where, "gzip data", str(error)) from None
+    except library.error as error:
+        raise Finding("bad-compression", where, "gzip data", _broken(str(error))) from None
     if not inflater.eof:
         raise Finding("bad-compression", where, "the end of a gzip member", "the input ends early")
+
+
+def _inflater() -> ModuleType:
+    """isal, which inflates twice as fast as zlib, or zlib where isal is not to be had."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def _broken(words: str) -> str:
+    """What an inflater says, in words that are the same for all of them."""
+    if any(word in words for word in ("data check", "length check", "checksum")):
+        return "data that does not fit its checksum"
+    return "data that cannot be inflated"
 
 
 def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:

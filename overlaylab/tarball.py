@@ -81,7 +81,7 @@ def _checksum_holds(header: bytes) -> bool:
         return False
     # Adler-32 that starts at 0 holds the plain sum in its lower half, as long as that is below 65521: 512 ASCII bytes are.
     total = zlib.adler32(header, 0) & 0xFFFF if header.isascii() else sum(header)
-    unsigned = total - sum(field) + 8 * 32
+    unsigned = total - (zlib.adler32(field, 0) & 0xFFFF) + 8 * 32
     if stored == unsigned:
         return True
     high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
@@ -96,22 +96,25 @@ class _BadNumber(ValueError):
         self.expected, self.found = expected, found
 
 
-@lru_cache(KEPT)
 def _number(raw: bytes, negative: bool = False) -> int:
     """Octal text, or GNU's base-256 with the top bit set."""
-    if raw[0] & 0x80:
-        value = int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
-        if raw[0] & 0x40:
-            value = int.from_bytes(raw, "big", signed=True)
-    else:
-        text = raw.replace(b"\0", b" ").strip()
-        try:
-            value = int(text, 8) if text else 0
-        except ValueError:
-            raise _BadNumber("an octal number", _text(raw)) from None
+    try:
+        value = int(raw.replace(b"\0", b" "), 8)
+    except ValueError:
+        value = _other_number(raw)
     if value < 0 and not negative:
         raise _BadNumber("a number of 0 or more", value)
     return value
+
+
+def _other_number(raw: bytes) -> int:
+    if raw[0] & 0x80:
+        if raw[0] & 0x40:
+            return int.from_bytes(raw, "big", signed=True)
+        return int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
+    if raw.strip(b"\0 "):
+        raise _BadNumber("an octal number", _text(raw))
+    return 0
 
 
 @lru_cache(KEPT)
@@ -141,7 +144,7 @@ class TarReader:
 
     def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
         self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
-        self._pass_over = getattr(stream, "skip", None)
+        self._take, self._pass_over = stream.read, getattr(stream, "skip", None)
         self._position = 0
         self._left = 0
         self._padding = 0
@@ -173,7 +176,6 @@ class TarReader:
                 member.type = "5"
             member.offset = self._position
             yield member
-            self.skip()
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
         """The content of the member that was yielded last, piece by piece."""
@@ -185,10 +187,8 @@ class TarReader:
             self._position += len(piece)
             yield piece
 
-    def skip(self) -> None:
+    def _skip(self) -> None:
         """Go to the end of the current member and its padding."""
-        if not self._left and not self._padding:
-            return
         if self._pass_over is None:
             for _ in self.content():
                 pass
@@ -199,35 +199,43 @@ class TarReader:
             self._left -= min(passed, self._left)
             if self._left:
                 raise self._cut_short()
-        self._padding = 0
+        self._left = self._padding = 0
 
     def _cut_short(self) -> Finding:
         return Finding("truncated", self._where, f"{self._left} more bytes", "the end")
 
     def _read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end of the stream."""
-        data = self._stream.read(size)
+        data = self._stream.read(size) if size else b""
         while data and len(data) < size and (piece := self._stream.read(size - len(data))):
             data += piece
         self._position += len(data)
         return data
 
     def _next_header(self) -> bytes | None:
-        header = self._read(BLOCK)
+        """The next member's header; None at the end."""
+        if self._left or self._padding:
+            self._skip()
+        header = self._take(BLOCK)
+        if len(header) == BLOCK and _checksum_holds(header):
+            self._position += BLOCK
+            return header
+        start = self._position
+        self._position += len(header)
+        header += self._read(BLOCK - len(header))
         if not header:
             return None
         if header == _ZERO:
             # One block of zeros ends a tar for all readers that matter; a second one should follow.
             second = self._read(BLOCK)
             if second.strip(b"\0"):
-                raise Finding("bad-tar-header", f"{self._where} at byte {self._position - len(second)}", "zeros", "a header")
+                raise Finding("bad-tar-header", f"{self._where} at byte {start + BLOCK}", "zeros", "a header")
             self.complete = True
             return None
         if len(header) < BLOCK:
-            raise Finding("truncated", f"{self._where} at byte {self._position - len(header)}", "a header of 512 bytes", f"{len(header)} bytes")
+            raise Finding("truncated", f"{self._where} at byte {start}", "a header of 512 bytes", f"{len(header)} bytes")
         if not _checksum_holds(header):
-            where = f"{self._where} at byte {self._position - BLOCK}"
-            raise Finding("bad-tar-header", where, "a header with a right checksum", _text(header[:100]))
+            raise Finding("bad-tar-header", f"{self._where} at byte {start}", "a header with a right checksum", _text(header[:100]))
         return header
 
     def _parse(self, header: bytes) -> Member:
@@ -271,7 +279,7 @@ class TarReader:
             extended.setdefault("linkpath", data.rstrip(b"\0"))
         else:
             (extended if member.type == "x" else common).update(self._records(data, member.name))
-        self.skip()
+        self._skip()
 
     def _records(self, data: bytes, name: str) -> dict[str, bytes]:
         """PAX records: ``length key=value`` and a newline, where the length counts all of it."""

@@ -7,6 +7,7 @@ only the second: a file called ``.wh.x`` in a lower directory is just a file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -62,8 +63,7 @@ def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
     """
     layers: list[Directory] = []
     for changeset in changesets:
-        stack = Overlay.of_layers(layers)
-        layers.append(to_lowerdir(changeset, lambda path: stack.lookup(path).inode)[0])
+        layers.append(to_lowerdir(changeset, Overlay.of_layers(layers).finder())[0])
     return layers
 
 
@@ -75,6 +75,8 @@ class _Layer:
         root = below(".")
         self.root = _like(root) if isinstance(root, Directory) else Directory()
         self.problems: list[Problem] = []
+        # The tables of directories that are filled already, by path.
+        self._tables: dict[str, dict[str, Inode]] = {}
         self._copies: dict[str, Inode] = {}
 
     def put(self, path: str, inode: Inode) -> None:
@@ -83,10 +85,15 @@ class _Layer:
             self.root = _like(inode, self.root.names) if isinstance(inode, Directory) else self.root
             return
         parent, name = parent_of(path)
-        names = self._directory(parent).names
+        names = self._tables.get(parent)
+        if names is None:
+            names = self._tables[parent] = self._directory(parent).names
         there = names.get(name)
         if isinstance(inode, Directory):
             inode = _like(inode, there.names if isinstance(there, Directory) else {})
+        elif isinstance(there, Directory):
+            # What was in it is gone.
+            self._tables.clear()
         names[name] = inode
 
     def link(self, links: list[Link]) -> None:
@@ -189,10 +196,13 @@ class _Layer:
 
     def count_links(self) -> None:
         """Give every inode the number of names that it has in this layer."""
-        count: dict[int, int] = {}
-        for _, inode in walk(self.root):
-            count[id(inode)] = count.get(id(inode), 0) + 1
-        for _, inode in walk(self.root):
+        inodes, waiting = [], [self.root]
+        while waiting:
+            here = list(waiting.pop().names.values())
+            inodes += here
+            waiting += [inode for inode in here if isinstance(inode, Directory)]
+        count = Counter(map(id, inodes))
+        for inode in inodes:
             if not isinstance(inode, (Directory, Device)):
                 inode.nlink = count[id(inode)]
 

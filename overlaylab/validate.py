@@ -180,8 +180,7 @@ class LayerReader:
             if reading is None or reading.changeset is None:
                 self._lowerdirs[key] = None, reading.problems if reading else ()
             else:
-                stack = Overlay.of_layers(below)
-                tree, odd = to_lowerdir(reading.changeset, lambda path: stack.lookup(path).inode, layer.source)
+                tree, odd = to_lowerdir(reading.changeset, Overlay.of_layers(below).finder(), layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
         return self._lowerdirs[key]
 

@@ -7,7 +7,7 @@ import os
 from threading import Lock
 from typing import BinaryIO
 
-__all__ = ["Section", "Shared"]
+__all__ = ["FileSection", "Section", "Shared"]
 
 
 class Shared:
@@ -38,10 +38,6 @@ class Shared:
             self._stream.seek(offset)
             return self._stream.readinto(buffer)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
 
 class Section(io.RawIOBase):
     """A stretch of a file, as a file of its own.
@@ -53,7 +49,8 @@ class Section(io.RawIOBase):
     """
 
     def __init__(self, file: Shared, offset: int, size: int) -> None:
-        self._file, self._offset, self._size, self._position = file, offset, size, 0
+        self._take, self._take_into = file.read, file.read_into
+        self._offset, self._size, self._position = offset, size, 0
 
     def readable(self) -> bool:
         return True
@@ -71,21 +68,24 @@ class Section(io.RawIOBase):
 
     def skip(self, size: int) -> int:
         """Pass over bytes, as far as there are any."""
-        count = min(size, max(0, self._size - self._position))
-        self._position += count
-        return count
+        position = self._position + size
+        if position > self._size:
+            size = max(0, self._size - self._position)
+            position = self._position + size
+        self._position = position
+        return size
 
     def read(self, size: int = -1) -> bytes:
-        left = self._size - self._position
-        if size < 0:
-            return self.readall()
-        data = self._file.read(self._offset + self._position, min(size, left)) if left > 0 else b""
-        self._position += len(data)
+        position = self._position
+        if not 0 <= size <= self._size - position:
+            size = max(0, self._size - position)
+        data = self._take(self._offset + position, size)
+        self._position = position + len(data)
         return data
 
     def readinto(self, buffer: bytearray) -> int:
         view = memoryview(buffer)[: max(0, self._size - self._position)]
-        count = self._file.read_into(self._offset + self._position, view) if view else 0
+        count = self._take_into(self._offset + self._position, view) if view else 0
         self._position += count
         return count
 
@@ -95,7 +95,8 @@ class FileSection(Section):
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(Shared(stream), 0, stream.seek(0, 2))
+        self._stream = stream
 
     def close(self) -> None:
-        self._file.close()
+        self._stream.close()
         super().close()
