@@ -157,26 +157,27 @@ def _inode(member: Member, where: str, digest: str, data: bytes | None) -> Inode
     if xattrs:
         # Marks inside an archive would act on the mount, so they are dropped (overlay vector oci-21).
         xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
-    match member.type:
-        case "S":
-            raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
-        case "2":
-            return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
-        case "3" | "4":
-            if member.type == "3" and member.rdev == (0, 0):
-                raise Finding("device-whiteout", where, "a device with a number", "0:0")
-            kind = "char" if member.type == "3" else "block"
-            return Device(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind=kind, rdev=member.rdev)
-        case "5":
-            return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
-        case "6":
-            return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    kind = member.type
+    if kind == "5":
+        return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    if kind == "2":
+        return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
+    if kind in ("3", "4"):
+        if kind == "3" and member.rdev == (0, 0):
+            raise Finding("device-whiteout", where, "a device with a number", "0:0")
+        return Device(
+            mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind="char" if kind == "3" else "block", rdev=member.rdev
+        )
+    if kind == "6":
+        return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    if kind == "S":
+        raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
     return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
 
 
 def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
     """What only shows when the members of a layer are seen together."""
-    put: dict[str, bool] = {}
+    put: dict[str, Change] = {}
     for change in changes:
         if isinstance(change, Whiteout):
             if change.path in put:
@@ -184,7 +185,7 @@ def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
         elif not isinstance(change, OpaqueWhiteout):
             if change.path in put and change.path != ".":
                 yield Problem("duplicate-entry", f"{where}: {change.path}", "each path once", "twice")
-            put[change.path] = isinstance(change, Upsert) and isinstance(change.inode, Directory)
+            put[change.path] = change
     links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
     sound = {"."}
     for path in put:
@@ -195,11 +196,16 @@ def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
             walked.append(above)
             above, _ = parent_of(above)
         for above in reversed(walked):
-            if not put.get(above, True):
+            if not _is_directory(put.get(above)):
                 kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
                 yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
                 break
             sound.add(above)
+
+
+def _is_directory(change: Change | None) -> bool:
+    """Whether a change leaves a directory; what a layer does not put is one below."""
+    return change is None or (isinstance(change, Upsert) and isinstance(change.inode, Directory))
 
 
 def apply(tree: Directory, changeset: Changeset) -> Directory:
