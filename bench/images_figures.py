@@ -1,0 +1,105 @@
+"""The images of gigabytes: `verify` beside the bare hash of the same bytes, and beside what engines do with them."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .measure import Figure, anonymous_memory, in_python, median, seconds
+
+__all__ = ["image_figures"]
+
+MEGABYTES = 150
+BYTES_PER_ENTRY = 400
+ENTRIES = 1_000_000
+
+
+def verify(path: Path) -> list[str]:
+    """Our command, as a person calls it."""
+    return in_python("-m", "overlaylab", "verify", str(path))
+
+
+def image_figures(folder: Path) -> Iterator[Figure]:
+    """All figures of the images in a folder that `bench.images` filled."""
+    hashes = {
+        "save.tar": (f"openssl dgst -sha256 {shlex.quote(str(folder / 'save.tar'))}", 0.7),
+        "gzip": (piped(folder / "gzip", "zcat"), 0.2),
+        "zstd": (piped(folder / "zstd", "zstd -dc"), 0.7),
+    }
+    bare = anonymous_memory(in_python("-c", "import time; time.sleep(0.1)"))
+    for name, (command, most) in hashes.items():
+        theirs, ours = alternately(command, verify(folder / name))
+        yield Figure(f"verify {name}", ours / theirs, "of hashing it", most, f"{ours:.2f} s against {theirs:.2f} s")
+        used = max(anonymous_memory(verify(folder / name)) for _ in range(3)) - bare
+        yield Figure(f"memory of verify {name}", used, "MB beside the interpreter", MEGABYTES)
+    used = anonymous_memory(verify(folder / "many.tar")) - bare
+    yield Figure("memory of an entry, of a million", used * 1e6 / ENTRIES, "bytes", BYTES_PER_ENTRY)
+    yield from peers(folder)
+
+
+def piped(layout: Path, unpack: str) -> str:
+    """Unpack each layer of a layout and hash it, one after the other."""
+    blobs = sorted((layout / "blobs" / "sha256").iterdir())
+    layers = [path for path in blobs if path.stat().st_size > 1 << 20]
+    return " && ".join(f"{unpack} < {shlex.quote(str(path))} | openssl dgst -sha256" for path in layers)
+
+
+def alternately(theirs: str, ours: list[str]) -> tuple[float, float]:
+    """Both medians. The two take turns, so that a machine that gets slower does so for both."""
+    mine: list[float] = []
+
+    def both() -> float:
+        mine.append(seconds(ours))
+        return seconds(theirs)
+
+    other = median(both)
+    return other, sorted(mine[1:])[len(mine[1:]) // 2]
+
+
+def peers(folder: Path) -> Iterator[Figure]:
+    """For scale: what other programs take for the same image, as a multiple of hashing it."""
+    unit = seconds(f"openssl dgst -sha256 {shlex.quote(str(folder / 'save.tar'))}")
+    for name, needs, run in PEERS:
+        if shutil.which(needs) is None:
+            continue
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            try:
+                took = run(folder, Path(scratch))
+            except Exception as error:
+                # A program that is there and cannot work here, such as docker without its daemon, is said to be so.
+                yield Figure(name, float("nan"), "times hashing it", note=f"it does not run here: {type(error).__name__}")
+                continue
+        yield Figure(name, took / unit, "times hashing it", note=f"{took:.2f} s, one run")
+
+
+def _sha256sum(folder: Path, scratch: Path) -> float:
+    return seconds(["sha256sum", str(folder / "save.tar")])
+
+
+def _umoci(folder: Path, scratch: Path) -> float:
+    return seconds(["umoci", "unpack", "--rootless", "--image", f"{folder / 'gzip'}:1", str(scratch / "bundle")])
+
+
+def _skopeo(folder: Path, scratch: Path) -> float:
+    return seconds(["skopeo", "copy", "-q", "--insecure-policy", f"docker-archive:{folder / 'save.tar'}", f"dir:{scratch / 'copy'}"])
+
+
+def _podman(folder: Path, scratch: Path) -> float:
+    root = ["--root", str(scratch / "root"), "--runroot", str(scratch / "run"), "--storage-driver", "vfs"]
+    return seconds(["podman", *root, "load", "-q", "-i", str(folder / "save.tar")])
+
+
+def _docker(folder: Path, scratch: Path) -> float:
+    return seconds(["docker", "load", "-q", "-i", str(folder / "save.tar")])
+
+
+PEERS: tuple[tuple[str, str, Callable[[Path, Path], float]], ...] = (
+    ("sha256sum", "sha256sum", _sha256sum),
+    ("umoci unpack", "umoci", _umoci),
+    ("skopeo copy", "skopeo", _skopeo),
+    ("podman load", "podman", _podman),
+    ("docker load", "docker", _docker),
+)
