@@ -161,7 +161,7 @@ class Folder(Place):
         self.root = os.path.realpath(root)
 
     def _full(self, path: str) -> str:
-        return os.path.join(self.root, *parts_of(path))
+        return self.root if path == "." else f"{self.root}/{path}"
 
     def type_of(self, path: str) -> str | None:
         try:
