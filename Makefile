@@ -1,6 +1,7 @@
 # make lab         open the notebooks in JupyterLab
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
+# make bench       measure speed and memory beside other programs; ARGS=FOLDER holds the images (5 GB), or .bench
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
 # make clean       remove the environment and our caches
 #
@@ -11,8 +12,8 @@ REQUIRE ?=
 N ?= 20000
 ARGS ?=
 
-.PHONY: lab test prove notebooks setup clean
-lab notebooks setup clean: python
+.PHONY: lab test prove bench notebooks setup clean
+lab bench notebooks setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Figure", "anonymous_memory", "in_python", "machine", "median", "seconds"]
+__all__ = ["Figure", "anonymous_memory", "in_python", "machine", "median", "processor_seconds", "seconds"]
 
 RUNS = 5
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,12 @@ def seconds(command: Sequence[str] | str) -> float:
     start = time.perf_counter()
     subprocess.run(command, shell=isinstance(command, str), stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
     return time.perf_counter() - start
+
+
+def processor_seconds() -> float:
+    """What all commands so far took of the processors' time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def in_python(*arguments: str) -> list[str]:

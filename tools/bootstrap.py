@@ -3,6 +3,7 @@
     python tools/bootstrap.py lab         open JupyterLab on the map of the course
     python tools/bootstrap.py test        run every test that this machine can run
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
+    python tools/bootstrap.py bench       measure speed and memory beside other programs
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
     python tools/bootstrap.py setup       only build the environment
     python tools/bootstrap.py clean       remove the environment and our caches
@@ -67,6 +68,8 @@ def main(arguments=None):
         return run(test_command(python, options.require) + options.rest)
     if options.command == "prove":
         return run([python, "-m", "tests.kernel.prove"] + options.rest)
+    if options.command == "bench":
+        return run([python, "-m", "bench"] + options.rest)
     if options.command == "notebooks":
         return run([python, str(ROOT / "tools" / "notebooks.py")] + options.rest)
     print("Ready: {}".format(python))
@@ -76,7 +79,7 @@ def main(arguments=None):
 def parse(arguments):
     """Read the command line. What we do not know is passed on to the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["lab", "test", "prove", "notebooks", "setup", "clean"])
+    parser.add_argument("command", choices=["lab", "test", "prove", "bench", "notebooks", "setup", "clean"])
     parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
     parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser or all; what cannot run is a failure")
     options, options.rest = parser.parse_known_args(arguments)
@@ -200,7 +203,7 @@ def run(command, environment=None):
 def clean():
     """Remove what we made, and nothing else."""
     caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints"]
-    for folder in ("overlaylab", "tests", "tools"):
+    for folder in ("overlaylab", "tests", "tools", "bench"):
         caches.extend((ROOT / folder).rglob("__pycache__"))
     for cache in caches:
         shutil.rmtree(str(cache), ignore_errors=True)
