@@ -58,7 +58,7 @@ class Caller:
     userns: bool = False
 
     def privileged(self, inode: Inode | None = None) -> bool:
-        """Whether root's privileges reach this inode. Kernel: unmapped owners are out of reach (ux-10)."""
+        """Whether root's privileges reach this inode. Kernel, section 17: unmapped owners are out of reach (ux-10)."""
         return self.uid == 0 and not (self.userns and inode is not None and NOBODY in (inode.uid, inode.gid))
 
     def owns(self, inode: Inode) -> bool:
@@ -80,7 +80,7 @@ def check(caller: Caller, inode: Inode, want: int, path: str = "") -> None:
         OSError: EACCES.
 
     Spec:
-        Kernel: root reads and writes all; it executes a file only if somebody may (perm-01, cu-45).
+        Kernel, sections 5 and 12: root reads and writes all; it executes a file only if somebody may (perm-01, cu-45).
     """
     shift = 6 if caller.uid == inode.uid else 3 if caller.gid == inode.gid else 0
     if (inode.mode >> shift) & want == want:
@@ -100,7 +100,7 @@ def check_delete(caller: Caller, parent: Inode, victim: Inode, as_directory: boo
         OSError: EACCES; EPERM in a sticky directory; ENOTDIR, EISDIR.
 
     Spec:
-        Kernel: sticky (rm-18, mv-38); permission before type (perm-10, mv-39); types (rm-06, rm-07, mv-07).
+        Kernel, sections 7, 8 and 12: sticky (rm-18, mv-38); permission before type (perm-10, mv-39); types (rm-06, rm-07, mv-07).
     """
     check(caller, parent, WRITE | EXECUTE, path)
     if parent.mode & STICKY and caller.uid not in (victim.uid, parent.uid) and not caller.privileged(victim):
@@ -118,7 +118,7 @@ def check_link(caller: Caller, inode: Inode, path: str = "") -> None:
         OSError: EPERM.
 
     Spec:
-        Kernel: fs.protected_hardlinks=1 (ln-19).
+        Kernel, section 12: fs.protected_hardlinks=1 (ln-19).
     """
     if caller.owns(inode):
         return
@@ -141,7 +141,7 @@ def check_xattr(caller: Caller, inode: Inode, name: str, want: int, path: str = 
         OSError: EPERM or EACCES to write; to read, what may not be seen is ENODATA.
 
     Spec:
-        Kernel: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner of a sticky
+        Kernel, sections 5 and 12: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner of a sticky
         directory (perm-12).
     """
     hidden = errno.EPERM if want == WRITE else errno.ENODATA
@@ -171,7 +171,7 @@ def inherit(caller: Caller, parent: Inode, mode: int, directory: bool = False) -
         Mode and group.
 
     Spec:
-        Kernel: a setgid directory passes its group on, and to directories the bit (cr-15).
+        Kernel, section 6: a setgid directory passes its group on, and to directories the bit (cr-15).
     """
     if not parent.mode & SGID:
         return mode, caller.gid
@@ -189,7 +189,7 @@ def kept_mode(caller: Caller, inode: Inode, always: bool = False) -> int:
         always: Take setuid off from root too: chown does, writing does not.
 
     Spec:
-        Kernel: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace counts as others
+        Kernel, section 11: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace counts as others
         here: the kernel asks for CAP_FSETID over the whole machine (setattr_should_drop_suidgid).
     """
     mode = inode.mode

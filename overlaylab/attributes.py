@@ -29,7 +29,7 @@ class AttributeCalls(PathCalls):
         return node
 
     def chmod(self, path: str, mode: int, *, follow_symlinks: bool = True) -> None:
-        """Change permission bits. Kernel: cu-10, cu-11, cu-24; owner or root (perm-05)."""
+        """Change permission bits. Kernel, sections 5 and 12: cu-10, cu-11, cu-24; owner or root (perm-05)."""
         node = self._target_of(path, follow_symlinks)
         if isinstance(node.inode, Symlink):
             raise fail(errno.EOPNOTSUPP, path)
@@ -52,13 +52,13 @@ class AttributeCalls(PathCalls):
         """Change owner and group; -1 leaves one as it is.
 
         Spec:
-            Kernel: clears setuid and setgid of non-directories (cu-12); -1 and -1 is open to all and copies up
+            Kernel, sections 5, 11 and 12: clears setuid and setgid of non-directories (cu-12); -1 and -1 is open to all and copies up
             (cu-13, cu-51), unless there is a setuid bit to clear; drops security.capability.
         """
         self._chown(self._target_of(path, follow_symlinks), uid, gid)
 
     def lchown(self, path: str, uid: int, gid: int) -> None:
-        """Change the owner of the name itself, also of a symlink. Kernel: cu-24."""
+        """Change the owner of the name itself, also of a symlink. Kernel, section 5: cu-24."""
         self.chown(path, uid, gid, follow_symlinks=False)
 
     def _chown(self, node: Node, uid: int, gid: int) -> None:
@@ -76,7 +76,7 @@ class AttributeCalls(PathCalls):
         self._set(node, uid=inode.uid if uid == -1 else uid, gid=inode.gid if gid == -1 else gid, mode=mode)
 
     def _drop_capability(self, node: Node) -> None:
-        """Writes and changes of owner take file capabilities away. Kernel: cu-38."""
+        """Writes and changes of owner take file capabilities away. Kernel, section 11: cu-38."""
         if CAPABILITY in node.inode.xattrs:
             inode = node.fs.xattrs_of(node)
             node.fs.journal.set(inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY})
@@ -86,7 +86,7 @@ class AttributeCalls(PathCalls):
         """Set the times, the second one being the modification time; now, if none is given.
 
         Spec:
-            Kernel: a time needs the owner (EPERM), now needs the owner or write permission (EACCES): cu-14, perm-05.
+            Kernel, sections 5 and 12: a time needs the owner (EPERM), now needs the owner or write permission (EACCES): cu-14, perm-05.
         """
         node = self._target_of(path, follow_symlinks)
         if times is not None:
@@ -100,7 +100,7 @@ class AttributeCalls(PathCalls):
     # --- extended attributes
 
     def _stored(self, node: Node, name: str) -> str:
-        """The name under which a layer keeps an attribute: overlay marks are escaped. Kernel: wo-31, wo-32, ux-07."""
+        """The name under which a layer keeps an attribute: overlay marks are escaped. Kernel, sections 15 and 17: wo-31, wo-32, ux-07."""
         hidden = node.fs.hidden
         return hidden + "overlay." + name[len(hidden) :] if hidden and name.startswith(hidden) else name
 
@@ -116,7 +116,7 @@ class AttributeCalls(PathCalls):
             flags: 1 it must not exist (EEXIST), 2 it must (ENODATA).
 
         Spec:
-            Kernel: cu-15; what fails by a flag has copied up already (cu-16), what fails by its type has not (cu-19).
+            Kernel, section 5: cu-15; what fails by a flag has copied up already (cu-16), what fails by its type has not (cu-19).
         """
         node = self._target_of(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, WRITE, path)
@@ -130,7 +130,7 @@ class AttributeCalls(PathCalls):
         node.fs.journal.set(inode, "xattrs", {**inode.xattrs, key: bytes(value)})
 
     def removexattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> None:
-        """Remove an attribute. Kernel: a missing one is ENODATA, without copy-up (cu-17)."""
+        """Remove an attribute. Kernel, section 5: a missing one is ENODATA, without copy-up (cu-17)."""
         node = self._target_of(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, WRITE, path)
         key = self._stored(node, name)
@@ -141,7 +141,7 @@ class AttributeCalls(PathCalls):
         node.fs.journal.set(inode, "xattrs", {k: value for k, value in inode.xattrs.items() if k != key})
 
     def getxattr(self, path: str, name: str, *, follow_symlinks: bool = False) -> bytes:
-        """The value of an attribute. Kernel: marks of the overlay are not there (wo-33), escaped ones are (wo-31)."""
+        """The value of an attribute. Kernel, sections 4 and 15: marks of the overlay are not there (wo-33), escaped ones are (wo-31)."""
         node = self._find(path, follow_symlinks)
         check_xattr(self.caller, node.inode, name, READ, path)
         self._namespace(name, path)

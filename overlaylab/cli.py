@@ -28,6 +28,8 @@ from .validate import LayerReader, Report, merged_view, validate
 __all__ = ["main"]
 
 Progress = Callable[[int], None]
+# Errors in a folder are looked at so many times more before they count as damage.
+READINGS = 2
 
 
 def _json_anywhere(context: click.Context, option: click.Parameter, value: bool) -> bool:
@@ -89,6 +91,15 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     if database is not None:
         _print(report_facts(database), as_json, lambda facts: terminal.report_text(facts, None))
         return int(not database.ok)
+    report, count = _verified(path, image, options)
+    for _ in range(READINGS if os.path.isdir(path) and not report.ok else 0):
+        report = _lasting(report, path, image, options)
+    _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, count))
+    return int(not report.ok)
+
+
+def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Report, int]:
+    """One whole reading, and how many images it was about."""
     store = _open(path, options)
     chosen = None
     if image is not None:
@@ -96,10 +107,22 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
         # An engine may have removed the image of a container that is still there.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with _Meter("read") as progress:
-        report = validate(store, chosen, _limits(options), progress, Workers().later)
-    count = sum(isinstance(item, Image) for item in chosen or store.images())
-    _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, count))
-    return int(not report.ok)
+        report = validate(store, chosen, _limits(options), progress, later=Workers().later)
+    return report, sum(isinstance(item, Image) for item in chosen or store.images())
+
+
+def _lasting(report: Report, path: str, image: str | None, options: dict[str, Any]) -> Report:
+    """What another reading of a folder finds as well: damage stays, and what an engine at work removes does not."""
+    if report.ok:
+        return report
+    try:
+        again = set(_verified(path, image, options)[0].problems)
+    except (InputError, OSError):
+        again = set()
+    lasting = tuple(problem for problem in report.problems if problem.severity != "error" or problem in again)
+    if lasting != report.problems:
+        lasting += (Problem("changed-while-reading", path, "a store at rest", "an engine at work"),)
+    return Report(tuple(dict.fromkeys(lasting)), report.not_checked)
 
 
 @cli.command()
@@ -136,6 +159,8 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
             if Report(tuple(problems)).ok:
                 facts = layer_facts(part, target, stack, part.marks)
         except Finding as finding:
+            if finding.problem.severity == "warning":
+                raise
             problems.append(finding.problem)
     if _damaged(problems, as_json):
         return 1
@@ -156,7 +181,7 @@ def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> in
     try:
         made = home(store, target).mount(target, root)
     except Finding as finding:
-        if finding.problem.kind == "wrong-call":
+        if finding.problem.kind == "wrong-call" or finding.problem.severity == "warning":
             raise
         problems.append(finding.problem)
     if _damaged(problems, as_json):
@@ -322,12 +347,16 @@ def run(arguments: list[str]) -> int:
     except OverlayLabError as error:
         return _refuse(arguments, Problem("kernel-unavailable", "overlaylab", "", str(error)))
     except PermissionError as error:
-        return _refuse(arguments, Problem("permission-denied", str(error.filename), "the right to read it (try sudo)", str(error.strerror)))
+        return _refuse(arguments, Problem("permission-denied", _name(error.filename), "the right to read it (try sudo)", str(error.strerror)))
     except FileNotFoundError as error:
-        return _refuse(arguments, Problem("changed-while-reading", str(error.filename), "a file", "nothing"))
+        return _refuse(arguments, Problem("changed-while-reading", _name(error.filename), "a file", "nothing"))
     except OSError as error:
         # A disk or a network that fails while it is read.
-        return _refuse(arguments, Problem("truncated", str(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
+        return _refuse(arguments, Problem("truncated", _name(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
+
+
+def _name(path: str | bytes) -> str:
+    return os.fsdecode(path) if isinstance(path, bytes) else str(path)
 
 
 def _refuse(arguments: list[str], *problems: Problem) -> int:

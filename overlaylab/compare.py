@@ -45,6 +45,8 @@ NOT_COMPARED = {
     "value of trusted.overlay.origin": "a file handle of the machine; that it is there is compared",
     "trusted.overlay.uuid": "random",
     "content of the work directory": "nobody sees it",
+    "a name that a removed, open special file or directory takes by being copied up": "the kernel's cache of names keeps what was "
+    "there, without links, as long as there is memory; both sides are mounted anew, and compared then",
 }
 
 Listing = list[dict[str, Any]]

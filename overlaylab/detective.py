@@ -10,7 +10,7 @@ from typing import Any
 from .errors import Finding
 from .image import Image, Layer, Store
 
-__all__ = ["Match", "investigate", "match_facts", "names_of"]
+__all__ = ["Match", "investigate", "match_facts", "names_of", "names_of_image"]
 
 _QUERY = re.compile(r"(sha256:|sha512:)?[0-9A-Za-z]+(-init)?")
 
@@ -65,15 +65,20 @@ def _fits(query: str, match: Match) -> bool:
 def names_of(store: Store) -> Iterator[Match]:
     """Every name that a store knows, each with the image and the layer that it stands for."""
     for image in store.images():
-        yield from _image_names(image)
-        for layer in image.layers:
-            yield from _layer_names(store, image, layer)
+        yield from names_of_image(store, image)
     yield from _folder_names(store)
     for container in store.containers():
         yield Match(kind="container", value=container.id, image=container.image_id)
         for name in filter(None, (container.upper, container.init)):
             kind = "mount-id" if store.folder_kind == "cache-id" else store.folder_kind
             yield Match(kind=kind, value=name, image=container.image_id)
+
+
+def names_of_image(store: Store, image: Image) -> Iterator[Match]:
+    """The names of one image and of its layers, without the short names of folders."""
+    yield from _image_names(image)
+    for layer in image.layers:
+        yield from _layer_names(store, image, layer)
 
 
 def _image_names(image: Image) -> Iterator[Match]:

@@ -29,7 +29,8 @@ class Disk:
 
     def __init__(self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1) -> None:
         self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or Numbers(), device
-        self.read_only = False
+        self.read_only = self.no_devices = False
+        self.dead: dict[int, bool] = {}
         self.root = Node(self, None, ".", tree)
 
     def look(self, parent: Node, name: str) -> Node | None:
@@ -61,6 +62,8 @@ class Disk:
         """The link count; a directory is counted by itself, its name and its sub-directories."""
         if not isinstance(node.upper, Directory):
             return node.upper.nlink
+        if self.number(node) in self.dead:
+            return 0
         return 2 + sum(isinstance(child, Directory) for child in node.upper.names.values())
 
     def names_left(self, node: Node) -> int:
@@ -127,7 +130,7 @@ def snapshot(node: Node) -> Directory:
     """What a directory of any file system shows, as a tree of its own: an overlay as the layer of another one.
 
     Spec:
-        Kernel: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
+        Kernel, sections 14 and 15: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
     """
     root = node.inode
     made = Directory(mode=root.mode, uid=root.uid, gid=root.gid, mtime_ns=root.mtime_ns, xattrs=shown_xattrs(root, node.fs.hidden))

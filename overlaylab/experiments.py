@@ -43,20 +43,23 @@ DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
 # --- layers
 
 
-def layer(entries: Iterable[tuple[str, str, str]], number: int, marks: str = TRUSTED) -> Directory:
+def layer(
+    entries: Iterable[tuple[str, str, str]], number: int, marks: str = TRUSTED, make: Callable[..., Inode | None] | None = None,
+) -> Directory:
     """A layer's tree, every link counted.
 
     Args:
         entries: Tuples of path, kind and dress; what does not fit is left out.
         number: Makes content and times of each layer its own.
         marks: The namespace of overlay marks.
+        make: Makes one inode; `entry`, if nothing else is said.
     """
     root = Directory(mode=0o777, mtime_ns=OLD)
     for path, kind, dress in entries:
         parent, name = parent_of(path)
         directory = make_directories(root, parent)
         if directory is not None and (directory.names.get(name) is None):
-            inode = entry(root, kind, dress, number, marks)
+            inode = (make or entry)(root, kind, dress, number, marks)
             if inode is not None:
                 directory.names[name] = inode
     return root

@@ -180,6 +180,9 @@ class Store(Protocol):
     def folders(self) -> tuple[StoreFolder, ...]:
         """All folders in which layers or containers could lie; none in archives."""
 
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .compare import stored
 from .errors import OverlayLabError
 from .overlay import Overlay
-from .posix import LONGEST_NAME
+from .pathwalk import LONGEST_NAME
 from .tree import Directory, Inode
 
 __all__ = ["Corrupt", "Guard"]

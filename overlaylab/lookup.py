@@ -1,8 +1,8 @@
 """How layers combine: looking a name up, listing a directory, and the merged view.
 
-The read side of the model of Linux 6.18. Each function is one rule and names the
-recorded kernel experiments ("vectors") that prove it. Nothing here changes anything;
-writing is in `overlay`.
+The read side of the model of Linux 6.18. Each function is one rule; its docstring names
+the section of the written rules (tests/data/overlay-sections.json) and the recorded kernel
+experiments ("vectors") that prove it. Nothing here changes anything; writing is in `overlay`.
 """
 
 from __future__ import annotations
@@ -11,111 +11,14 @@ import errno
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from .access import fail
-from .errors import Finding
 from .marks import Marks
-from .options import Features
-from .tree import Device, Directory, File, Inode, clean, parent_of, parts_of
+from .parameters import Features
+from .parts import Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
+from .tree import Device, Directory, File, Inode, clean, parts_of
 
-__all__ = ["TRUSTED", "UNSEEN", "USER", "Found", "Part", "Refused", "Seen", "Stack", "Verdict", "is_opaque", "is_whiteout"]
-
-TRUSTED = "trusted.overlay."
-USER = "user.overlay."
-# In a user namespace without userxattr the marks of the layers are out of sight (ux-12).
-UNSEEN = "trusted.overlay.(unseen)."
-
-
-class Verdict(StrEnum):
-    """What the lookup of a path met in one layer."""
-
-    SHOWN = "shown"
-    MERGED = "merged"
-    ABSENT = "absent"
-    WHITEOUT = "whiteout"
-    HIDDEN = "hidden"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A layer's share of a merged name. `layer` counts from the bottom: 0 is the bottom lower, an upper is the last."""
-
-    layer: int
-    inode: Inode
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One step of a lookup: what was met in one layer, and where.
-
-    Args:
-        layer: Counted from the bottom.
-        verdict: What was met.
-        path: Where it was decided: the path itself, or a directory above it.
-        by: The layer that ended the search, for hidden ones.
-        reason: What ended it: ``whiteout``, ``opaque``, or the type that is no directory.
-    """
-
-    layer: int
-    verdict: Verdict
-    path: str
-    by: int | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a path resolves to.
-
-    Args:
-        path: Relative, ``.`` for the root.
-        parts: Topmost first; several only for merged directories, none if there is no such path.
-        trace: One step per layer, topmost first.
-    """
-
-    path: str
-    parts: tuple[Part, ...]
-    trace: tuple[Seen, ...]
-
-    @property
-    def inode(self) -> Inode | None:
-        """What stat shows: the topmost part. Kernel: no union of attributes (merge-05, merge-15)."""
-        return self.parts[0].inode if self.parts else None
-
-    @property
-    def layer(self) -> int | None:
-        """The layer that the attributes, or the content, come from, counted from the bottom."""
-        return self.parts[0].layer if self.parts else None
-
-
-class Refused(Finding):
-    """A mark that cannot be followed: a sentence for a reader, an errno for a system call."""
-
-    def __init__(self, number: int, path: str, expected: str, found: str) -> None:
-        super().__init__("unsupported-mark", path, expected, found)
-        self.number = number
-
-
-def is_whiteout(inode: Inode, marks: str = TRUSTED) -> bool:
-    """Whether an inode of a layer stands for a deletion.
-
-    Spec:
-        Kernel: a character device 0:0 (wo-01, wo-27), or an empty file with the ``whiteout`` mark
-        (wo-18, wo-19), but not one with content (wo-21).
-    """
-    if isinstance(inode, Device):
-        return inode.kind == "char" and inode.rdev == (0, 0)
-    return isinstance(inode, File) and inode.size == 0 and marks + "whiteout" in inode.xattrs
-
-
-def is_opaque(inode: Inode, marks: str = TRUSTED) -> bool:
-    """Whether a directory of a layer hides what is below it.
-
-    Spec:
-        Kernel: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
-    """
-    return isinstance(inode, Directory) and inode.xattrs.get(marks + "opaque") == b"y"
+__all__ = ["Seeker", "Stack"]
 
 
 class Stack:
@@ -154,7 +57,7 @@ class Stack:
             Finding: ``path-escape`` for ``..``.
 
         Spec:
-            Kernel: topmost wins (merge-02, merge-04, mount-01); all roots always merge (wo-15, wo-16).
+            Kernel, section 2: topmost wins (merge-02, merge-04, mount-01); all roots always merge (wo-15, wo-16).
         """
         path, _ = clean(path, "path")
         parts = self._roots
@@ -180,7 +83,7 @@ class Stack:
             NotADirectoryError: It is no directory.
 
         Spec:
-            Kernel: merged listing without whiteouts (merge-01, wo-05, wo-34); straight listing (wo-06, rm-14).
+            Kernel, section 3: merged listing without whiteouts (merge-01, wo-05, wo-34); straight listing (wo-06, rm-14).
         """
         found = self.lookup(path)
         if found.inode is None:
@@ -205,21 +108,6 @@ class Stack:
             if child := self._child(parts, name, prefix + name):
                 found.append((prefix + name, child))
         return found
-
-    def finder(self) -> Callable[[str], Inode | None]:
-        """A function that gives what a path shows. It remembers directories, so no layer may change meanwhile."""
-        known: dict[str, tuple[Part, ...]] = {}
-
-        def find(path: str) -> Inode | None:
-            if path == ".":
-                return self.lookup(path).inode
-            parent, name = parent_of(path)
-            if parent not in known:
-                known[parent] = self.lookup(parent).parts
-            parts = known[parent] and self._child(known[parent], name, path)
-            return parts[0].inode if parts else None
-
-        return find
 
     def merged(self) -> Directory:
         """The merged view as a tree of its own. Files are shared with the layers, directories are new."""
@@ -246,6 +134,10 @@ class Stack:
 
         Args:
             gone: Tells of a name in an impure upper directory whether looking it up finds nothing.
+
+        Spec:
+            Kernel, section 3: the first part wins (merge-01), whiteouts are left out (wo-05); any other directory is listed
+            as it is (wo-06); marked files (wo-18, wo-25, wo-26), names of an impure directory (wo-36).
         """
         top = parts[0].inode
         if not self._is_merged_list(parts):
@@ -278,10 +170,11 @@ class Stack:
         return part.layer > 0 or part.inode is self._roots[-1].inode
 
     def _deletes(self, name: str, inode: Inode) -> bool:
+        """Whether an entry stands for a deletion to a mere reader. Kernel, section 1: wo-01."""
         return is_whiteout(inode, self.marks)
 
     def _is_merged_list(self, parts: Sequence[Part]) -> bool:
-        """Kernel: several parts (merge-01), or one that carries an origin (wo-37)."""
+        """Kernel, section 3: several parts (merge-01), or one that carries an origin (wo-37)."""
         return len(parts) > 1 or self.book.has(parts[0].inode, "origin")
 
     def _is_upper(self, part: Part) -> bool:
@@ -307,7 +200,7 @@ class Stack:
         """Look a name up in every part of a directory, topmost first, until something ends the search.
 
         Spec:
-            Kernel: a whiteout ends it (wo-03, wo-08); so does a non-directory, which shows only if nothing was
+            Kernel, section 2: a whiteout ends it (wo-03, wo-08); so does a non-directory, which shows only if nothing was
             found above it (merge-06, merge-07, merge-08, merge-11); so does an opaque directory, itself still part
             of the merge (wo-10, wo-12), and opaque wins over redirect (rd-19); a redirect goes on below under
             another name (rd-01, rd-14), an absolute one in every layer below (rd-02).
@@ -334,7 +227,7 @@ class Stack:
         """Whether marks of a part no longer matter, since there is nothing to go on to.
 
         Spec:
-            Kernel: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
+            Kernel, section 16: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
             below, a file's is (mount-46).
         """
         if self.features.redirect == "nofollow":
@@ -346,6 +239,10 @@ class Stack:
 
         Returns:
             What belongs to the merged object, or None; whether and why the search ends is noted in `search`.
+
+        Spec:
+            Kernel, section 2: whiteouts end it (wo-03, wo-08), opaque directories after themselves (wo-10), redirects lead
+            it on (rd-14).
         """
         node: Inode = part.inode
         for left in range(len(search.names), 0, -1):
@@ -369,7 +266,7 @@ class Stack:
         return node
 
     def _a_file(self, inode: Inode, part: Part, search: _Search, final: bool, last: bool) -> Inode | None:
-        """A non-directory ends the search; a file without data goes on to where its data is. Kernel: mc-03, mc-08."""
+        """A non-directory ends the search; a file without data goes on to where its data is. Kernel, section 16: mc-03, mc-08."""
         if search.is_dir or not final or (search.metacopy and not isinstance(inode, File)):
             return search.stop(inode.type, part.layer)
         search.metacopy = isinstance(inode, File) and self.book.has(inode, "metacopy")
@@ -386,7 +283,10 @@ class Stack:
             left: How many names of the search are not passed yet, this one included.
 
         Raises:
-            Refused: EINVAL for a malformed value (rd-18).
+            Refused: EINVAL for a malformed value.
+
+        Spec:
+            Kernel, sections 2 and 9: what is malformed (rd-18); by name (rd-01), by path (rd-02, rd-14).
         """
         value = self.book.get(inode, "redirect")
         if value is None:
@@ -406,8 +306,11 @@ class Stack:
         """Refuse to go on below where the options do not allow it.
 
         Raises:
-            Refused: EPERM for a redirect with nofollow or userxattr (rd-13, rd-22, ux-06), for metadata without
-                data with metacopy=off (mc-07).
+            Refused: EPERM.
+
+        Spec:
+            Kernel, sections 2, 16 and 17: a redirect with nofollow or userxattr (rd-13, rd-22, ux-06); metadata without
+            data with metacopy=off (mc-07).
         """
         if search.redirect and self.features.redirect == "nofollow":
             raise Refused(errno.EPERM, search.path, "a name, or a path from the root", f"redirect {search.redirect!r}")
@@ -421,7 +324,7 @@ class Stack:
             Refused: EIO if there is no data at all (mc-09).
 
         Spec:
-            Kernel: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing data
+            Kernel, section 16: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing data
             shows at open only (mount-48).
         """
         in_lower = any(not self._is_upper(part) for part in found)
@@ -477,6 +380,31 @@ class _Search:
     def stop(self, reason: str, layer: int) -> None:
         """End the search; what is above stays."""
         self.end = f"{reason}@{layer}"
+
+
+class Seeker:
+    """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.
+
+    Args:
+        stack: What to look in.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._known: dict[str, tuple[Part, ...]] = {".": stack._roots}
+
+    def __call__(self, path: str) -> Inode | None:
+        """The inode that the stack shows at a path, or None."""
+        names: list[str] = []
+        while path not in self._known:
+            path, _, name = path.rpartition("/")
+            path = path or "."
+            names.append(name)
+        parts = self._known[path]
+        for name in reversed(names):
+            path = name if path == "." else f"{path}/{name}"
+            parts = self._known[path] = self._stack._child(parts, name, path) if parts else ()
+        return parts[0].inode if parts else None
 
 
 def _beneath(directory: Inode, names: Sequence[str]) -> Inode | None:

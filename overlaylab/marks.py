@@ -56,7 +56,7 @@ class Marks:
     Args:
         prefix: The namespace, with its dot at the end.
         stored: Whether the upper layer can keep marks; in a user namespace without userxattr it cannot (ux-12).
-        decodes: Whether an origin can be read back. Kernel: ovl_decode_real_fh asks for CAP_DAC_READ_SEARCH over the
+        decodes: Whether an origin can be read back. Kernel, section 17: ovl_decode_real_fh asks for CAP_DAC_READ_SEARCH over the
             whole machine, so in a user namespace only a name that was copied up in this mount keeps its number.
     """
 
@@ -75,7 +75,7 @@ class Marks:
         return inode.xattrs.get(self.prefix + mark)
 
     def _set(self, inode: Inode, mark: str, value: bytes) -> bool:
-        """Write a mark; False if it cannot be kept, or is there already."""
+        """Write a mark; False if it cannot be kept, or is there already. Kernel, section 17: ux-04, ux-12."""
         ordinary = isinstance(inode, (Directory, File))
         if not self.stored or (self.prefix.startswith("user.") and not ordinary) or self.get(inode, mark) == value:
             return False
@@ -87,7 +87,7 @@ class Marks:
         self.journal.set(inode, "xattrs", kept)
 
     def copied(self, inode: Inode) -> dict[str, bytes]:
-        """The attributes that a copy takes along: all but marks; escaped ones are none. Kernel: cu-15, wo-35, img-03."""
+        """The attributes that a copy takes along: all but marks; escaped ones are none. Kernel, section 5: cu-15, wo-35, img-03."""
         escaped = self.prefix + "overlay."
         return {key: value for key, value in inode.xattrs.items() if not key.startswith(self.prefix) or key.startswith(escaped)}
 
@@ -95,33 +95,39 @@ class Marks:
         """Remember what a copy is a copy of.
 
         Spec:
-            Kernel: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48); with userxattr
+            Kernel, sections 5 and 17: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48); with userxattr
             not on symlinks and special files (ux-04).
         """
         if self._set(copy, "origin", self.numbers.handle(lower)):
             self.journal.note(OriginSet(path))
 
     def origin(self, node: Any) -> Inode | None:
-        """What an upper object is a copy of, if that is known."""
+        """What an upper object is a copy of, if that is known. Kernel, section 4: also after a remount (cu-40, mv-43)."""
         copy, lower = self.copies.get((id(node.parent.upper), node.name), (None, None)) if node.parent else (None, None)
         if copy is node.upper:
             return lower
         return self.numbers.decode(self.get(node.upper, "origin")) if self.decodes else None
 
     def move(self, old: tuple[int, str], new: tuple[int, str]) -> None:
-        """What is known of a name goes with it; two names are exchanged."""
+        """What is known of a name goes with it; two names are exchanged. Kernel, section 4: mv-43."""
         one, two = self.copies.get(old), self.copies.get(new)
         for key, value in ((new, one), (old, two)):
+            self.forget(key)
             if value is not None:
                 self.journal.put(self.copies, key, value)
 
+    def forget(self, name: tuple[int, str]) -> None:
+        """What was known of a name goes when the name does; it is not known again when a link comes back. Read off a live mount."""
+        if name in self.copies:
+            self.journal.drop(self.copies, name)
+
     def set_impure(self, directory: Inode, path: str) -> None:
-        """Mark a directory that holds copies: its entries must be looked up when it is listed. Kernel: cu-48, mv-33, ln-20."""
+        """Mark a directory that holds copies: its entries must be looked up when it is listed. Kernel, sections 5, 8 and 10: cu-48, mv-33, ln-20."""
         if self._set(directory, "impure", b"y"):
             self.journal.note(ImpureSet(path))
 
     def clear_impure(self, directory: Inode, path: str) -> None:
-        """Take the mark off a directory that holds no copies any more. Kernel: cu-52."""
+        """Take the mark off a directory that holds no copies any more. Kernel, section 3: cu-52."""
         self._drop(directory, "impure")
         self.journal.note(ImpureCleared(path))
 
@@ -129,7 +135,7 @@ class Marks:
         """Give an upper directory that is found over a lower one its origin: even a mere stat writes.
 
         Spec:
-            Kernel: cu-23, merge-05, wo-10.
+            Kernel, section 2: cu-23, merge-05, wo-10.
         """
         if not self.has(directory, "origin") and self.stored:
             self.set_origin(directory, lower, path)
@@ -145,7 +151,7 @@ class Marks:
             OSError: With this number.
 
         Spec:
-            Kernel: EIO when a directory is made over a whiteout or cleared (ux-12), EXDEV when it is moved.
+            Kernel, section 17: EIO when a directory is made over a whiteout or cleared (ux-12), EXDEV when it is moved.
         """
         if not self.stored:
             if number is not None:
@@ -164,7 +170,7 @@ class Marks:
             OSError: EXDEV for a path of more than 256 bytes.
 
         Spec:
-            Kernel: same parent, the first name (rd-01, rd-03); other parent, the path as the layers below know it
+            Kernel, sections 9 and 16: same parent, the first name (rd-01, rd-03); other parent, the path as the layers below know it
             (rd-02, rd-08); files without data too (mc-03, mc-05).
         """
         value = self.redirect(node.upper)
@@ -181,7 +187,7 @@ class Marks:
         return "" if value is None else value.decode("utf-8", "surrogateescape")
 
     def _lower_path(self, node: Any) -> str:
-        """The path of a node in the layers below, with the redirects of its ancestors applied."""
+        """The path of a node in the layers below, with the redirects of its ancestors applied. Kernel, section 9: rd-08."""
         path = ""
         while node.parent is not None and not path.startswith("/"):
             path = (self.redirect(node.upper) or node.name) + ("/" + path if path else "")
@@ -192,11 +198,11 @@ class Marks:
         return path
 
     def set_metacopy(self, copy: Inode) -> None:
-        """Mark a copy whose data is still below. Kernel: mc-01."""
+        """Mark a copy whose data is still below. Kernel, section 16: mc-01."""
         self._set(copy, "metacopy", b"")
 
     def clear_metacopy(self, copy: Inode) -> None:
-        """Take the mark off once the data is there. Kernel: mc-02."""
+        """Take the mark off once the data is there. Kernel, section 16: mc-02."""
         self._drop(copy, "metacopy")
 
     # --- index=on: what follows was read off a live mount, see ln-11 and cr-28
@@ -205,13 +211,13 @@ class Marks:
         """Keep the link count that an indexed file shows, relative to its own: ``U+1``.
 
         Spec:
-            Kernel: written after each copy-up of one of its names, and before link, unlink and being replaced. Its
+            Kernel, section 10: ln-11. Written after each copy-up of one of its names, and before link, unlink and being replaced. Its
             own count includes the index's entry; the count shown is that of all lower and upper names.
         """
         self._set(inode, "nlink", f"U{shown - inode.nlink:+d}".encode())
 
     def shown_nlink(self, inode: Inode) -> int:
-        """The link count that an indexed file shows. Kernel: ln-11."""
+        """The link count that an indexed file shows. Kernel, section 10: ln-11."""
         value = self.get(inode, "nlink") or b""
         offset = value[1:].decode("ascii", "replace")
         return inode.nlink + int(offset) if value[:1] == b"U" and offset.lstrip("+-").isdigit() else inode.nlink

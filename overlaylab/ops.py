@@ -13,10 +13,11 @@ from typing import Any
 
 from .access import error_name
 from .attributes import XATTR_CREATE, XATTR_REPLACE
-from .descriptors import OPEN_FLAGS
 from .errors import Finding
 from .journal import Change, Effect, redo, undo
-from .options import Features, MountOptions
+from .opening import OPEN_FLAGS
+from .options import MountOptions
+from .parameters import Features
 from .overlay import Overlay
 from .posix import EXCHANGE, NOREPLACE, WHITEOUT
 from .system import System

@@ -1,163 +1,33 @@
-"""What any Linux file system does with a path: walk it, check permissions, and refuse in the right order.
+"""What any Linux file system does with names: find, make, remove and rename them, and refuse in the right order.
 
 The calls here know nothing of layers. They ask a `FileSystem` for names and let it
 make, remove and rename them, so the same code serves an overlay and a plain disk.
-Names and arguments are those of Python's `os`; failures are `OSError` with Linux's
-errno. Linux 6.18, fs/namei.c.
+How a path is walked is in `pathwalk`; `attributes`, `content`, `opening` and
+`descriptors` add the other calls, each on top of the one before. Linux 6.18, fs/namei.c.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
-from .access import EXECUTE, WRITE, Caller, check, check_delete, check_link, fail, inherit
+from .access import EXECUTE, WRITE, check, check_delete, check_link, fail, inherit
+from .pathwalk import Last, PathWalk, encoded
 from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 from .vnode import TYPES, FileSystem, Node, Stat, makedev, numbers_of
 
-__all__ = ["EXCHANGE", "LONGEST_NAME", "NOREPLACE", "WHITEOUT", "FileSystem", "Last", "Node", "PathCalls", "Stat", "encoded"]
+__all__ = ["EXCHANGE", "NOREPLACE", "WHITEOUT", "PathCalls", "Stat"]
 
 # renameat2(2)
 NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
-LONGEST_NAME, LONGEST_PATH, MOST_LINKS = 255, 4096, 40
 
 
-@dataclass(slots=True)
-class Last:
-    """Where a walk ended: in `parent`, before its last `name` (``.``, ``..`` and empty for the root are none)."""
-
-    parent: Node
-    name: str
-    slash: bool
-
-    @property
-    def special(self) -> bool:
-        """Whether the last name is no name of an entry."""
-        return self.name in ("", ".", "..")
-
-
-def encoded(path: str | bytes) -> str:
-    """The path as text; bytes that are not UTF-8 stay what they are."""
-    return path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else str(path)
-
-
-class PathCalls:
-    """System calls that take a path.
-
-    Args:
-        root: Where absolute paths begin, and relative ones until `chdir`.
-        userns: Whether the caller's root is root of a user namespace only.
-    """
-
-    def __init__(self, root: Node, userns: bool = False) -> None:
-        self.root = self.cwd = root
-        self.caller = Caller(userns=userns)
-        self.mask = 0o022
-        # Files of O_TMPFILE, which may get a first name.
-        self.linkable: dict[int, Inode] = {}
-
-    # --- the path walk
-
-    @contextmanager
-    def acting(self, uid: int, gid: int) -> Iterator[None]:
-        """Run calls with other effective ids."""
-        before = self.caller
-        self.caller = Caller(uid, gid, before.userns)
-        try:
-            yield
-        finally:
-            self.caller = before
-
-    def _now(self) -> int:
-        return self.root.fs.journal.now()
-
-    def _find(self, path: str | bytes, follow: bool = True) -> Node:
-        """The node at a path.
-
-        Raises:
-            OSError: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG.
-
-        Spec:
-            Kernel: symlinks are resolved in the merged view (merge-12, cr-21), 40 of them (ln-15).
-        """
-        return self._finish(encoded(path), follow, [0])
-
-    def _finish(self, path: str, follow: bool, hops: list[int], start: Node | None = None) -> Node:
-        last = self._walk(path, hops, start)
-        node = self._step(last.parent, last.name)
-        if node is None:
-            raise fail(errno.ENOENT, path)
-        if isinstance(node.inode, Symlink) and (follow or last.slash):
-            node = self._follow(node, last.parent, hops)
-        if last.slash and not node.is_dir:
-            raise fail(errno.ENOTDIR, path)
-        return node
-
-    def _follow(self, link: Node, parent: Node, hops: list[int]) -> Node:
-        return self._finish(self._target(link, hops), True, hops, parent)
-
-    def _target(self, link: Node, hops: list[int]) -> str:
-        hops[0] += 1
-        if hops[0] > MOST_LINKS:
-            raise fail(errno.ELOOP, link.path)
-        return link.inode.target
-
-    def _walk(self, path: str, hops: list[int], start: Node | None = None) -> Last:
-        """Go to the directory that holds the last name of a path.
-
-        Raises:
-            OSError: ENOENT for an empty path; ENAMETOOLONG; ENOTDIR; EACCES without search permission on the way.
-        """
-        if not path:
-            raise fail(errno.ENOENT, path)
-        if len(path.encode("utf-8", "surrogateescape")) >= LONGEST_PATH:
-            raise fail(errno.ENAMETOOLONG, path)
-        here = self.root if path.startswith("/") else start or self.cwd
-        parts = [part for part in path.split("/") if part]
-        if not parts:
-            return Last(here, "", False)
-        for part in parts[:-1]:
-            self._search(here)
-            node = self._step(here, part)
-            if node is None:
-                raise fail(errno.ENOENT, path)
-            if isinstance(node.inode, Symlink):
-                node = self._follow(node, here, hops)
-            if not node.is_dir:
-                raise fail(errno.ENOTDIR, path)
-            here = node
-        self._search(here)
-        return Last(here, parts[-1], path.endswith("/"))
-
-    def _search(self, directory: Node) -> None:
-        check(self.caller, directory.inode, EXECUTE, directory.path)
-
-    def _step(self, parent: Node, name: str) -> Node | None:
-        """One name further: also up, and into what is mounted there."""
-        if name in ("", "."):
-            return parent
-        if name == "..":
-            return self._up(parent)
-        if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
-            raise fail(errno.ENAMETOOLONG, name)
-        node = parent.fs.look(parent, name)
-        return node if node is None else self._into(node)
-
-    def _up(self, node: Node) -> Node:
-        while node.parent is None and node.covered is not None:
-            node = node.covered
-        return node if node.parent is None or node is self.root else self._into(node.parent)
-
-    def _into(self, node: Node) -> Node:
-        """What is mounted on a node, or the node itself."""
-        return node
+class PathCalls(PathWalk):
+    """System calls that take a path."""
 
     # --- what all changes need
 
     def _may_write(self, fs: FileSystem, path: str = "") -> None:
-        """Refuse changes of a read-only file system. Kernel: ro-01, mount-63."""
+        """Refuse changes of a read-only file system. Kernel, section 13: ro-01, mount-63."""
         if fs.read_only:
             raise fail(errno.EROFS, path)
 
@@ -168,7 +38,7 @@ class PathCalls:
             OSError: EEXIST before EROFS before EACCES; ENOENT for a slash behind what is to be no directory.
 
         Spec:
-            Kernel: EEXIST whatever is there, also a dangling symlink (cr-10), also when read-only (ro-03) and without
+            Kernel, sections 6, 12 and 13: EEXIST whatever is there, also a dangling symlink (cr-10), also when read-only (ro-03) and without
             permission (perm-10); parents (cr-11).
         """
         path = encoded(path)
@@ -185,7 +55,7 @@ class PathCalls:
         check(self.caller, last.parent.inode, WRITE | EXECUTE, last.name)
 
     def _make(self, last: Last, inode: Inode, mode: int) -> Node:
-        """Put a new inode in its place: it belongs to the caller. Kernel: cr-13, umask cr-12."""
+        """Put a new inode in its place: it belongs to the caller. Kernel, section 6: cr-13, umask cr-12."""
         parent, now = last.parent, self._now()
         inode.uid = self.caller.uid
         inode.mode, inode.gid = inherit(self.caller, parent.inode, mode, isinstance(inode, Directory))
@@ -195,13 +65,13 @@ class PathCalls:
     # --- calls that make names
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
-        """Make a directory. Kernel: cr-01 to cr-08; setuid and setgid of `mode` do not count."""
+        """Make a directory. Kernel, section 6: cr-01 to cr-08; setuid and setgid of `mode` do not count."""
         last = self._new(path, directory=True)
         self._may_create(last)
         self._make(last, Directory(), mode & 0o1777 & ~self.mask)
 
     def symlink(self, target: str, path: str) -> None:
-        """Make a symbolic link; its text is kept verbatim. Kernel: ln-13."""
+        """Make a symbolic link; its text is kept verbatim. Kernel, section 10: ln-13."""
         if not target:
             raise fail(errno.ENOENT, path)
         last = self._new(path)
@@ -219,7 +89,7 @@ class PathCalls:
             OSError: EPERM for a device without privilege, and for a whiteout through an overlay.
 
         Spec:
-            Kernel: cr-13, cr-18; in a user namespace no devices at all (ux-14).
+            Kernel, sections 6 and 17: cr-13, cr-18; in a user namespace no devices at all (ux-14).
         """
         kind = next((name for name, bits in TYPES.items() if bits == mode & 0o170000), "file")
         if kind == "dir":
@@ -244,7 +114,7 @@ class PathCalls:
             OSError: ENOENT, then EEXIST, EROFS, EXDEV, EPERM, EACCES.
 
         Spec:
-            Kernel: ln-04, ln-05, ln-18, ln-19; order on a read-only overlay ro-03.
+            Kernel, sections 10, 12 and 13: ln-04, ln-05, ln-18, ln-19; order on a read-only overlay ro-03.
         """
         self._link(self._find(src, follow_symlinks), dst)
 
@@ -276,7 +146,7 @@ class PathCalls:
         return node, last
 
     def unlink(self, path: str) -> None:
-        """Take a name away. Kernel: rm-01 to rm-06, rm-27; EROFS before ENOENT (ro-03)."""
+        """Take a name away. Kernel, sections 7 and 13: rm-01 to rm-06, rm-27; EROFS before ENOENT (ro-03)."""
         node, last = self._victim(path, dict.fromkeys(("", ".", ".."), errno.EISDIR))
         if last.slash:
             raise fail(errno.EISDIR if node.is_dir else errno.ENOTDIR, encoded(path))
@@ -284,12 +154,17 @@ class PathCalls:
         node.fs.remove(node, self._now())
 
     def rmdir(self, path: str) -> None:
-        """Remove an empty directory. Kernel: rm-07 to rm-16, rm-27, rm-30; EACCES before ENOTEMPTY (perm-10)."""
+        """Remove an empty directory. Kernel, sections 7 and 12: rm-07 to rm-16, rm-27, rm-30; EACCES before ENOTEMPTY (perm-10)."""
         node, last = self._victim(path, {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY})
         check_delete(self.caller, last.parent.inode, node.inode, True, encoded(path))
         if node.parent is None:
             raise fail(errno.EBUSY, encoded(path))
         node.fs.remove(node, self._now())
+        self._bury(node)
+
+    def _bury(self, directory: Node) -> None:
+        """Remember a directory that is gone: whoever has it open finds nothing in it any more. Kernel: S_DEAD, fs/namei.c."""
+        directory.fs.journal.put(directory.fs.dead, directory.fs.number(directory), True)
 
     def rename(self, src: str, dst: str, flags: int = 0) -> None:
         """Move a name.
@@ -298,7 +173,7 @@ class PathCalls:
             flags: `NOREPLACE`, `EXCHANGE` or `WHITEOUT` of renameat2.
 
         Spec:
-            Kernel: the order of the checks mv-07, mv-21, mv-24, mv-28, mv-29, mv-31, mv-32, mv-36, mv-37.
+            Kernel, section 8: the order of the checks mv-07, mv-21, mv-24, mv-28, mv-29, mv-31, mv-32, mv-36, mv-37.
         """
         if flags & ~7 or (flags & EXCHANGE and flags & (NOREPLACE | WHITEOUT)):
             raise fail(errno.EINVAL, src)
@@ -315,9 +190,11 @@ class PathCalls:
             return
         self._may_rename(here, there, old, new, flags)
         old.fs.rename(old, there.parent, there.name, new, flags, self._now())
+        if new is not None and new.is_dir and not flags & EXCHANGE:
+            self._bury(new)
 
     def _rename_names(self, here: Last, there: Last, flags: int) -> tuple[Node, Node | None]:
-        """What the two names of a rename stand for. Kernel: mv-21, mv-24, mv-32, mv-36, mv-37."""
+        """What the two names of a rename stand for. Kernel, section 8: mv-21, mv-24, mv-32, mv-36, mv-37."""
         old = self._step(here.parent, here.name)
         if old is None:
             raise fail(errno.ENOENT, here.name)
@@ -337,7 +214,7 @@ class PathCalls:
         return old, new
 
     def _may_rename(self, here: Last, there: Last, old: Node, new: Node | None, flags: int) -> None:
-        """Permissions of a rename. Kernel: mv-38, mv-39; a directory that changes its parent must be writable (mv-53)."""
+        """Permissions of a rename. Kernel, section 12: mv-38, mv-39; a directory that changes its parent must be writable (mv-53)."""
         check_delete(self.caller, here.parent.inode, old.inode, old.is_dir, here.name)
         if new is None:
             self._may_create(there)
@@ -362,7 +239,7 @@ class PathCalls:
         return self._stat(self._find(path, follow_symlinks))
 
     def _stat(self, node: Node) -> Stat:
-        """Kernel: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
+        """Kernel, section 4: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
         inode, fs = node.inode, node.fs
         size = len(inode.target.encode("utf-8", "surrogateescape")) if isinstance(inode, Symlink) else getattr(inode, "size", 0)
         data = self._data_size(node) if isinstance(inode, File) else 0
@@ -373,14 +250,14 @@ class PathCalls:
         )
 
     def _data_size(self, node: Node) -> int:
-        """How much data there is; missing data shows only at open. Kernel: mount-48."""
+        """How much data there is; missing data shows only at open. Kernel, section 16: mount-48."""
         try:
             return node.fs.data_of(node).size
         except OSError:
             return 0
 
     def readlink(self, path: str) -> str:
-        """The text of a symbolic link. Kernel: EINVAL for anything else (ln-14)."""
+        """The text of a symbolic link. Kernel, section 10: EINVAL for anything else (ln-14)."""
         node = self._find(path, follow=False)
         if not isinstance(node.inode, Symlink):
             raise fail(errno.EINVAL, path)
@@ -393,39 +270,16 @@ class PathCalls:
             OSError: EACCES; EROFS first for writing to what cannot change.
 
         Spec:
-            Kernel: cu-45, perm-07, ro-02.
+            Kernel, sections 5 and 13: cu-45, perm-07, ro-02.
         """
         node = self._find(path)
         self._check(node, mode)
 
     def _check(self, node: Node, want: int) -> None:
-        """Permission on an object, read-only file systems first. Kernel: ro-02, ro-06."""
+        """Permission on an object, read-only file systems first. Kernel, section 13: ro-02, ro-06."""
         if want & WRITE and node.fs.read_only and isinstance(node.inode, (File, Directory, Symlink)):
             raise fail(errno.EROFS, node.path)
         check(self.caller, node.inode, want, node.path)
-
-    # --- the process
-
-    def chdir(self, path: str) -> None:
-        """Change the directory where relative paths begin."""
-        node = self._find(path)
-        if not node.is_dir:
-            raise fail(errno.ENOTDIR, path)
-        self._search(node)
-        self.cwd = node
-
-    def umask(self, mask: int) -> int:
-        """Set the mask of new files, and give the old one."""
-        before, self.mask = self.mask, mask & 0o777
-        return before
-
-    def seteuid(self, uid: int) -> None:
-        """Run later calls as this user."""
-        self.caller = Caller(uid, self.caller.gid, self.caller.userns)
-
-    def setegid(self, gid: int) -> None:
-        """Run later calls with this group."""
-        self.caller = Caller(self.caller.uid, gid, self.caller.userns)
 
 
 def _above(node: Node, below: Node | None) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from .changeset import MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Finding, Problem
+from .lookup import Seeker
 from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
 from .vnode import Node
@@ -48,6 +49,7 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
     for change in changeset.changes:
         if isinstance(change, OpaqueWhiteout):
             layer.make_opaque(change.path)
+    layer.clear_opaque()
     layer.count_links()
     return layer.root, tuple(layer.problems)
 
@@ -63,7 +65,7 @@ def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
     """
     layers: list[Directory] = []
     for changeset in changesets:
-        layers.append(to_lowerdir(changeset, Overlay.of_layers(layers).finder())[0])
+        layers.append(to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)))[0])
     return layers
 
 
@@ -125,12 +127,12 @@ class _Layer:
 
     def white_out(self, path: str) -> None:
         """Record a deletion, unless this layer puts something there itself."""
-        closed = self._closed_above(path)
+        closed, opaque = self._above(path)
         if closed is not None and not is_whiteout(closed):
             # umoci writes these for a folder that became a file. Docker refuses them.
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}"))
             return
-        if self._opaque_above(path):
+        if opaque:
             # Nothing shines through there, and a whiteout would be listed as it is (wo-06).
             return
         if self._below(path) is None:
@@ -142,23 +144,22 @@ class _Layer:
             parent, name = parent_of(path)
             self._directory(parent).names[name] = whiteout()
 
-    def _closed_above(self, path: str) -> Inode | None:
-        """What this layer has on the way instead of a directory: there, nothing shows from below anyway."""
-        while path != ".":
-            path, _ = parent_of(path)
-            there = find(self.root, path)
-            if there is not None:
-                return None if isinstance(there, Directory) else there
-        return None
+    def _above(self, path: str) -> tuple[Inode | None, bool]:
+        """What this layer has on the way to a path instead of a directory, and whether a directory there is opaque.
 
-    def _opaque_above(self, path: str) -> bool:
-        """Whether this layer already hides what is below a directory on the way."""
-        while path != ".":
-            path, _ = parent_of(path)
-            there = find(self.root, path)
-            if path != "." and there is not None and is_opaque(there):
-                return True
-        return False
+        In both cases nothing shows from below.
+        """
+        node: Inode = self.root
+        opaque = False
+        for name in parts_of(path)[:-1]:
+            child = node.names.get(name)
+            if child is None:
+                break
+            if not isinstance(child, Directory):
+                return child, opaque
+            opaque = opaque or is_opaque(child)
+            node = child
+        return None, opaque
 
     def make_opaque(self, path: str) -> None:
         """Mark a directory opaque.
@@ -169,27 +170,32 @@ class _Layer:
         if path == ".":
             self.problems.append(Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root"))
             return
-        closed = self._closed_above(f"{path}/{OPAQUE}")
+        closed, _ = self._above(f"{path}/{OPAQUE}")
         if closed is None:
             self._mark_opaque(self._directory(path))
         elif not is_whiteout(closed):
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}"))
 
     def _mark_opaque(self, directory: Directory) -> None:
-        """Nothing below is merged any more, so whiteouts inside would be listed as they are: take them out (wo-06)."""
         directory.xattrs = {**directory.xattrs, TRUSTED + "opaque": b"y"}
-        for _, inode in list(walk(directory)):
-            if isinstance(inode, Directory):
-                inode.names = {name: child for name, child in inode.names.items() if not is_whiteout(child)}
+
+    def clear_opaque(self) -> None:
+        """Take whiteouts out of opaque directories: nothing below is merged there, so they would be listed as they are (wo-06)."""
+        waiting: list[tuple[Directory, bool]] = [(self.root, False)]
+        while waiting:
+            directory, opaque = waiting.pop()
+            if opaque:
+                directory.names = {name: child for name, child in directory.names.items() if not is_whiteout(child)}
+            waiting += [(child, opaque or is_opaque(child)) for child in directory.names.values() if isinstance(child, Directory)]
 
     def _directory(self, path: str) -> Directory:
         """The directory at a path; where the archive left it out, with the attributes that it has below (oci-15)."""
-        node, walked = self.root, ""
-        for name in parts_of(path):
-            walked = f"{walked}/{name}" if walked else name
+        node = self.root
+        names = parts_of(path)
+        for number, name in enumerate(names):
             child = node.names.get(name)
             if not isinstance(child, Directory):
-                lower = self._below(walked)
+                lower = self._below("/".join(names[: number + 1]))
                 child = node.names[name] = _like(lower) if isinstance(lower, Directory) else Directory()
             node = child
         return node

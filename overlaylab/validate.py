@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -14,10 +14,12 @@ from .digest import Hasher
 from .errors import Finding, InputError, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
+from .lookup import Seeker
 from .media import Compression
 from .overlay import Overlay
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
+from .unpacked import LostMarks, folder_problems
 
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
@@ -73,7 +75,9 @@ class LayerReader:
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
-        self._proofs: dict[tuple[str, str], tuple[Problem, ...] | None] = {}
+        self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
+        self.lost = LostMarks()
+        self._seen: dict[tuple[str, ...], Reading] = {}
 
     def read_ahead(self, image: Image) -> None:
         """Begin with the blobs of an image, the largest first, so that they are read side by side."""
@@ -102,7 +106,9 @@ class LayerReader:
         if stream is None:
             return None
         with stream:
-            return read_content(stream, layer, self._limits, self._keep, self._digests, self._progress)
+            # What lies in a folder is compared with it, file by file.
+            digests = self._digests or layer.directory is not None
+            return read_content(stream, layer, self._limits, self._keep, digests, self._progress)
 
     def _hash(self, layer: Layer) -> Hasher:
         with self._store.open_layer(layer) as stream:
@@ -117,7 +123,21 @@ class LayerReader:
                 return None
             stored = self._hashes.pop(key, partial(self._hash, layer))
             self._readings[key] = Reading(layer, content, cache(stored) if content.stored is None else lambda: content.stored)
+            self._seen[key] = replace(self._readings[key], content=replace(content, changeset=None))
         return self._readings[key]
+
+    def seen(self, layer: Layer) -> Reading | None:
+        """What a layer's bytes were called when they were read, without its changes; None if they were not."""
+        return self._seen.get(_key(layer))
+
+    def adopt(self, other: LayerReader, layers: Iterable[Layer]) -> None:
+        """Take over what another reader found out about layers whose bytes are the same for both."""
+        for layer in layers:
+            names = (_key(layer), _key(layer), (layer.source, layer.diff_id, layer.directory), layer.directory)
+            mine = (self._readings, self._seen, self._proofs, self._folders)
+            for found, known, name in zip(mine, (other._readings, other._seen, other._proofs, other._folders), names):
+                if name in known:
+                    found[name] = known[name]
 
     def bytes_of(self, layer: Layer) -> int:
         """Bytes of the files in a layer's blob; 0 if it cannot be read."""
@@ -154,6 +174,9 @@ class LayerReader:
                 try:
                     tree, found = self._lowerdir(image, layer, layers)
                 except Finding as finding:
+                    if finding.problem.severity == "warning":
+                        # An engine at work took it away: what is left is no answer.
+                        raise
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
             odd.append([problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")])
@@ -168,7 +191,12 @@ class LayerReader:
         for layer, found in zip(image.layers, odd):
             problems += found
             if layer.readable and layer.directory is None:
-                problems += [problem for problem in _kept(self._digest_problems(layer)) if problem not in found]
+                try:
+                    problems += self._digest_problems(layer)
+                except Finding as finding:
+                    if finding.problem.severity == "warning":
+                        raise
+                    problems += [finding.problem] if finding.problem not in found else []
         return problems
 
     def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
@@ -180,13 +208,16 @@ class LayerReader:
             if reading is None or reading.changeset is None:
                 self._lowerdirs[key] = None, reading.problems if reading else ()
             else:
-                tree, odd = to_lowerdir(reading.changeset, Overlay.of_layers(below).finder(), layer.source)
+                tree, odd = to_lowerdir(reading.changeset, Seeker(Overlay.of_layers(below)), layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
         return self._lowerdirs[key]
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id. None if the store has neither."""
-        key = (layer.source, layer.diff_id)
+        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id, and the folder against that tar.
+
+        None if the store has neither.
+        """
+        key = (layer.source, layer.diff_id, layer.directory)
         if key not in self._proofs:
             try:
                 self._proofs[key] = self._proof(layer)
@@ -200,6 +231,9 @@ class LayerReader:
             return None
         odd = reading.changeset.problems if reading.changeset else ()
         proof = (*reading.problems, *odd, *self._digest_problems(layer))
+        if reading.changeset and not any(problem.severity == "error" for problem in proof):
+            where = self._store.folder_path(layer.directory)
+            proof += tuple(folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost))
         # The folder is what is shown; what the tar said need not be kept.
         self._readings.pop(_key(layer))
         return proof
@@ -226,9 +260,9 @@ def _key(layer: Layer) -> tuple[str, ...]:
 
 
 def validate(
-    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS,
-    progress: Progress | None = None, later: Later = partial,
-) -> Report:  # fmt: skip
+    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
+    readers: dict[int, LayerReader] | None = None, later: Later = partial,
+) -> Report:
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
     Args:
@@ -236,6 +270,7 @@ def validate(
         targets: Which images and containers; all if None.
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
+        readers: The reader of a store, by the store's ``id``, to use and to look into later.
         later: See `LayerReader`: what can be done side by side. The report is the same.
 
     Returns:
@@ -244,10 +279,10 @@ def validate(
     # What is wrong with the store's other images does not matter to some of them.
     problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
-    readers: dict[int, LayerReader] = {}
+    later_looks, readers = readers is not None, {} if readers is None else readers
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
-        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=False, later=later))
+        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later))
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -255,22 +290,26 @@ def validate(
                 problems += proof or ()
                 if proof is None:
                     not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
+    for reader in readers.values():
+        problems += reader.lost.problems()
+        not_checked += reader.lost.not_checked()
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
 
 
 def _view_problems(target: Image | Container, store: Store, reader: LayerReader) -> list[Problem]:
     """Everything that is wrong with what an image or a container shows."""
-    if isinstance(target, Container):
-        try:
-            layers, _ = reader.stack(target)
-        except Finding as finding:
-            return [*target.problems, finding.problem]
-        return [*target.problems, *_walk_problems(Overlay.of_layers(layers[:-1], layers[-1], marks=store.marks))]
-    reader.read_ahead(target)
-    layers, odd = reader.trees(target)
-    # While other threads hash, there is time to look at the merged view.
-    walked = _walk_problems(Overlay.of_layers(layers, marks=store.marks))
-    return [*target.problems, *reader.named(target, odd), *walked]
+    if isinstance(target, Image):
+        reader.read_ahead(target)
+    try:
+        if isinstance(target, Container):
+            overlay, problems = overlay_of(target, store, reader)
+            return [*problems, *_walk_problems(overlay)]
+        layers, odd = reader.trees(target)
+        # While other threads hash, there is time to look at the merged view.
+        walked = _walk_problems(Overlay.of_layers(layers, marks=store.marks))
+        return [*target.problems, *reader.named(target, odd), *walked]
+    except Finding as finding:
+        return [*target.problems, finding.problem]
 
 
 def _walk_problems(overlay: Overlay) -> list[Problem]:
@@ -295,12 +334,18 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
 
 
 def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs."""
+    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs.
+
+    Raises:
+        Finding: ``changed-while-reading``, where an engine at work took away what is needed.
+    """
     problems = list(target.problems)
     try:
         overlay, problems = overlay_of(target, store, reader)
         return dict(merged_entries(overlay)), problems
     except Finding as finding:
+        if finding.problem.severity == "warning":
+            raise
         return {}, [*problems, finding.problem]
 
 

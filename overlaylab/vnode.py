@@ -27,9 +27,10 @@ class Node:
         upper: The inode of the upper layer; on a plain disk the inode.
         lowers: Its parts in lower layers, topmost first; none on a plain disk.
         alias: Whether the upper inode stands in the upper directory under this name.
+        origin: What a file of the upper layer is a copy of, where that is known.
     """
 
-    __slots__ = ("alias", "covered", "fs", "lowers", "name", "parent", "upper")
+    __slots__ = ("alias", "covered", "fs", "lowers", "name", "origin", "parent", "upper")
 
     def __init__(
         self, fs: FileSystem, parent: Node | None, name: str, upper: Inode | None, lowers: tuple[Any, ...] = (), alias: bool = True,
@@ -37,12 +38,15 @@ class Node:
         self.fs, self.parent, self.name, self.upper, self.lowers = fs, parent, name, upper, lowers
         self.alias = alias and upper is not None
         self.covered: Node | None = None
+        self.origin: Inode | None = None
 
     def copy(self) -> Node:
         """The same once more, with its parents, for somebody who keeps the old one; roots are not copied."""
         if self.parent is None:
             return self
-        return Node(self.fs, self.parent.copy(), self.name, self.upper, self.lowers, self.alias)
+        same = Node(self.fs, self.parent.copy(), self.name, self.upper, self.lowers, self.alias)
+        same.origin = self.origin
+        return same
 
     @property
     def inode(self) -> Inode:
@@ -72,6 +76,10 @@ class FileSystem(Protocol):
     device: int
     root: Node
     hidden: str
+    # Whether its devices cannot be opened, as on all that is mounted in a user namespace.
+    no_devices: bool
+    # Numbers of directories that were removed, or replaced, since the file system was mounted.
+    dead: dict[int, bool]
 
     def look(self, parent: Node, name: str) -> Node | None:
         """Find a name in a directory."""

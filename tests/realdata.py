@@ -12,7 +12,8 @@ CONTAINERD = ["containerd16-root", "docker28-containerd-store"]
 STORAGES = [name for name in NAMES if name.startswith("podman") and "save" not in name]
 ARCHIVES = [name for name in NAMES if name not in (*ROOTS, *CONTAINERD, *STORAGES)]
 UNPACKED = [*ROOTS, *CONTAINERD, *STORAGES]
-SHIPPED = Path(__file__).parent.parent / "overlaylab" / "data" / "docker20-dataroot.tar.gz"
+KIT = Path(__file__).parent.parent / "overlaylab" / "data"
+SHIPPED = KIT / "docker20-dataroot.tar.gz"
 
 
 def expected(name):
@@ -21,9 +22,10 @@ def expected(name):
 
 
 def archive(name):
-    """The store itself; the one that the package ships is not kept twice."""
-    path = STORES / name / expected(name)["archive"]
-    return path if path.exists() else SHIPPED
+    """The store itself; those that the package ships are not kept twice."""
+    file = expected(name)["archive"]
+    path = STORES / name / file
+    return path if path.exists() else KIT / file
 
 
 def manifests(entries):

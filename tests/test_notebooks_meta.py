@@ -16,7 +16,10 @@ import pytest
 import notebooks as tool
 
 ROOT = Path(__file__).parent.parent
-EXPECTED = ["00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "04_overlayfs", "05_deleting", "06_writing", "07_believing"]
+EXPECTED = [
+    "00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "04_overlayfs", "05_deleting", "06_writing", "07_believing",
+    "08_four_stores", "09_your_own_image",
+]  # fmt: skip
 LONGEST_CELL = 12
 DIGEST = re.compile(r"(?<![0-9a-z])[0-9a-f]{12,}", re.IGNORECASE)
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import Finding, KernelUnavailable
-from ..options import MOST_LOWERS, PAGE, MountOptions
+from ..option_text import MOST_LOWERS, PAGE
+from ..options import MountOptions
 from ..tree import Directory
 from .calls import ROOT, USER
 from .layers import fit, materialise

@@ -16,11 +16,11 @@ from ..errors import KernelUnavailable
 from ..experiments import Moment
 from ..ops import Op, Player
 from ..overlay import USER as MARKS_OF_USER
-from ..overlay import Overlay
+from ..overlay import KERNEL, Overlay
 from ..tree import Directory, File, some
 from ..words import say
 from .calls import ROOT
-from .mount import Availability, MountOptions, Stack, _ask, _options, fit, probe
+from .mount import Availability, Stack, _ask, _options, fit, probe
 
 __all__ = ["Answer", "Replay", "Replayed", "Watched", "as_mounted", "compared", "done_here", "obstacle", "replay", "replays", "watched"]
 
@@ -97,7 +97,9 @@ class Replay:
         return not self.differences
 
     def __repr__(self) -> str:
-        return "\n".join([say("replay.equal" if self.equal else "replay.differs", count=len(self.ops)), *self.differences])
+        if self.equal:
+            return say("replay.equal", count=len(self.ops))
+        return "\n".join([say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences])
 
 
 def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
@@ -185,8 +187,7 @@ def _differences(overlay: Overlay, ops: Sequence[Op], done: Replayed) -> list[st
         if ours != answer:
             lines.append(say("replay.answer", number=number, op=step.op, ours=_told(ours), theirs=_told(answer)))
     upper = first_difference(done.upper, stored(player.overlay.upperdir or Directory()))
-    # Choice: without root the kernel shows a copied-up file and its new link under two numbers, the model under one.
-    merged = first_difference(done.merged, seen(player.system), skip=() if done.mode == ROOT else ("number",))
+    merged = first_difference(done.merged, seen(player.system))
     lines += [say("replay.upper", difference=upper)] if upper else []
     return lines + ([say("replay.merged", difference=merged)] if merged else [])
 

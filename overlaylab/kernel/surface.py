@@ -10,9 +10,10 @@ import ctypes
 import errno
 import mmap
 import os
+import stat
 from typing import Any
 
-from ..system import Shorthand
+from ..shorthand import Shorthand
 
 __all__ = ["Surface"]
 
@@ -33,7 +34,8 @@ class Surface(Shorthand):
         return self.files[fd]
 
     def open(self, path: str, flags: int, mode: int = 0o777, *, fd: Any = None) -> Any:
-        """open(2)."""
+        """open(2), but no device of this machine."""
+        _refuse_drivers(path, flags)
         number = os.open(path, flags | os.O_CLOEXEC, mode)
         if fd in self.files:
             os.close(self.files[fd])
@@ -119,6 +121,24 @@ class Surface(Shorthand):
 for _plain in ("mkdir", "rmdir", "unlink", "readlink", "lstat", "stat", "chmod", "chown", "utime", "truncate", "mknod"):
     if hasattr(os, _plain):
         setattr(Surface, _plain, staticmethod(getattr(os, _plain)))
+
+
+def _refuse_drivers(path: str, flags: int) -> None:
+    """A node in a layer leads to this machine's own disks and memory, out of every mount. Only /dev/null is harmless.
+
+    Choice: ENXIO, what the kernel gives where no driver is, and what the model says of devices.
+    """
+    if flags & os.O_DIRECTORY or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL:
+        # These never open a device.
+        return
+    try:
+        found = os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW)
+    except OSError:
+        # open(2) finds the same, or makes a file.
+        return
+    null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
+    if (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)) and not null:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
 
 
 def _libc(name: str, *arguments: Any) -> None:

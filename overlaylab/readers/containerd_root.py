@@ -21,7 +21,7 @@ from ..errors import Finding, Problem
 from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor
 from ..mounts import Mount
-from ..options import PAGE
+from ..option_text import PAGE
 from ..tree import Directory
 from .bolt import Bucket, read_database
 from .oci_layout import IndexWalker
@@ -71,8 +71,7 @@ class ContainerdRoot:
         self.marks = "user.overlay." if self.place.owner(f"{SNAPSHOTTER}/snapshots") else "trusted.overlay."
         found = Found()
         self._meta = self._database(META, found)
-        metadata = self._database(f"{SNAPSHOTTER}/metadata.db", found) if self.place.has(f"{SNAPSHOTTER}/metadata.db") else {}
-        self.snapshots = Snapshots(self._meta, metadata, f"{self.place.where}: snapshots")
+        self.snapshots = self._read_snapshots(found)
         found.problems += self.snapshots.problems
         self._recorded = ""
         self._gone = {snapshot.number: problem for snapshot in self.snapshots for problem in self._folder_problems(snapshot.number)}
@@ -81,7 +80,6 @@ class ContainerdRoot:
         self._containers = tuple(self._read_containers(found))
         found.problems += self._gone.values()
         self.problems = tuple(dict.fromkeys(found.problems))
-        found.not_checked.append(NotChecked("the folders in snapshots/", "containerd keeps no recipe to compare them with their blobs"))
         found.not_checked += self._other_blobs()
         self.not_checked = tuple(dict.fromkeys(found.not_checked))
 
@@ -90,6 +88,15 @@ class ContainerdRoot:
         if not steady:
             found.problems.append(Problem("changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"))
         return bucket_at(bucket, "v1")
+
+    def _read_snapshots(self, found: Found) -> Snapshots:
+        """The snapshots; none where their own database cannot be read: the blobs are there all the same."""
+        path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
+        try:
+            return Snapshots(self._meta, self._database(path, found) if self.place.has(path) else {}, where)
+        except Finding as finding:
+            found.problems.append(finding.problem)
+            return Snapshots({}, {}, where)
 
     def _is_dockers(self) -> bool:
         return any(image.namespace == MOBY for image in self._images)
@@ -269,6 +276,10 @@ class ContainerdRoot:
         path = f"{SNAPSHOTTER}/snapshots"
         names = sorted((name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"), key=lambda name: (len(name), name))
         return tuple(_folder(name, known.get(name, ())) for name in names)
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {SNAPSHOTTER}/snapshots/{name}/fs"
 
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""

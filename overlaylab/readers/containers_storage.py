@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -22,19 +22,39 @@ from ..errors import Finding, NotReadable, Problem
 from ..image import Container, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Manifest, parse_manifest
 from ..mounts import Mount
-from ..options import PAGE
+from ..option_text import PAGE
 from ..tree import Directory
 from .place import Folder, Place
 from .short_names import ShortNames, named_folder
 from .tar_split import Rebuilt, Recipe
 
-__all__ = ["IMAGES", "ContainersStorage"]
+__all__ = ["IMAGES", "ContainersStorage", "podman_layer_ids"]
 
 DRIVER = "overlay"
 IMAGES = f"{DRIVER}-images/images.json"
-DEFAULT_ROOT = "/var/lib/containers/storage"
+DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")
+
+
+def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
+    """The IDs that podman gives to the layers of an image: a chain of hashes, but not that of the chain_ids.
+
+    It holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.
+
+    Args:
+        diff_ids: Bottom first.
+
+    Returns:
+        Hex digits, bottom first.
+
+    Spec:
+        containers-storage, as seen in podman 4.3 and 5.8: parent ID, plus sign, diff_id, all without ``sha256:``.
+    """
+    ids: list[str] = []
+    for diff_id in diff_ids:
+        ids.append(Digest.of(f"{ids[-1]}+{diff_id.hex}".encode()).hex if ids else diff_id.hex)
+    return tuple(ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +101,7 @@ class ContainersStorage:
         self._layers = self._read_layers(problems)
         self._checked: dict[str, tuple[Problem, ...]] = {}
         self._images = tuple(self._read_images(problems))
+        self._recorded = ""
         self._containers = tuple(self._read_containers(problems))
         self.problems = tuple(problems)
         self.not_checked: tuple[NotChecked, ...] = ()
@@ -218,17 +239,17 @@ class ContainersStorage:
     def _container(self, node: Node) -> Container:
         upper = _id(node, "layer")
         names = node.strings("names")
-        if not self.short_names.is_there(upper):
-            raise Finding("missing-cache-dir", f"{self.place.where}: {DRIVER}/{upper}", "a folder with diff/", "nothing")
         chain, problems = self._chain(upper)
-        if problems:
-            raise Finding(problems[0].kind, problems[0].where, problems[0].expected, problems[0].found)
         lower = [layer.id for layer in chain[1:]]
-        image = node.string("image")
+        # A chain that is broken is no chain to compare the folder's own list with.
+        problems += self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
+        problems += self.short_names.missing(lower)
+        image, container_id = node.string("image"), node.need("id").text()
+        self._recorded = self._recorded or self._recorded_root(container_id)
         container = Container(
-            id=node.need("id").text(), name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
+            id=container_id, name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
             lower=tuple(lower), upper=upper, mount="", links=self.short_names.lower(upper),
-            problems=tuple(self.short_names.problems(upper, lower)),
+            problems=tuple(problems),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -261,8 +282,19 @@ class ContainersStorage:
         return f"l/{link}" if link else f"{name}/diff"
 
     def root(self) -> str:
-        """The root's own path: where a folder lies; the store itself records none."""
-        return self.place.root if isinstance(self.place, Folder) else DEFAULT_ROOT
+        """The root's own path: where a folder lies, else what a container's runtime config says, else podman's default."""
+        if isinstance(self.place, Folder):
+            return self.place.root
+        return self._recorded or (ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT)
+
+    def _recorded_root(self, container_id: str) -> str:
+        """The path beneath which a container was mounted when it ran; empty if nothing says so."""
+        path = f"overlay-containers/{container_id}/userdata/config.json"
+        if not LAYER_ID.fullmatch(container_id) or not self.place.has(path):
+            return ""
+        root = parse_json(self.place.read(path), f"{self.place.where}: {path}", "bad-config").get("root")
+        above, _, rest = (root.string("path") if root else "").partition(f"/{DRIVER}/")
+        return above if rest else ""
 
     # the store as every store
 
@@ -285,6 +317,10 @@ class ContainersStorage:
             StoreFolder(name=name, chain_ids=tuple(chains.get(name, ())), links=tuple(filter(None, [self.short_names.link(name)])))
             for name in self.short_names.names()
         )
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {DRIVER}/{name}/diff"
 
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""
@@ -324,10 +360,7 @@ class ContainersStorage:
         except Finding as finding:
             if finding.problem.kind != "not-found":
                 raise
-            # It was there when the store was opened, or was missed then already.
-            missed = any(problem.kind == "missing-cache-dir" for problem in self._checked.get(name, ()))
-            kind = "missing-cache-dir" if missed else "changed-while-reading"
-            raise Finding(kind, f"{self.place.where}: {DRIVER}/{name}", "a folder with diff/", "nothing") from None
+            raise self.short_names.gone(name) from None
 
 
 def _layer(node: Node) -> StoredLayer:

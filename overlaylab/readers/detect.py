@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import Finding, NotReadable, Problem
+from ..errors import Finding, InputError, NotReadable, Problem
 from ..image import Store
 from ..limits import DEFAULT_LIMITS, Limits
 from .containerd_root import DAEMON, META, ContainerdRoot
@@ -18,7 +18,7 @@ from .opening import Progress, open_place
 from .place import Folder, Place, within
 from .tar_place import Tar
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "store_in"]
 
 LEVELS = 6
 READINGS = 5
@@ -37,7 +37,15 @@ def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
     Raises:
         NotReadable: with the kind that says why no image can be listed.
     """
-    place = open_place(path, limits, progress)
+    return store_in(open_place(path, limits, progress))
+
+
+def store_in(place: Place) -> Store:
+    """The store that a place is or holds.
+
+    Raises:
+        NotReadable: with the kind that says why no image can be listed.
+    """
     try:
         store = _steady(place) if isinstance(place, Folder) else _recognise(_root_of(place))
     except Finding as finding:
@@ -93,28 +101,56 @@ def _recognise(place: Place) -> Store:
         return DockerArchive(place)
     if place.has("oci-layout") or (place.has("index.json") and place.has("blobs")):
         return OciLayout(place)
-    stores = _stores(place) or [store for inner in _inner_roots(place) for store in _stores(inner)]
+    refused: list[Problem] = []
+    stores = list(_stores(place, refused))
+    if not stores and not refused:
+        stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
     if not stores:
-        raise _refusal(place)
-    return stores[0] if len(stores) == 1 else Mixed(stores)
+        raise NotReadable.of(refused) if refused else _refusal(place)
+    store = stores[0] if len(stores) == 1 else Mixed(stores)
+    # What is wrong with one store is said; the others are read all the same.
+    store.problems += tuple(refused)
+    return store
 
 
-def _stores(place: Place) -> list[Store]:
-    """The stores whose root this is."""
-    stores: list[Store] = []
+def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
+    """The stores whose root this is; what is wrong with those that cannot be read goes to `refused`."""
+    makers: list[Callable[[Place], Store | None]] = [_docker, _containerd, _storage]
+    for make in makers:
+        try:
+            store = make(place)
+        except InputError as error:
+            refused += error.problems if isinstance(error, NotReadable) else [error.problem]
+            continue
+        if store is not None:
+            yield store
+
+
+def _docker(place: Place) -> Store | None:
+    """Docker's classic store."""
     classic = place.has("image") and (place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image")))
-    containerd = ContainerdRoot(place) if place.has(f"{DAEMON}/{META}") else None
-    if classic and not (containerd and not has_layerdb(place)):
-        check_driver(place)
-        stores.append(DockerRoot(place))
-    # A classic Docker that runs its own containerd keeps no image there.
-    if containerd and (containerd.images() or not stores):
-        stores.append(containerd)
+    if not classic or (place.has(f"{DAEMON}/{META}") and not has_layerdb(place)):
+        return None
+    check_driver(place)
+    return DockerRoot(place)
+
+
+def _containerd(place: Place) -> Store | None:
+    """containerd's own root, or the one that dockerd runs by itself."""
     if place.has(META):
-        stores.append(ContainerdRoot(place))
+        return ContainerdRoot(place)
+    if not place.has(f"{DAEMON}/{META}"):
+        return None
+    store = ContainerdRoot(place)
+    # A classic Docker that runs its own containerd keeps no image there.
+    return store if store.images() or not has_layerdb(place) else None
+
+
+def _storage(place: Place) -> Store | None:
+    """That of podman, buildah and CRI-O."""
     if place.has(IMAGES) or any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
-        stores.append(ContainersStorage(place))
-    return stores
+        return ContainersStorage(place)
+    return None
 
 
 def _inner_roots(place: Place) -> Iterator[Place]:

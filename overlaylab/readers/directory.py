@@ -20,6 +20,7 @@ from ..tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 __all__ = ["read_directory"]
 
 PIECE = 1 << 20
+TRIES = 3
 # Windows opens files as text unless told otherwise; it has neither of the others.
 HOW_TO_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -43,6 +44,19 @@ def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits =
         Kernel: names that readdir lists and lstat does not find (overlay vectors wo-06, rm-14).
     """
     root = os.fsencode(path)
+    missed: set[bytes] | None = None
+    for _ in range(TRIES):
+        reading = _Reading(root, keep, limits)
+        top = reading.tree(_info(root))
+        # A name that is there in no reading is a stray one; another has gone meanwhile, perhaps with all around it.
+        if not reading.missed or reading.missed == missed:
+            break
+        missed = reading.missed
+    return top
+
+
+def _info(root: bytes) -> os.stat_result:
+    """What stat says of the directory itself."""
     try:
         info = os.stat(root)
     except FileNotFoundError:
@@ -51,7 +65,7 @@ def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits =
         raise Finding("permission-denied", _text(root), "a directory", refusal.strerror or "") from None
     if not stat.S_ISDIR(info.st_mode):
         raise Finding("wrong-call", _text(root), "a directory", stat.filemode(info.st_mode))
-    return _Reading(root, keep, limits).tree(info)
+    return info
 
 
 class _Reading:
@@ -60,6 +74,7 @@ class _Reading:
     def __init__(self, root: bytes, keep: int, limits: Limits) -> None:
         self._root, self._keep, self._limits = root, keep, limits
         self._entries = 0
+        self.missed: set[bytes] = set()
         self._linked: dict[tuple[int, int], Inode] = {}
 
     def tree(self, info: os.stat_result) -> Directory:
@@ -81,6 +96,8 @@ class _Reading:
             names = sorted(os.listdir(folder))
         except PermissionError as refusal:
             raise self._denied(folder, refusal) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise Finding("changed-while-reading", self._inner(folder), "a directory", "nothing") from None
         self._entries += len(names)
         if self._entries > self._limits.entries:
             raise Finding("limit", self._inner(folder), f"at most {self._limits.entries} entries", self._entries)
@@ -93,6 +110,7 @@ class _Reading:
         try:
             return self._inode(path)
         except FileNotFoundError:
+            self.missed.add(path)
             return None
         except PermissionError as refusal:
             raise self._denied(path, refusal) from None

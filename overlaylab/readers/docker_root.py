@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -177,6 +177,10 @@ class DockerRoot:
             for name in self.directory_names()
         )
 
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {DRIVER}/{name}/diff"
+
     def folder_size(self, name: str) -> int:
         """Bytes of the regular files in a folder, hard links once."""
         return self.place.content_bytes(f"{DRIVER}/{name}/diff")
@@ -203,16 +207,46 @@ class DockerRoot:
         mount_id = self.layerdb.need(f"{path}/mount-id")
         if not CACHE_ID.fullmatch(mount_id):
             raise Finding("path-escape", f"{self.place.where}: {path}/mount-id", "64 hex digits", mount_id)
-        if not self.short_names.is_there(mount_id):
-            raise Finding("missing-cache-dir", f"{self.place.where}: {DRIVER}/{mount_id}", "a folder with diff/", "nothing")
-        lower = tuple(self.short_names.below(mount_id))
+        problems: list[Problem] = []
+        lower = self._lower(mount_id, self._chain_beneath(path, problems), problems)
         name, image_id, self._recorded = self._config(container_id)
-        init = lower[0] if lower and lower[0] == f"{mount_id}-init" else ""
         container = Container(
-            id=container_id, name=name, image_id=image_id, lower=lower, upper=mount_id, mount="", init=init,
-            links=self.short_names.lower(mount_id), problems=tuple(self._lower_problems(path, mount_id, lower)),
+            id=container_id, name=name, image_id=image_id, lower=lower, upper=mount_id, mount="", problems=tuple(problems),
+            init=lower[0] if lower and lower[0] == f"{mount_id}-init" else "", links=self.short_names.lower(mount_id) or self._links(lower),
         )
         return replace(container, mount=self.mount(container).options)
+
+    def _chain_beneath(self, path: str, problems: list[Problem]) -> tuple[str, ...] | None:
+        """What lies beneath a container by the layerdb: its init layer and its image's chain, topmost first; None if that is broken."""
+        parent, init = self.short_names.text(f"{path}/parent"), self.short_names.text(f"{path}/init-id") or ""
+        try:
+            if init and not CACHE_ID.fullmatch(init):
+                raise Finding("path-escape", f"{self.place.where}: {path}/init-id", "64 hex digits and -init", init)
+            chain = self.layerdb.stack(ChainID(parent, f"{self.place.where}: {path}/parent")) if parent else []
+        except Finding as finding:
+            problems.append(finding.problem)
+            return None
+        return (*filter(None, [init]), *(folder.cache_id for folder in chain))
+
+    def _lower(self, mount_id: str, expected: tuple[str, ...] | None, problems: list[Problem]) -> tuple[str, ...]:
+        """What lies beneath a container by its own list; where that, or a folder, is gone, by the layerdb. Topmost first."""
+        where = f"{self.place.where}: {DRIVER}/{mount_id}"
+        try:
+            if not self.short_names.is_there(mount_id):
+                raise self.short_names.gone(mount_id)
+            found = tuple(self.short_names.below(mount_id))
+            if expected is not None and found != expected:
+                problems.append(Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found)))
+            return found
+        except Finding as finding:
+            problems.append(finding.problem)
+        problems += self.short_names.missing(expected or ())
+        return expected or ()
+
+    def _links(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The names of folders in mount options: short ones as far as there are any."""
+        links = ((name, self.short_names.link(name)) for name in names)
+        return tuple(f"l/{link}" if link else f"{name}/diff" for name, link in links)
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
         """How Docker mounts it: by the short names, whole paths while they fit into a page; see `docker_options`."""
@@ -230,24 +264,11 @@ class DockerRoot:
         missing = [layer for layer in target.layers if layer.directory is None]
         if missing:
             raise Finding("missing-layer", f"{self.place.where}: {DRIVER}", f"a folder for {missing[0].chain_id}", "nothing")
-        links = [(layer.directory, self.short_names.link(layer.directory)) for layer in reversed(target.layers)]
-        return [f"l/{link}" if link else f"{name}/diff" for name, link in links]
+        return list(self._links(layer.directory for layer in reversed(target.layers)))
 
     def root(self) -> str:
         """The data root's own path: a folder's is where it lies, else what the containers' configs say."""
         return self.place.root if isinstance(self.place, Folder) else self._recorded or DEFAULT_ROOT
-
-    def _lower_problems(self, path: str, mount_id: str, lower: tuple[str, ...]) -> Iterator[Problem]:
-        """Compare a container's lower list with its init layer and the chain under it, topmost first."""
-        parent, init = self.short_names.text(f"{path}/parent"), self.short_names.text(f"{path}/init-id")
-        try:
-            chain = self.layerdb.stack(ChainID(parent, f"{self.place.where}: {path}/parent")) if parent else []
-        except Finding as finding:
-            yield finding.problem
-            return
-        expected = (*filter(None, [init]), *(folder.cache_id for folder in chain))
-        if lower != expected:
-            yield Problem("lower-mismatch", f"{self.place.where}: {DRIVER}/{mount_id}/lower", ":".join(expected), ":".join(lower))
 
     def _config(self, container_id: str) -> tuple[str, str, str]:
         """Name, image ID and the data root's own path, as ``config.v2.json`` has them."""
@@ -294,8 +315,7 @@ class DockerRoot:
         except Finding as finding:
             if finding.problem.kind != "not-found":
                 raise
-            # It was there when the store was opened.
-            raise Finding("changed-while-reading", f"{self.place.where}: {DRIVER}/{name}", "a folder", "nothing") from None
+            raise self.short_names.gone(name) from None
 
     def _not_checked(self) -> Iterator[NotChecked]:
         for name in self.place.names("image"):

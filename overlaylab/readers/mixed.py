@@ -42,6 +42,10 @@ class Mixed:
         """The folders of all stores."""
         return tuple(folder for part in self.parts for folder in part.folders())
 
+    def folder_path(self, name: str) -> str:
+        """A name alone does not say which store is meant: ask `parts`."""
+        raise self._unclear(name)
+
     def folder_size(self, name: str) -> int:
         """A name alone does not say which store is meant: ask `parts`."""
         raise self._unclear(name)

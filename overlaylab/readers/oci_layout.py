@@ -53,6 +53,10 @@ class BlobStore:
         """None: archives unpack nothing."""
         return ()
 
+    def folder_path(self, name: str) -> str:
+        """Archives have no folders."""
+        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+
     def folder_size(self, name: str) -> int:
         """Archives have no folders."""
         raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)

@@ -17,7 +17,7 @@ from .bolt import HEAD, looks_like_bolt, problems_of
 from .place import Folder, Place
 from .tar_place import Tar
 
-__all__ = ["Progress", "bolt_problems", "open_place"]
+__all__ = ["Progress", "bolt_problems", "open_place", "place_of"]
 
 Progress = Callable[[int], None]
 
@@ -47,6 +47,19 @@ def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Prog
         raise
     except (OSError, ValueError) as error:
         raise NotReadable("not-found", path, "a file or folder", str(error)) from None
+    return place_of(stream, where, limits, progress)
+
+
+def place_of(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
+    """A tar or a compressed tar that is open already, such as bytes in memory.
+
+    Args:
+        stream: Seekable, at its start.
+        where: What to call it in findings.
+
+    Raises:
+        NotReadable: As `open_place`.
+    """
     try:
         return _open_tar(stream, where, limits, progress)
     except Finding as finding:

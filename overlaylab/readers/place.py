@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..errors import Finding, NotReadable
 from ..limits import Limits
-from ..tree import Directory, parts_of
+from ..tree import Directory, parent_of, parts_of
 from .directory import read_directory
 from .section import FileSection
 
@@ -159,9 +159,27 @@ class Folder(Place):
     def __init__(self, root: str, where: str, limits: Limits) -> None:
         super().__init__(where, limits)
         self.root = os.path.realpath(root)
+        self._sound: set[str] = set()
 
     def _full(self, path: str) -> str:
-        return self.root if path == "." else f"{self.root}/{path}"
+        """Where a path lies on this machine; no symlink on the way to it may lead outside.
+
+        Raises:
+            Finding: ``path-escape``.
+        """
+        parent, name = parent_of(path)
+        return f"{self._directory(parent)}/{name}" if path != "." else self.root
+
+    def _directory(self, path: str) -> str:
+        """A directory on this machine that lies inside, whether or not it is a symlink itself."""
+        full = self.root if path == "." else f"{self.root}/{path}"
+        if path not in self._sound:
+            # A name that the host cannot have leads nowhere.
+            real = os.path.realpath(full) if "\0" not in full else full
+            if os.path.commonpath([self.root, real]) != self.root:
+                raise Finding("path-escape", f"{self.where}: {path}", "a directory inside", real)
+            self._sound.add(path)
+        return full
 
     def type_of(self, path: str) -> str | None:
         try:
@@ -180,7 +198,7 @@ class Folder(Place):
 
     def names(self, path: str) -> tuple[str, ...]:
         try:
-            return tuple(sorted(os.listdir(self._full(path))))
+            return tuple(sorted(os.listdir(self._directory(path))))
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except PermissionError:
@@ -209,7 +227,12 @@ class Folder(Place):
 
     def content_bytes(self, path: str) -> int:
         inodes: dict[tuple[int, int], int] = {}
-        for folder, _, names in os.walk(self._full(path)):
+        try:
+            top = self._full(path) if self.type_of(path) == "dir" else ""
+        except Finding:
+            # What is wrong with the way to it is said elsewhere.
+            top = ""
+        for folder, _, names in os.walk(top):
             for name in names:
                 try:
                     info = os.lstat(os.path.join(folder, name))
@@ -228,6 +251,8 @@ class Folder(Place):
         return NotReadable("permission-denied", f"{self.where}: {path}", advice, "no permission")
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        if self.type_of(path) != "dir":
+            raise Finding("not-found", f"{self.where}: {path}", "a directory", self.type_of(path) or "nothing")
         return read_directory(self._full(path), keep=keep, limits=self.limits)
 
 
@@ -271,7 +296,12 @@ class Inside(Place):
 
 
 def within(place: Place, path: str) -> Place:
-    """A folder of a place as a place of its own."""
+    """A folder of a place as a place of its own.
+
+    Raises:
+        Finding: those of `Place.resolve`.
+    """
+    path = place.resolve(path) or path
     if isinstance(place, Folder):
         return Folder(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
     return Inside(place, path)

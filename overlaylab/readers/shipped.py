@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,13 +14,18 @@ from ..image import Store
 from .detect import open_store
 from .docker_root import DEFAULT_ROOT, DockerRoot
 
-__all__ = ["NEW_ROOT", "Visit", "recorded_experiments", "recorded_mount", "shipped", "shipped_root", "visit"]
+__all__ = ["DEFAULT_ROOTS", "NEW_ROOT", "Visit", "four_stores", "recorded_experiments", "recorded_mount", "shipped", "shipped_root", "visit"]
 
 ROOT = "docker20-dataroot.tar.gz"
 # A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
 NEW_ROOT = "docker29-dataroot.tar.gz"
 # The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.
 MOUNT = "docker20-proc-mounts.txt"
+# Stores of one image, in the order in which they are shown. The second was made by Docker 28.5.2 with the containerd
+# image store, which Docker 29 uses by default; the layout by skopeo.
+FOUR = {"docker": ROOT, "docker29": "docker28-containerd-store.tar.gz", "podman": "podman4-storage.tar.gz", "oci": "oci-gzip.tar"}
+# Where engines keep their images, if nobody told them otherwise; the last is podman's without root.
+DEFAULT_ROOTS = (DEFAULT_ROOT, "/var/lib/containerd", "/var/lib/containers/storage", "~/.local/share/containers/storage")
 
 
 def shipped(name: str) -> str:
@@ -36,6 +42,11 @@ def shipped_root(name: str = ROOT) -> DockerRoot:
         NotReadable: For a root that has no layerdb.
     """
     return open_store(shipped(name))
+
+
+def four_stores() -> dict[str, Store]:
+    """Open four real stores that hold the same image, ``kit/app:1``: what to call each -> the store."""
+    return {label: open_store(shipped(name)) for label, name in FOUR.items()}
 
 
 def recorded_mount() -> str:
@@ -69,6 +80,6 @@ class Visit:
 def visit(path: str = DEFAULT_ROOT) -> Visit:
     """Open a data root if that is possible, else say why not; never raises for what is found there."""
     try:
-        return Visit(path, open_store(path))
+        return Visit(path, open_store(os.path.expanduser(path)))
     except (InputError, OSError) as error:
         return Visit(path, None, str(error))

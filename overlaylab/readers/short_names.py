@@ -8,7 +8,7 @@ Docker's overlay2 and containers-storage's overlay keep their folders in this sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import Finding, Problem
 from .place import Place
@@ -31,6 +31,7 @@ class ShortNames:
         self.place, self.driver, self._pattern = place, driver, pattern
         # Where short names lead: each stands in the lists of all layers above its own.
         self._targets: dict[str, str] = {}
+        self._missed: set[str] = set()
 
     def text(self, path: str) -> str | None:
         """One of the store's small files, stripped; None if it is absent."""
@@ -45,7 +46,21 @@ class ShortNames:
 
     def is_there(self, name: str) -> bool:
         """Whether a folder is there with its ``diff/``."""
-        return bool(self._pattern.fullmatch(name)) and self.place.type_of(f"{self.driver}/{name}/diff") == "dir"
+        there = bool(self._pattern.fullmatch(name)) and self.place.type_of(f"{self.driver}/{name}/diff") == "dir"
+        if not there:
+            self._missed.add(name)
+        return there
+
+    def missing(self, names: Iterable[str]) -> Iterator[Problem]:
+        """A problem for each folder that is not there."""
+        for name in names:
+            if not self.is_there(name):
+                yield Problem("missing-cache-dir", f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing")
+
+    def gone(self, name: str) -> Finding:
+        """The finding for a folder that cannot be read: it was missed when the store was opened, or has gone since."""
+        kind = "missing-cache-dir" if name in self._missed else "changed-while-reading"
+        return Finding(kind, f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing")
 
     def link(self, name: str) -> str | None:
         """The file ``link`` of a folder: its own short name."""
@@ -90,18 +105,20 @@ class ShortNames:
             name: The folder.
             expected: The folders of the layers beneath, nearest first.
         """
+        try:
+            yield from self._problems(name, expected)
+        except Finding as finding:
+            yield finding.problem
+
+    def _problems(self, name: str, expected: Sequence[str]) -> Iterator[Problem]:
         where = f"{self.place.where}: {self.driver}/{name}"
-        if not self.is_there(name):
-            yield Problem("missing-cache-dir", where, "a folder with diff/", "nothing")
+        if missing := list(self.missing([name])):
+            yield from missing
             return
         link = self.link(name)
         if link is not None and self.target(link) != name:
             yield Problem("dangling-link", f"{self.place.where}: {self.driver}/l/{link}", name, self.target(link) or "nothing")
-        try:
-            found = self.below(name)
-        except Finding as finding:
-            yield finding.problem
-            return
+        found = self.below(name)
         if found != list(expected):
             yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
 

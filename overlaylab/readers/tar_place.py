@@ -110,6 +110,8 @@ class Tar(Place):
         return frozenset(self._twice)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        if self.type_of(path) != "dir":
+            raise Finding("not-found", f"{self.where}: {path}", "a directory", self.type_of(path) or "nothing")
         self._inodes: dict[str, Inode] = {}
         allowance = [keep]
         top = self._directory(path)

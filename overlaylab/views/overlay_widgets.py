@@ -22,6 +22,8 @@ from ..words import say
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
 
 STYLE = {"description_width": "initial"}
+# Paths that a list offers; of a larger image the others can be typed.
+LISTED = 3000
 
 
 class LookupTrace(Panel):
@@ -35,11 +37,11 @@ class LookupTrace(Panel):
 
     def __init__(self, overlay: Overlay, names: Sequence[str] = (), path: str = "") -> None:
         self.overlay, self.names = overlay, tuple(names)
-        paths = paths_of(overlay)
+        paths = paths_of(overlay)[:LISTED]
         self.path = ipywidgets.Dropdown(
             description=say("lookup.path"), style=STYLE,
             options=[(say("lookup.none"), None), *((printable(each), each) for each in paths)],
-            value=path if path in paths else None if path else paths[0], layout=ipywidgets.Layout(width="22em", max_width="100%"),
+            value=path if path in paths else None if path or not paths else paths[0], layout=ipywidgets.Layout(width="22em", max_width="100%"),
         )  # fmt: skip
         self.typed = ipywidgets.Text(
             description=say("lookup.typed"), placeholder=say("lookup.hint"), value="" if path in paths else path,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..kernel.tried import Tried, tried
 from ..ops import Op, Player, Step
-from ..options import Features
+from ..parameters import Features
 from ..overlay import Overlay
 from ..samples import page_overlay
 from ..shell import carry_out

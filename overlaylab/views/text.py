@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["Source", "cut", "hex_dump", "source"]
+__all__ = ["Source", "cut", "hex_dump", "size_text", "source"]
 
 
 class Source(str):
@@ -30,6 +30,22 @@ def source(function: Callable[..., Any]) -> Source:
 def cut(text: str, limit: int = 60) -> str:
     """The text, or its beginning and an ellipsis where it is longer than `limit`."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def size_text(count: int) -> str:
+    """Bytes as people read them, exact while they are few.
+
+    Example:
+        >>> size_text(1234), size_text(5_300_000_000)
+        ('1,234 B', '5.3 GB')
+    """
+    if count < 10_000:
+        return f"{count:,} B"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:,.1f} {unit}"
+    return f"{count / 1000:,.1f} GB"
 
 
 def hex_dump(data: bytes, start: int = 0, rows: int = 4, marked: Collection[int] = ()) -> str:

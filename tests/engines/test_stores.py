@@ -104,22 +104,31 @@ def test_live_containerd_is_proven_and_left_as_it_is(containerd):
 
 
 def test_containerd_at_work_gives_warnings_at_most(containerd):
-    """Images come and go while we read; a database is never read half written."""
+    """Images and snapshots come and go while we read; a database is never read half written."""
     root, ctr = containerd
+    other = realdata.archive("crane-tarball")
+    (moving,) = overlaylab("inspect", other)["images"][0]["names"]
+    before = tree(root, APP)
     stop = threading.Event()
 
     def work():
         while not stop.is_set():
-            for action in (["tag", APP, "docker.io/kit/moving:1"], ["rm", "docker.io/kit/moving:1"]):
-                ctr("images", *action, check=False)
+            ctr("images", "tag", APP, "docker.io/kit/moving:1", check=False)
+            ctr("images", "import", "--snapshotter", "overlayfs", other, check=False)
+            ctr("snapshots", "--snapshotter", "overlayfs", "prepare", "scratch", check=False)
+            for name in ("docker.io/kit/moving:1", moving):
+                ctr("images", "rm", "--sync", name, check=False)
+            ctr("snapshots", "--snapshotter", "overlayfs", "rm", "scratch", check=False)
 
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        for _ in range(15):
-            facts = overlaylab("inspect", root)
-            assert {problem["kind"] for problem in facts["problems"]} <= {"changed-while-reading"}
-            assert APP in [name for image in facts["images"] for name in image["names"]]
+        for _ in range(5):
+            for command in ("inspect", "verify"):
+                facts = overlaylab(command, root)
+                assert {problem["kind"] for problem in facts["problems"]} <= {"changed-while-reading"}
+            assert APP in [name for image in overlaylab("inspect", root)["images"] for name in image["names"]]
+            assert tree(root, APP) == before
     finally:
         stop.set()
         worker.join()

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 
-from overlaylab.system import Shorthand
+from overlaylab.shorthand import Shorthand
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -43,10 +43,12 @@ def umount(target):
     call("umount2", encoded(target), 0)
 
 
-def make_read_only(target):
-    """mount_setattr(2) on a mount and all below it."""
-    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    call("syscall", MOUNT_SETATTR, AT_FDCWD, encoded(target), AT_RECURSIVE, attributes, ctypes.c_size_t(len(attributes)))
+def make_read_only(target, but=""):
+    """mount_setattr(2) on a mount and all below it, except for one of them."""
+    for path, flags, added, taken in ((target, AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0), (but, 0, 0, MOUNT_ATTR_RDONLY)):
+        attributes = struct.pack("QQQQ", added, taken, 0, 0)
+        if path:
+            call("syscall", MOUNT_SETATTR, AT_FDCWD, encoded(path), flags, attributes, ctypes.c_size_t(len(attributes)))
 
 
 class Live(Shorthand):

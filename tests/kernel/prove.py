@@ -1,8 +1,9 @@
 """Prove the model: generated operations on it and on the real kernel, compared after every one.
 
-    python -m tests.kernel.prove [-n OPERATIONS] [--mode root|user|both] [--seed S] [--jobs J]
+    python -m tests.kernel.prove [-n OPERATIONS] [--mode root|user|mapped|all] [--seed S] [--jobs J]
 
-Mode ``root`` needs root; ``user`` works for everybody who may make user namespaces.
+Modes ``root`` and ``mapped`` need root; ``user`` works for everybody who may make user
+namespaces: see `places`.
 Prints the rate, and how often each interesting place was reached. A difference is
 shrunk, and printed with the options and as a snippet to paste; the status is then 1.
 """
@@ -21,19 +22,22 @@ from hypothesis import HealthCheck, Phase, Verbosity, configuration, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from overlaylab.overlay import KERNEL
+
 from tests.kernel import pair as pairs
+from tests.kernel import places
 from tests.kernel.cases import cases, operations
 from tests.kernel.labels import ERRNOS, PLACES, Labels
 from tests.mutations import RULES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MODEL = "Linux 6.18"
+MODEL = f"Linux {KERNEL}"
 STEPS = 50
 ROUND = 100
 FOLDERS = count()
 
 
-def machine(mode, labels, sweeper):
+def machine(mode, labels, sweeper, builder):
     """The state machine: a mount, and operations on it."""
 
     class Proof(RuleBasedStateMachine):
@@ -44,13 +48,13 @@ def machine(mode, labels, sweeper):
             self.case, self.done = case, []
             labels.begin()
             with self.told():
-                self.pair = pairs.Pair(case, f"case{next(FOLDERS)}")
+                self.pair = pairs.Pair(case, f"case{next(FOLDERS)}", builder)
                 if not self.pair.refused:
                     self.pair.compare()
 
         @rule(operation=operations(mode))
         def act(self, operation):
-            if self.pair.refused:
+            if self.pair.refused or self.pair.frozen:
                 return
             self.done.append(operation)
             with self.told():
@@ -67,7 +71,7 @@ def machine(mode, labels, sweeper):
             if self.pair is None:
                 return
             try:
-                if not self.failed and not self.pair.refused:
+                if not self.failed and not self.pair.refused and not self.pair.frozen:
                     with self.told():
                         self.pair.finish()
             finally:
@@ -111,8 +115,7 @@ def replay(case, done):
     if pid == 0:
         said = ""
         try:
-            pairs.enter(case.mode)
-            said = once(case, done)
+            said = once(case, done, places.enter(case.mode))
         except BaseException as error:
             said = f"{type(error).__name__}: {error}"
         finally:
@@ -125,10 +128,10 @@ def replay(case, done):
     return said
 
 
-def once(case, done):
+def once(case, done, builder):
     """Run one case in this process."""
     try:
-        pair = pairs.Pair(case, "once")
+        pair = pairs.Pair(case, "once", builder)
         pair.compare()
         for number, operation in enumerate(done):
             try:
@@ -153,27 +156,28 @@ def work(mode, operations_wanted, seed, patches=()):
     Returns:
         Counts, and the report of the first difference, shrunk.
     """
-    pairs.enter(mode)
+    builder = places.enter(mode)
     configuration.set_hypothesis_home_dir(Path.cwd() / "hypothesis")
-    labels, sweeper, failure, began = Labels(), pairs.Sweeper(), "", time.monotonic()
+    labels, sweeper, failure, began = Labels(), places.Sweeper(builder), "", time.monotonic()
     with ExitStack() as stack:
         for patch in patches:
             stack.enter_context(patch)
         while not failure and (left := operations_wanted - total(labels)) > 0:
-            failure = one_round(mode, labels, sweeper, min(ROUND, -(-left // STEPS)), seed)
+            failure = one_round(mode, labels, sweeper, builder, min(ROUND, -(-left // STEPS)), seed)
             seed += 1_000_003
     sweeper.finish()
+    builder.finish()
     return {"operations": total(labels), "seconds": time.monotonic() - began, "labels": dict(labels.counts), "failure": failure}
 
 
-def one_round(mode, labels, sweeper, examples, seed):
+def one_round(mode, labels, sweeper, builder, examples, seed):
     """Some examples from one seed; the report of a difference."""
     chosen = settings(
         max_examples=examples, stateful_step_count=STEPS, deadline=None, database=None, verbosity=Verbosity.quiet, print_blob=False,
         phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
     try:
-        run_state_machine_as_test(seeded(seed)(machine(mode, labels, sweeper)), settings=chosen)
+        run_state_machine_as_test(seeded(seed)(machine(mode, labels, sweeper, builder)), settings=chosen)
     except pairs.Disagreement as error:
         return str(error)
     return ""
@@ -224,7 +228,7 @@ def main(arguments=None):
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.kernel.prove", description="Prove the model against this kernel.")
     parser.add_argument("-n", type=int, default=20_000, help="how many operations")
-    parser.add_argument("--mode", choices=("root", "user", "both"), default="both" if os.geteuid() == 0 else "user")
+    parser.add_argument("--mode", choices=(*places.MODES, "all"), default="all" if os.geteuid() == 0 else "user")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--break", dest="broken", default="", metavar="RULE", help="break this rule of the model first: see tests/mutations.py")
@@ -233,7 +237,7 @@ def main(arguments=None):
     if chosen.worker:
         print(json.dumps(work(chosen.mode, chosen.n, chosen.seed, RULES[chosen.broken].patches() if chosen.broken else ())))
         return 0
-    modes, failed = ("root", "user") if chosen.mode == "both" else (chosen.mode,), False
+    modes, failed = places.MODES if chosen.mode == "all" else (chosen.mode,), False
     for mode in modes:
         done, seconds, labels, failures = prove(mode, chosen.n // len(modes), chosen.seed, chosen.jobs, chosen.broken)
         say(mode, done, seconds, labels, failures)

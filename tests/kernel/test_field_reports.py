@@ -8,7 +8,7 @@ import pytest
 import overlaylab as ol
 from overlaylab.kernel import mount
 from overlaylab.ops import op
-from overlaylab.tree import Directory, File
+from overlaylab.tree import Device, Directory, File, Symlink
 
 pytestmark = pytest.mark.tier("kernel")
 
@@ -42,3 +42,21 @@ def test_whiteout_files_of_an_archive_mean_nothing_to_the_kernel(mode):
     lower = ol.make_tree({".wh.f": "", "f": "f", "d": {".wh..wh..opq": "", "x": "x"}})
 
     assert on_kernel(lower, [op("read_file", path="f"), op("read_file", path="d/x"), op("read_file", path=".wh.f")], mode)[0] == [0, 0, 0]
+
+
+@pytest.mark.skipif(mount.ROOT not in MODES, reason="only root can make device nodes")
+@pytest.mark.parametrize("path", ["full", "link", "made"])
+def test_no_operation_reaches_a_device_of_this_machine(path):
+    """Char 1:7 is /dev/full, whose driver refuses every write with ENOSPC: an answer that no file of the mount gives."""
+    lower = Directory(names={"full": Device(kind="char", rdev=(1, 7), mode=0o666), "link": Symlink(target="/full")})
+    over = ol.Overlay(lowerdirs=[lower], upperdir=Directory())
+    operations = [op("mknod", path="made", mode=0o020666, device=os.makedev(1, 7)), op("append", path=path, data=b"x"), op("read_file", path=path)]
+
+    assert [answer.errno for answer in ol.replay(over, operations, mount.ROOT).kernel.answers] == [0, errno.ENXIO, errno.ENXIO]
+
+
+@pytest.mark.skipif(mount.ROOT not in MODES, reason="only root can make device nodes")
+def test_block_devices_and_memory_are_not_opened_and_the_model_says_so_too():
+    lower = Directory(names={"disk": Device(kind="block", rdev=(7, 0), mode=0o666), "null": Device(kind="char", rdev=(1, 3), mode=0o666)})
+
+    assert on_kernel(lower, [op("read_file", path="disk"), op("append", path="null", data=b"x")], mount.ROOT)[0] == [errno.ENXIO, 0]

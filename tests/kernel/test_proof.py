@@ -11,15 +11,15 @@ import sys
 
 import pytest
 
-from tests.kernel.cases import CALLS
+from tests.kernel.cases import CALLS, CALLS_LEFT_OUT, LAYERS_LEFT_OUT, Case
 from tests.kernel.labels import ERRNOS, NOT_GENERATED, PLACES, REQUIRED
-from tests.kernel.prove import ROOT, prove, start
+from tests.kernel.prove import ROOT, prove, report, start
 from tests.mutations import RULES
 
 pytestmark = pytest.mark.tier("kernel")
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-OPERATIONS = {"root": 24_000, "user": 8_000} if AS_ROOT else {"user": 12_000}
+OPERATIONS = {"root": 16_000, "user": 8_000, "mapped": 8_000} if AS_ROOT else {"user": 12_000}
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="the machine's own overlay mounts need root")
 SEED = 1
 # Broken rules that few operations are enough to notice.
@@ -63,7 +63,7 @@ def test_every_errno_of_the_semantics_is_required_or_has_a_reason():
     }  # fmt: skip
 
     assert {*ERRNOS, *NOT_GENERATED} == written
-    assert set(REQUIRED["root"]) == {*ERRNOS, *PLACES}
+    assert set().union(*REQUIRED.values()) == {*ERRNOS, *PLACES}
 
 
 @needs_root
@@ -102,11 +102,25 @@ def test_the_snippet_shows_a_difference_where_there_is_one():
 @pytest.mark.parametrize("mode", OPERATIONS)
 def test_nothing_outside_can_be_written_while_it_runs(mode, nothing_stays):
     """An operation that left the mount would meet a read-only file system."""
-    code = f"import os; from tests.kernel.pair import enter; enter({mode!r}); os.mkdir('inside'); os.mkdir({str(nothing_stays / 'outside')!r})"
+    code = f"import os; from tests.kernel.places import enter; enter({mode!r}); os.mkdir('inside'); os.mkdir({str(nothing_stays / 'outside')!r})"
 
     tried = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
     assert tried.stderr.splitlines()[-1].startswith("OSError: [Errno 30]")
+
+
+def test_another_kernel_is_told_by_its_version(monkeypatch):
+    other = os.uname_result(("Linux", "there", "5.15.0-other", "#1", "x86_64"))
+    monkeypatch.setattr(os, "uname", lambda: other)
+
+    told = report(Case("root", "", ((),)), [], "upper: a: mode")
+
+    assert "expected: this kernel, Linux 5.15.0-other; found: the model of Linux 6.18" in told
+
+
+def test_what_is_not_generated_has_its_reason():
+    assert all({**CALLS_LEFT_OUT, **LAYERS_LEFT_OUT, **NOT_GENERATED}.values())
+    assert not {call for _, call, _ in CALLS} & set(CALLS_LEFT_OUT)
 
 
 def test_a_worker_that_dies_is_a_failure(monkeypatch):

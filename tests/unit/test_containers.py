@@ -196,3 +196,36 @@ def test_name_of_an_image_comes_before_the_name_of_a_container(root):
 
     assert ol.select(ol.open_store(root), "web").id == image_id
     assert ol.select(ol.open_store(root), "/web") == container(root)
+
+
+# A container whose own folder, or one beneath it, is gone.
+
+WITH_LISTS = [name for name in (*realdata.ROOTS, *realdata.STORAGES)]
+
+
+@pytest.mark.parametrize("name", WITH_LISTS)
+@pytest.mark.parametrize("which", ["upper", "lower"])
+def test_container_without_one_of_its_folders_is_listed_and_named(name, which, tmp_path, capsys):
+    whole = ol.open_store(realdata.archive(name)).containers()[0]
+    path = changed(tmp_path, name, leave_out=whole.upper if which == "upper" else whole.lower[-1])
+    status, _, facts = answer(capsys, "inspect", path)
+    [found] = [item for item in facts["containers"] if item["id"] == whole.id]
+
+    assert status == 1
+    assert (found["name"], found["image_id"], found["upper"], tuple(found["lower"])) == (whole.name, whole.image_id, whole.upper, whole.lower)
+    assert not {*whole.lower, whole.upper} & {*facts["unowned_directories"]}
+    for command in ("verify", "tree", "layers", "mount"):
+        status, kinds, _ = answer(capsys, command, path, whole.id)
+        assert status == 1 and "missing-cache-dir" in kinds
+    _, _, owned = answer(capsys, "owners", path)
+    assert {item["directory"] for item in owned["directories"] if whole.id in item["containers"]} >= {*whole.lower} - {whole.lower[-1]}
+
+
+def test_root_in_the_mount_of_a_packed_storage_is_the_recorded_one_or_the_engines_default(capsys, tmp_path):
+    for name, default in (("podman5-storage", "/var/lib/containers/storage"), ("podman5-rootless", "~/.local/share/containers/storage")):
+        item = ol.open_store(realdata.archive(name)).containers()[0]
+        runtime = json.dumps({"root": {"path": f"/data/pods/overlay/{item.upper}/merged"}}).encode()
+        path = changed(tmp_path, name, extra=[member(f"overlay-containers/{item.id}/userdata/config.json", runtime)])
+
+        for source, root in ((realdata.archive(name), default), (path, "/data/pods")):
+            assert answer(capsys, "mount", source, item.id)[2]["upperdir"] == f"{root}/overlay/{item.upper}/diff"

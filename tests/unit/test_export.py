@@ -6,7 +6,7 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.compare import first_difference, stored
-from overlaylab.options import Features
+from overlaylab.parameters import Features
 from overlaylab.ops import op, run
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink

@@ -7,7 +7,8 @@ from builders import member, tar
 
 import overlaylab as ol
 from overlaylab.kernel import mount, reasons
-from overlaylab.options import PAGE, docker_options, parse_options
+from overlaylab.option_text import PAGE
+from overlaylab.options import docker_options, parse_options
 from overlaylab.ops import op, run
 from overlaylab.system import System
 from overlaylab.tree import Directory, File, Symlink

@@ -8,7 +8,7 @@ import pytest
 import overlaylab as ol
 from overlaylab.compare import COMPARED, NOT_COMPARED, first_difference, seen, stored
 from overlaylab.invariants import Guard
-from overlaylab.options import Features, parse_data
+from overlaylab.parameters import Features, parse_data
 from overlaylab.ops import Op, Player, op, parse_op, run, simulate
 from overlaylab.system import MS_RDONLY, System
 from overlaylab.tree import Directory, File, copied

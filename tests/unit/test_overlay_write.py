@@ -5,9 +5,9 @@ import pytest
 import overlaylab as ol
 from overlaylab.invariants import Corrupt, Guard
 from overlaylab.journal import CopyUp, ImpureSet, MetadataCopyUp, Moved, OpaqueSet, RedirectSet, Removed, WhiteoutMade, WhiteoutRemoved
-from overlaylab.lookup import TRUSTED, USER
-from overlaylab.options import Features
 from overlaylab.ops import op, run
+from overlaylab.parameters import Features
+from overlaylab.parts import TRUSTED, USER
 from overlaylab.posix import EXCHANGE, NOREPLACE, WHITEOUT
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, File, Symlink

@@ -224,4 +224,4 @@ def test_a_wrong_model_is_caught():
     result = ol.replay(ol.Playground().beginning, [ol.op("unlink", path="Apple")], model=Forgetful)
 
     assert not result.equal
-    assert "disagree" in repr(result)
+    assert f"The model is that of Linux 6.18, the kernel is Linux {result.kernel.kernel}:" in repr(result)

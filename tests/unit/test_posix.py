@@ -5,7 +5,7 @@ import errno
 import pytest
 
 import overlaylab as ol
-from overlaylab.descriptors import OPEN_FLAGS as O
+from overlaylab.opening import OPEN_FLAGS as O
 from overlaylab.posix import EXCHANGE, NOREPLACE, WHITEOUT
 from overlaylab.system import System
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
