@@ -18,7 +18,7 @@ from .parameters import Features
 from .parts import Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, clean, parts_of
 
-__all__ = ["Seeker", "Stack"]
+__all__ = ["Stack"]
 
 
 class Stack:
@@ -105,7 +105,7 @@ class Stack:
         prefix = "" if path == "." else path + "/"
         found = []
         for name in sorted(self._list(parts, self._deletes), reverse=True):
-            if child := self._child(parts, name, prefix + name):
+            if child := self.child(parts, name, prefix + name):
                 found.append((prefix + name, child))
         return found
 
@@ -180,7 +180,7 @@ class Stack:
     def _is_upper(self, part: Part) -> bool:
         return self.upperdir is not None and part.layer == len(self.lowerdirs)
 
-    def _child(self, parents: Sequence[Part], name: str, path: str) -> tuple[Part, ...]:
+    def child(self, parents: Sequence[Part], name: str, path: str) -> tuple[Part, ...]:
         """Look a name up, without a trace. Where no mark and no whiteout is met, the rules of `_lookup_name` are these few."""
         found: list[Part] = []
         for part in parents:
@@ -380,31 +380,6 @@ class _Search:
     def stop(self, reason: str, layer: int) -> None:
         """End the search; what is above stays."""
         self.end = f"{reason}@{layer}"
-
-
-class Seeker:
-    """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.
-
-    Args:
-        stack: What to look in.
-    """
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._known: dict[str, tuple[Part, ...]] = {".": stack._roots}
-
-    def __call__(self, path: str) -> Inode | None:
-        """The inode that the stack shows at a path, or None."""
-        names: list[str] = []
-        while path not in self._known:
-            path, _, name = path.rpartition("/")
-            path = path or "."
-            names.append(name)
-        parts = self._known[path]
-        for name in reversed(names):
-            path = name if path == "." else f"{path}/{name}"
-            parts = self._known[path] = self._stack._child(parts, name, path) if parts else ()
-        return parts[0].inode if parts else None
 
 
 def _beneath(directory: Inode, names: Sequence[str]) -> Inode | None:

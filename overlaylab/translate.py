@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from .changeset import MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Finding, Problem
-from .lookup import Seeker
 from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
+from .seeker import Seeker
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
 from .vnode import Node
 

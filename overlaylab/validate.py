@@ -14,9 +14,9 @@ from .digest import Hasher
 from .errors import Finding, InputError, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
-from .lookup import Seeker
 from .media import Compression
 from .overlay import Overlay
+from .seeker import Seeker
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
 from .unpacked import LostMarks, folder_problems

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
     errors limits digest document media config manifest tree tarball tarwriter access option_text parameters options mounts image select
-    witness changeset journal marks vnode pathwalk posix attributes content opening descriptors parts lookup identity overlay disk
+    witness changeset journal marks vnode pathwalk posix attributes content opening descriptors parts lookup seeker identity overlay disk
     mounting shorthand system ops shell_words shell compare
     invariants vectors verdict labels broken experiments translate samples commit archive unpacked blob validate present owners layers detective
 """.split()
