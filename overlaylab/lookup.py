@@ -181,7 +181,11 @@ class Stack:
         return self.upperdir is not None and part.layer == len(self.lowerdirs)
 
     def child(self, parents: Sequence[Part], name: str, path: str) -> tuple[Part, ...]:
-        """Look a name up, without a trace. Where no mark and no whiteout is met, the rules of `_lookup_name` are these few."""
+        """Look a name up, without a trace. Where no mark and no whiteout is met, the rules of `_lookup_name` are these few.
+
+        Spec:
+            Kernel, section 2: the topmost file shows (merge-02); directories merge (merge-01) until a file ends it (merge-06, merge-07).
+        """
         found: list[Part] = []
         for part in parents:
             inode = part.inode.names.get(name) if isinstance(part.inode, Directory) else None

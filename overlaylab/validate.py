@@ -243,6 +243,8 @@ class LayerReader:
         reading = self.reading(layer)
         if reading is None:
             return
+        # Hashed also where no document names them, so that whoever waits is told of all stored bytes.
+        reading.stored()
         if layer.descriptor is not None:
             if reading.blob != layer.descriptor.digest:
                 yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)
