@@ -11,6 +11,7 @@ import importlib
 from typing import Any
 
 from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset, write_tar
+from .commit import commit
 from .config import HistoryEntry, ImageConfig, layer_history, parse_config
 from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
 from .document import compact_json, field_at, pretty_json
@@ -37,6 +38,10 @@ _LATER: dict[str, str] = {
     "shipped_root": "readers.shipped",
     "table": "views.table",
     "check": "exercises",
+    "hint": "exercises",
+    "predict": "exercises.form",
+    "progress": "exercises.course",
+    "reset_progress": "exercises.notes",
     "Playground": "views.playground",
     "Session": "views.session",
     "BROKEN": "broken",
@@ -51,7 +56,6 @@ _LATER: dict[str, str] = {
     "recorded_list": "views.believe",
     "recorded_table": "views.believe",
     "road_differences": "views.believe",
-    "commit": "commit",
     "sizes": "tree",
     "member_names": "samples",
     "stream": "samples",
@@ -153,7 +157,7 @@ __all__ = [
     "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "home", "inflate", "is_opaque",
     "is_whiteout", "layer_history", "make_tree", "merged_entries", "op", "overlay_of", "parse_config", "parse_index",
     "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "simulate", "sniff", "to_changeset", "to_lowerdir", "tiny_layer", "to_lowerdirs",
-    "unowned_directories", "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
+    "commit", "unowned_directories", "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
 ]
 
 

@@ -16,7 +16,6 @@ from .errors import Finding, Problem
 from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
 from .seeker import Seeker
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
-from .vnode import Node
 
 __all__ = ["to_changeset", "to_lowerdir", "to_lowerdirs"]
 

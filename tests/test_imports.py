@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import overlaylab
+
 ROOT = Path(__file__).parent.parent
 
 # -S leaves the installed packages out altogether; the names below come with Python or could be found another way.
@@ -66,3 +68,10 @@ def test_import_needs_the_standard_library_alone(module):
 )
 def test_the_bare_python_really_refuses(code, complaint):
     assert complaint in run_bare(code).stderr
+
+
+def test_no_name_that_is_loaded_later_is_a_module_too():
+    """Importing the module would put it in the place of the function."""
+    modules = {path.stem for path in (ROOT / "overlaylab").iterdir()}
+
+    assert not modules & set(overlaylab._LATER)

@@ -92,6 +92,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # No test, and no notebook that a test runs, may note anything as a learner's.
+    os.environ["OVERLAYLAB_PROGRESS"] = "off"
     config.addinivalue_line("markers", "tier(name): needs the real thing: kernel, engines or browser")
     names = [name for name in config.getoption("--require").split(",") if name]
     config.required_tiers = list(TIERS) if "all" in names else names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..exercises import exercise
+from ..exercises import exercise, prediction
 from ..readers.docker_root import DockerRoot
 from ..readers.page import page
 from ..readers.shipped import shipped_root
@@ -19,6 +19,8 @@ def root() -> DockerRoot:
     """The data root that comes with the kit."""
     return shipped_root()
 
+
+prediction("00-count", "c", list="a", count="b")
 
 exercise(
     "00-list",

@@ -7,7 +7,8 @@ from functools import cache
 from ..config import ImageConfig
 from ..digest import digest_bytes
 from ..document import compact_json, pretty_json
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
+from ..readers.docker_root import DockerRoot
 from ..readers.page import page
 from ..readers.shipped import shipped_root
 from ..select import select
@@ -23,15 +24,25 @@ def busybox() -> bytes:
 
 
 @cache
+def root() -> DockerRoot:
+    """The data root that comes with the kit."""
+    return shipped_root()
+
+
+@cache
 def config_of(name: str) -> ImageConfig:
     """The config of an image in the data root that comes with the kit."""
-    return select(shipped_root(), name).config
+    return select(root(), name).config
 
 
 def app() -> bytes:
     """The config of kit/app, byte for byte."""
     return config_of("kit/app:1").raw
 
+
+prediction("01-origin", "c", random="a", registry="b")
+prediction("01-writings", "d", meaning="a", spaces="b", order="c")
+prediction("01-steps", "c", every="a", sized="b")
 
 exercise(
     "01-newline",
@@ -62,7 +73,7 @@ exercise(
     lambda: len(config_of("kit/web:latest").diff_ids),
     every=lambda: len(config_of("kit/web:latest").history),
     empty=lambda: sum(step.empty_layer for step in config_of("kit/web:latest").history),
-    marked=lambda: sum("#(nop)" not in step.created_by for step in config_of("kit/web:latest").history),
+    sized=lambda: sum(root().folder(name).size > 0 for name in config_of("kit/web:latest").chain_ids),
 )
 
 exercise(
@@ -73,5 +84,6 @@ exercise(
     space=lambda: "ce",
     time=lambda: "be",
     packing=lambda: "bcde",
-    all=lambda: "abcde",
+    registry=lambda: "bcef",
+    all=lambda: "abcdef",
 )

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from ..config import ImageConfig
 from ..digest import ChainID, DiffID, chain_ids, chain_text, digest_bytes
-from ..exercises import exercise
+from ..exercises import exercise, prediction
 from ..media import unpack
 from ..readers.packings import packings
 from ..readers.page import page
+from ..readers.shipped import shipped_root
 from ..samples import tiny_layer
+from ..select import select
 
 __all__: list[str] = []
+
+prediction("02-packing", "b", diff_id="a", image_id="c", nothing="d")
+prediction("02-line", "d", both_free="a", newline_free="b", prefix_free="c")
+prediction("02-inspect", "b", chain_ids="a", blobs="c")
+prediction("02-order", "b", own="a", all="c", none="d")
+prediction("02-twins", "c", merged="a", one_name="b")
 
 
 def third() -> tuple[ChainID, DiffID]:
@@ -59,21 +71,70 @@ exercise(
 )
 
 
-def swapped() -> list[DiffID]:
-    """nginx's layers with the third and the fourth in each other's place."""
-    first, second, third, fourth, *rest = page.nginx_diff_ids
-    return [first, second, fourth, third, *rest]
+# A function for one step of the chain. It is called with the second and third step of nginx's chain, not with the base.
+Step = Callable[[ChainID, DiffID], str]
 
 
-def changed(one: tuple[str, ...] | list[DiffID], other: tuple[str, ...] | list[DiffID]) -> int:
-    """At how many heights two stacks differ."""
-    return sum(a != b for a, b in zip(one, other))
+def steps() -> list[tuple[ChainID, DiffID]]:
+    """The two names that make a chain_id, for some heights of nginx's stack."""
+    below = chain_ids(page.nginx_diff_ids)
+    return [(below[height - 1], page.nginx_diff_ids[height]) for height in (1, 2, 5)]
+
+
+def results(step: Step) -> list[str]:
+    """What a function gives for each of them."""
+    return [step(*names) for names in steps()]
 
 
 exercise(
-    "02-swap",
-    lambda: changed(chain_ids(swapped()), chain_ids(page.nginx_diff_ids)),
-    moved=lambda: changed(swapped(), page.nginx_diff_ids),
-    every=lambda: len(page.nginx_diff_ids),
-    none=lambda: len(set(swapped()) - set(page.nginx_diff_ids)),
+    "02-function",
+    lambda: results(lambda below, diff_id: named(f"{below} {diff_id}")),
+    inputs=steps,
+    newline=lambda: results(lambda below, diff_id: named(f"{below} {diff_id}\n")),
+    bare_parts=lambda: results(lambda below, diff_id: named(f"{below.hex} {diff_id.hex}")),
+    turned=lambda: results(lambda below, diff_id: named(f"{diff_id} {below}")),
+    no_space=lambda: results(lambda below, diff_id: named(f"{below}{diff_id}")),
+    own=lambda: results(lambda below, diff_id: named(diff_id)),
+    bare=lambda: results(lambda below, diff_id: named(f"{below} {diff_id}").hex),
+    text=lambda: results(lambda below, diff_id: f"{below} {diff_id}"),
+)
+
+exercise(
+    "02-rootfs",
+    lambda: found_as_they_are(app().diff_ids),
+    chain_ids=lambda: len(app().chain_ids),
+    none=lambda: len(set(app().diff_ids[1:]) & set(app().chain_ids)),
+    others=lambda: len(app().diff_ids) - 1,
+)
+
+
+@cache
+def app() -> ImageConfig:
+    """The config of kit/app."""
+    return select(shipped_root(), "kit/app:1").config
+
+
+def found_as_they_are(diff_ids: Sequence[DiffID]) -> int:
+    """How many diff_ids are the name of a folder in the layerdb as they are."""
+    folders = {folder.chain_id for folder in shipped_root().layer_folders()}
+    return sum(ChainID(name) in folders for name in diff_ids)
+
+
+# Layers 8 and 9 of kit/app are one tar, taken in twice.
+SECOND = 8
+
+
+def left() -> list[ChainID]:
+    """The chain_ids of kit/app that are still there when the second of its two equal layers is left out."""
+    now = chain_ids([name for height, name in enumerate(app().diff_ids) if height != SECOND])
+    return [name for name in app().chain_ids if name in now]
+
+
+exercise(
+    "02-repeat",
+    lambda: len(left()),
+    merged=lambda: len(app().chain_ids) - 1,
+    all=lambda: len(app().chain_ids),
+    all_but_two=lambda: len(left()) - 1,
+    changed=lambda: len(app().chain_ids) - len(left()),
 )

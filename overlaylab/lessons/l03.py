@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from ..digest import ChainID
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
 from ..image import Layer
+from ..readers.docker_root import DockerRoot
 from ..readers.shipped import shipped_root
-from ..readers.walk import follow, layer_size
+from ..readers.walk import cat, follow
 from ..select import select
-from ..tree import Directory, File, Symlink, make_tree, walk
 
 __all__: list[str] = []
 
@@ -23,15 +22,26 @@ ASKED, LOW = 9, 4
 
 
 @cache
+def root() -> DockerRoot:
+    """The data root that comes with the kit."""
+    return shipped_root()
+
+
+@cache
 def layers() -> tuple[Layer, ...]:
     """The layers of kit/app in the data root that comes with the kit, bottom first."""
-    return select(shipped_root(), "kit/app:1").layers
+    return select(root(), "kit/app:1").layers
 
 
 def layer(number: int) -> Layer:
     """One of them, counted from 1."""
     return layers()[number - 1]
 
+
+prediction("03-entry", "b", diff_id="a", image_id="c")
+prediction("03-cache", "d", tar="a", diff_id="b", chain_id="c")
+prediction("03-share", "b", diff_id="a")
+prediction("03-link", "c", parent="a", own="b")
 
 exercise(
     "03-chain",
@@ -85,31 +95,38 @@ exercise(
     itself_last=lambda: (*folders(LOW)[::-1], layer(LOW).directory),
     no_base=lambda: folders(LOW)[:-1],
     chain_ids=lambda: tuple(other.chain_id.hex for other in reversed(layers()[: LOW - 1])),
-    links=lambda: tuple(name.removeprefix("l/") for name in follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
-    links_as_written=lambda: follow(shipped_root(), "kit/app:1", LOW - 1)["lower"].content,
+    links=lambda: tuple(name.removeprefix("l/") for name in follow(root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
+    links_as_written=lambda: follow(root(), "kit/app:1", LOW - 1)["lower"].content,
 )
 
 
-# A file under three names, a symlink of 9 characters to it, an empty file, and a folder.
+# The file link of layer 4 holds a short name; it is asked to which folder that leads.
+exercise(
+    "03-short",
+    lambda: (layer(LOW).directory,),
+    read=names,
+    parent=lambda: (layer(LOW - 1).directory,),
+    base=lambda: (layer(1).directory,),
+    child=lambda: (layer(LOW + 1).directory,),
+    chain_id=lambda: (layer(LOW).chain_id.hex,),
+    short_name=lambda: (cat(root(), f"overlay2/{layer(LOW).directory}/link"),),
+)
+
+
+IMAGES = ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1")
+
+
 @cache
-def puzzle() -> Directory:
-    """The layer of the puzzle."""
-    report = File.of(bytes(1000), nlink=3)
-    return make_tree({"data": {"report": report, "copy": report, "again": report, "latest": Symlink(target="data/copy"), "empty": ""}})
-
-
-def by_name(size: Callable[[Any], int]) -> int:
-    """A sum over all names, whatever they share."""
-    return sum(size(inode) for _, inode in walk(puzzle()))
+def stacks() -> list[tuple[Layer, ...]]:
+    """The layers of three images."""
+    return [select(root(), name).layers for name in IMAGES]
 
 
 exercise(
-    "03-size",
-    lambda: layer_size(puzzle()),
-    each_name=lambda: by_name(lambda inode: len(inode.target) if isinstance(inode, Symlink) else getattr(inode, "size", 0)),
-    no_symlink=lambda: layer_size(puzzle()) - len("data/copy"),
-    each_name_no_symlink=lambda: by_name(lambda inode: getattr(inode, "size", 0)),
-    followed=lambda: 2 * 1000,
-    each_name_followed=lambda: 4 * 1000,
-    blocks=lambda: 4096,
+    "03-shared",
+    lambda: len({one.directory for stack in stacks() for one in stack}),
+    by_diff_id=lambda: len({one.diff_id for stack in stacks() for one in stack}),
+    no_sharing=lambda: sum(map(len, stacks())),
+    largest=lambda: max(map(len, stacks())),
+    no_base=lambda: len({one.directory for stack in stacks() for one in stack}) + 1,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..exercises import exercise
+from ..exercises import exercise, prediction
 from ..overlay import Overlay
 from ..readers.shipped import shipped_root
 from ..select import select
@@ -13,6 +13,9 @@ from ..tree import Directory, find, make_tree
 from ..validate import LayerReader, overlay_of
 
 __all__: list[str] = []
+
+prediction("04-tomato", "c", merged="a", last="b")
+prediction("04-unpacked", "b", hides="a")
 
 # The names of the folders in the order of the mount options: lowers topmost first.
 CANTEEN = {"Bakery": ("Menu", "Oven"), "Dairy": ("Fridge", "Menu"), "Garden": ("Menu", "Spade")}

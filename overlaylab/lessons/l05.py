@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..changeset import read_changeset, write_tar
-from ..exercises import exercise, plain
+from ..exercises import exercise, plain, prediction
 from ..ops import Player
 from ..overlay import Overlay, is_opaque, is_whiteout
 from ..samples import layer_tar, member_names
@@ -17,6 +17,9 @@ from ..tree import Directory, make_tree, walk
 from .l04 import words
 
 __all__: list[str] = []
+
+prediction("05-folder", "c", opaque="a", each="b")
+prediction("05-shrink", "b", shrinks="a")
 
 BASE = {"docs": {"a": "a\n", "b": "b\n", "c": "c\n"}, "note": "a note\n"}
 LINES = ("rm -r /docs", "mkdir /docs", "echo x > /docs/a", "rm /note", "echo y > /tmp", "rm /tmp")

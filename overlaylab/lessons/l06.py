@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..digest import DiffID, chain_ids
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
 from ..ops import Player
 from ..overlay import Overlay
 from ..shell import carry_out
@@ -15,6 +15,12 @@ from .l04 import words
 from .l05 import numbers
 
 __all__: list[str] = []
+
+prediction("06-append", "c", change_only="a", block="b")
+prediction("06-linked", "b", as_on_disk="a")
+prediction("06-opened", "c", stale="a", both_new="b")
+prediction("06-hollow", "b", any="a", none="c")
+prediction("06-below", "c", all_change="a", last_changes="b")
 
 
 def after(lower: Directory, lines: Sequence[str]) -> Overlay:

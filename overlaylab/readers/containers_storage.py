@@ -13,7 +13,6 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 from ..config import ImageConfig, history_problems, layer_history, parse_config
 from ..digest import DiffID, Digest
@@ -26,7 +25,7 @@ from ..option_text import PAGE
 from ..tree import Directory
 from .place import Folder, Place
 from .short_names import ShortNames, named_folder
-from .tar_split import Rebuilt, Recipe
+from .tar_split import KeepsRecipes, Recipe
 
 __all__ = ["IMAGES", "ContainersStorage", "podman_layer_ids"]
 
@@ -74,7 +73,7 @@ class StoredLayer:
     blob: Digest | None
 
 
-class ContainersStorage:
+class ContainersStorage(KeepsRecipes):
     """A storage root as a store; a folder or a tar of one, read alike and never changed.
 
     Args:
@@ -333,16 +332,6 @@ class ContainersStorage:
             if above == "l" and (target := self.short_names.target(name)):
                 return target
         return named_folder(path, DRIVER, self.short_names.names())
-
-    def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's tar, rebuilt from its folder and its recipe; None without a recipe."""
-        recipe = self.recipe(layer)
-        return Rebuilt.open(recipe) if recipe else None
-
-    def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """The files of a layer's folder that are not what the recipe recorded."""
-        recipe = self.recipe(layer)
-        return recipe.changed_files() if recipe else iter(())
 
     def recipe(self, layer: Layer) -> Recipe | None:
         """What the store kept to rebuild a layer's tar; None if that is gone."""

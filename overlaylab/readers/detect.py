@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ __all__ = ["open_store", "store_in"]
 
 LEVELS = 6
 READINGS = 5
+# Seconds before the second reading of a folder in which something is wrong; doubled before each further one.
+PAUSE = 0.02
 # Where the roots of engines lie beneath /var/lib, or beneath a home folder's .local/share.
 INNER = tuple(f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage"))
 
@@ -61,14 +64,21 @@ def _steady(place: Folder) -> Store:
     What only one of two readings finds is no damage but a change between them.
     """
     store = _recognise(_root_of(place))
-    for reading in range(READINGS):
-        errors = _errors(store)
-        again = _recognise(_root_of(place)) if errors else store
-        if _errors(again) == errors:
-            if reading:
-                store.problems += (Problem("changed-while-reading", place.where, "a store at rest", "an engine at work"),)
-            return store
-        store = again
+    errors, moved, unconfirmed = _errors(store), False, set[Problem]()
+    for reading in range(READINGS if errors else 0):
+        # An engine writes a document and its table one after the other: two readings at once would both fall between.
+        time.sleep(PAUSE * 2**reading)
+        again = _recognise(_root_of(place))
+        found = _errors(again)
+        if found == errors:
+            unconfirmed = set()
+            break
+        store, errors, unconfirmed, moved = again, found, found - errors, True
+        if not found:
+            break
+    if moved:
+        kept = (problem for problem in store.problems if problem not in unconfirmed)
+        store.problems = (*kept, Problem("changed-while-reading", place.where, "a store at rest", "an engine at work"))
     return store
 
 

@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import BinaryIO
 
 from ..config import history_problems, layer_history, parse_config
 from ..digest import ChainID, Digest, ImageID
@@ -26,7 +25,7 @@ from ..tree import Directory
 from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerFolder
 from .place import Folder, Place
 from .short_names import named_folder
-from .tar_split import Rebuilt, Recipe
+from .tar_split import KeepsRecipes, Recipe
 
 __all__ = ["DockerRoot", "LayerFolder"]
 
@@ -36,7 +35,7 @@ BUILDKIT = 25
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
-class DockerRoot:
+class DockerRoot(KeepsRecipes):
     """A data root as a store; a folder or a tar of one, read alike and never changed.
 
     Args:
@@ -288,16 +287,6 @@ class DockerRoot:
     def containers(self) -> tuple[Container, ...]:
         """Every container that has a mount in the layerdb."""
         return self._containers
-
-    def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's tar, rebuilt from its folder and the recipe in the layerdb; None without a recipe."""
-        recipe = self.recipe(layer)
-        return Rebuilt.open(recipe) if recipe else None
-
-    def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """The files of a layer's folder that are not what the recipe recorded."""
-        recipe = self.recipe(layer)
-        return recipe.changed_files() if recipe else iter(())
 
     def recipe(self, layer: Layer) -> Recipe | None:
         """What Docker kept to rebuild a layer's tar; None if that is gone."""

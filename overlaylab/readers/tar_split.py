@@ -19,11 +19,12 @@ from typing import BinaryIO
 
 from ..document import Node, parse_json
 from ..errors import Finding, Problem
+from ..image import Layer
 from ..media import Inflated
 from ..tree import clean
 from .place import Place
 
-__all__ = ["Piece", "Rebuilt", "Recipe", "crc64"]
+__all__ = ["KeepsRecipes", "Piece", "Rebuilt", "Recipe", "crc64"]
 
 CHUNK = 1 << 18
 # The longest line that tar-split itself writes holds one mebibyte of padding, in base64.
@@ -216,3 +217,21 @@ def crc64(data: bytes, value: int = 0) -> int:
     for byte in data:
         value = _TABLE[(value ^ byte) & 0xFF] ^ value >> 8
     return value ^ _ONES
+
+
+class KeepsRecipes:
+    """What stores have in common that unpack a layer and keep its recipe."""
+
+    def recipe(self, layer: Layer) -> Recipe | None:
+        """What the store kept to rebuild a layer's tar; None if that is gone."""
+        raise NotImplementedError
+
+    def open_layer(self, layer: Layer) -> BinaryIO | None:
+        """The layer's tar, rebuilt from its folder and its recipe; None without a recipe."""
+        recipe = self.recipe(layer)
+        return Rebuilt.open(recipe) if recipe else None
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """The files of a layer's folder that are not what the recipe recorded."""
+        recipe = self.recipe(layer)
+        return recipe.changed_files() if recipe else iter(())

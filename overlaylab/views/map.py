@@ -61,20 +61,22 @@ def sights(store: DockerRoot, image: str = "kit/app:1", container: str = "web") 
     )
 
 
-def map_picture(store: DockerRoot, station: int = 0, seen: Sights | None = None) -> Picture:
+def map_picture(store: DockerRoot, station: int = 0, seen: Sights | None = None, done: Mapping[str, str] | None = None) -> Picture:
     """The journey as a map: what a hash computes in the upper row, what one machine has in the lower.
 
     Args:
         store: Where the examples in the boxes are read.
         station: 1 to 6 marks one; 0 none.
         seen: What `sights` gave for this store, where it is known already.
+        done: Number of a notebook -> what is written after it, such as how far it is.
     """
-    seen = seen or sights(store)
+    seen, done = seen or sights(store), done or {}
+    where = {key: _where(key, done) for key in STATIONS}
     sheet = Sheet("map")
     sheet.text(0, 0, say("map.upper_row"))
     sheet.text(0, 62 + HEIGHT, say("map.lower_row"))
     for number, key in enumerate(STATIONS, 1):
-        _station(sheet, number, key, seen, number == station)
+        _station(sheet, number, key, seen, where[key], number == station)
     step = WIDTH + GAP
     for row, y in enumerate((26 + HEIGHT / 2, 88 + 1.5 * HEIGHT)):
         for column in (1, 2):
@@ -82,10 +84,16 @@ def map_picture(store: DockerRoot, station: int = 0, seen: Sights | None = None)
             start, end = ends[::-1] if row else ends
             sheet.arrow(start, y, end, y)
     sheet.arrow(2 * step + WIDTH / 2, 26 + HEIGHT, 2 * step + WIDTH / 2, 88 + HEIGHT)
-    return Picture(sheet.dot, _map_alt(station), _map_text(seen, station))
+    return Picture(sheet.dot, _map_alt(station), _map_text(seen, station, where))
 
 
-def _station(sheet: Sheet, number: int, key: str, seen: Sights, here: bool) -> None:
+def _where(key: str, done: Mapping[str, str]) -> str:
+    """The notebook of a station, and how far it is."""
+    notebook = say(f"map.notebook.{key}")
+    return "  ".join(filter(None, [say("map.where", notebook=notebook), done.get(notebook, "")]))
+
+
+def _station(sheet: Sheet, number: int, key: str, seen: Sights, where: str, here: bool) -> None:
     """One station's box: its name and question, what is seen there, and the notebook; the lower row runs leftwards."""
     column = number - 1 if number < 4 else 6 - number
     x, y = column * (WIDTH + GAP), 26 if number < 4 else 88 + HEIGHT
@@ -98,7 +106,7 @@ def _station(sheet: Sheet, number: int, key: str, seen: Sights, here: bool) -> N
     elif key == "cache":
         sheet.square(x + 14, y + 9 + 2 * LINE)
     sheet.text(x + (34 if key in (*seen.digests, "cache") else 12), y + 5 + 2 * LINE, seen.shown[key], face=MONO)
-    sheet.text(x + 12, y + 5 + 3 * LINE, say("map.where", notebook=say(f"map.notebook.{key}")))
+    sheet.text(x + 12, y + 5 + 3 * LINE, where)
 
 
 def _map_alt(station: int) -> str:
@@ -108,11 +116,11 @@ def _map_alt(station: int) -> str:
     return say("map.alt", number=station, **{part: say(f"map.{part}.{key}") for part in ("name", "question", "answer", "notebook")})
 
 
-def _map_text(seen: Sights, station: int) -> str:
+def _map_text(seen: Sights, station: int, where: Mapping[str, str]) -> str:
     lines = []
     for number, key in enumerate(STATIONS, 1):
         here = f"  {say('map.here')}" if number == station else ""
-        lines.append(f"{number}  {say(f'map.name.{key}'):<18} {say('map.where', notebook=say(f'map.notebook.{key}'))}  {seen.shown[key]}{here}")
+        lines.append(f"{number}  {say(f'map.name.{key}'):<18} {where[key]}  {seen.shown[key]}{here}")
         lines.append(f"   {say(f'map.question.{key}')} {say(f'map.answer.{key}')}")
     return "\n".join(lines)
 

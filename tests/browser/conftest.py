@@ -54,6 +54,7 @@ class Lab:
         command += ["--expose-app-in-browser"] + ([] if "--no-browser" in command else ["--no-browser"])
         own = {"CONFIG_DIR": "JUPYTER", "DATA_DIR": "JUPYTER", "RUNTIME_DIR": "JUPYTER", "WORKSPACES_DIR": "JUPYTERLAB", "SETTINGS_DIR": "JUPYTERLAB"}
         environment = bootstrap.lab_environment() | {f"{prefix}_{name}": str(folder / name.lower()) for name, prefix in own.items()}
+        environment.pop("OVERLAYLAB_PROGRESS", None)  # here a learner works, on a copy
         with self.log.open("w", encoding="utf-8") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
@@ -176,6 +177,10 @@ class LabPage:
     def output(self, mark):
         """Find the outputs of a cell, by its id or by a text in its source."""
         return self.cell(mark).locator(".jp-Cell-outputArea")
+
+    def figure(self, mark):
+        """Find the picture of a cell; its label is the sentence that a screen reader hears."""
+        return self.output(mark).get_by_role("img").first
 
     def click(self, name, within=None):
         """Press the button of this name; ``within`` is a cell's id or text."""

@@ -72,9 +72,9 @@ def test_the_twin_of_the_stepper_is_unfolded_and_stays_so(stepper):
 
 
 def test_a_slip_is_named_in_the_page(page, stepper):
-    page.cell('answer = None\nol.check("02-swap"').locator(".cm-content").click()
+    page.cell('answer = None\nol.check("02-repeat"').locator(".cm-content").click()
     page.tab.keyboard.press("Control+A")
-    page.tab.keyboard.insert_text('answer = 2\nol.check("02-swap", answer)')
+    page.tab.keyboard.insert_text('answer = 11\nol.check("02-repeat", answer)')
     page.tab.keyboard.press("Shift+Enter")
 
-    expect(page.output('answer = 2\nol.check("02-swap"')).to_contain_text("You counted the layers that moved.")
+    expect(page.output('answer = 11\nol.check("02-repeat"')).to_contain_text("You merged two equal layers")

@@ -14,19 +14,14 @@ def lesson(page):
     return page
 
 
-def figure(page, mark):
-    """The sentence that a screen reader hears for the picture of a cell."""
-    return page.output(mark).get_by_role("img").first
-
-
 def test_turning_the_order_round_lets_the_other_tomato_win(lesson):
     from playwright.sync_api import expect
 
     cell = "ol.LowerdirOrder("
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Fruits:Vegetables", "Tomato comes from Fruits"))
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Fruits:Vegetables", "Tomato comes from Fruits"))
     lesson.click("▲ Vegetables up", within=cell)
 
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Vegetables:Fruits", "Tomato comes from Vegetables"))
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Vegetables:Fruits", "Tomato comes from Vegetables"))
     lesson.output(cell).get_by_label("with upperdir=Meat").uncheck()
 
     expect(lesson.output(cell).locator("figure svg")).not_to_contain_text("Beef")
@@ -44,14 +39,14 @@ def test_a_path_can_be_typed_or_chosen(lesson):
     from playwright.sync_api import expect
 
     cell = "ol.LookupTrace(image"
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", "etc/motd comes from layer 7. It hides the one in layer 1.")
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", "etc/motd comes from layer 7. It hides the one in layer 1.")
     lesson.output(cell).get_by_label("or type one").fill("opt/old/one")
 
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", "There is no opt/old/one: layer 4 has a whiteout for opt/old.")
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", "There is no opt/old/one: layer 4 has a whiteout for opt/old.")
     lesson.shot("04-lookup", height=900)
     lesson.output(cell).get_by_label("Path", exact=True).select_option("app/cache/old1")
 
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", lambda_for("There is no app/cache/old1", "layer 3"))
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("There is no app/cache/old1", "layer 3"))
     expect(lesson.output(cell).get_by_label("or type one")).to_have_value("")
 
 
@@ -61,7 +56,7 @@ def test_the_layers_of_an_image_can_be_gone_through(lesson):
     cell = "ol.LayerPicker("
     lesson.click("▲ one up", within=cell)
 
-    expect(figure(lesson, cell)).to_have_attribute("aria-label", lambda_for("layer 6: adds 0, changes 1"))
+    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("layer 6: adds 0, changes 1"))
     lesson.output(cell).get_by_label("Layer", exact=True).fill("4")
     lesson.output(cell).get_by_label("Layer", exact=True).press("Enter")
 

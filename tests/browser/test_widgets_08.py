@@ -17,11 +17,6 @@ def lesson(page):
     return page
 
 
-def figure(page, mark):
-    """The sentence that a screen reader hears for the picture of a cell."""
-    return page.output(mark).get_by_role("img").first
-
-
 def says(text):
     return re.compile("^" + re.escape(text))
 
@@ -29,20 +24,20 @@ def says(text):
 def test_a_name_is_typed_and_its_meaning_chosen_by_keyboard(lesson):
     from playwright.sync_api import expect
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("In docker29, 29497a338339… is the manifest digest"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("In docker29, 29497a338339… is the manifest digest"))
     lesson.output(DETECTIVE).get_by_label("Hex digits or path").focus()
     lesson.tab.keyboard.press("Control+a")
     lesson.tab.keyboard.type("cb84", delay=20)
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("In docker, cb84e4e548e1… is the diff_id of layer 8 of 12 of kit/app:1"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("In docker, cb84e4e548e1… is the diff_id of layer 8 of 12 of kit/app:1"))
     lesson.tab.keyboard.press("Tab")
     lesson.tab.keyboard.press("ArrowUp")
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("In docker, cb84e4e548e1… is the diff_id of layer 9 of 12 of kit/app:1"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("In docker, cb84e4e548e1… is the diff_id of layer 9 of 12 of kit/app:1"))
     expect(lesson.output(DETECTIVE).locator("figure svg")).to_contain_text("a72fbd970371")
     lesson.click("▸ next meaning", within=DETECTIVE)
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("In docker29, cb84e4e548e1… is the diff_id of layer 8"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("In docker29, cb84e4e548e1… is the diff_id of layer 8"))
     lesson.shot("08-typed", height=1000)
 
 
@@ -52,13 +47,13 @@ def test_a_path_leads_to_its_folder_and_nonsense_to_a_sentence(lesson):
     field = lesson.output(DETECTIVE).get_by_label("Hex digits or path")
     field.fill("/var/lib/containers/storage/overlay/99b08b")
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("In podman, 99b08b7d3192… is the layer-id of layer 13 of 13"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("In podman, 99b08b7d3192… is the layer-id of layer 13 of 13"))
     field.fill("no such thing")
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("No name can begin with no such thing"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("No name can begin with no such thing"))
     field.fill("")
 
-    expect(figure(lesson, DETECTIVE)).to_have_attribute("aria-label", says("Type hex digits"))
+    expect(lesson.figure(DETECTIVE)).to_have_attribute("aria-label", says("Type hex digits"))
     assert lesson.outside == [] and lesson.complaints == []
 
 

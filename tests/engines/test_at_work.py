@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -82,9 +83,11 @@ def test_docker_at_work(docker, tmp_path):
 
 def test_podman_at_work(tmp_path_factory):
     folder = ground(tmp_path_factory.mktemp("podman-at-work"))
+    # podman refuses a run root of more than 50 characters.
+    runroot = tempfile.mkdtemp(prefix="run")
     packed = folder / "layer.tar"
     packed.write_bytes(LAYER)
-    podman = [tiers.tool("podman"), "--root", folder / "root", "--runroot", folder / "run", "--storage-driver", "overlay"]
+    podman = [tiers.tool("podman"), "--root", folder / "root", "--runroot", runroot, "--storage-driver", "overlay"]
 
     def call(*arguments):
         return subprocess.run([*podman, *arguments], capture_output=True, text=True, check=False)
@@ -103,3 +106,4 @@ def test_podman_at_work(tmp_path_factory):
         call("umount", "--all", "--force")
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(runroot, ignore_errors=True)

@@ -11,6 +11,7 @@ from builders import unpack
 
 import overlaylab as ol
 from overlaylab.cli import run
+from overlaylab.readers import detect
 
 posix = pytest.mark.skipif(os.name != "posix", reason="symlinks to anywhere")
 
@@ -72,3 +73,48 @@ def test_folder_that_goes_while_it_is_read_is_named_in_text(tmp_path, monkeypatc
         directory.read_directory(tmp_path)
 
     assert (caught.value.problem.kind, caught.value.problem.where) == ("changed-while-reading", "gone")
+
+
+# An engine at work: what comes and goes between two readings is no damage.
+
+
+@pytest.fixture
+def podman(tmp_path):
+    """A store of podman's as a folder, and one image's manifest in it."""
+    root = unpacked("podman4-storage", tmp_path / "root")
+    return root, next(path for path in sorted(root.rglob("overlay-images/*/manifest")))
+
+
+def test_document_that_is_written_between_two_readings_is_no_damage(podman, monkeypatch, capsys):
+    root, manifest = podman
+    data = manifest.read_bytes()
+    manifest.unlink()
+    monkeypatch.setattr(detect.time, "sleep", lambda _: manifest.write_bytes(data))
+
+    assert answer(capsys, "inspect", root)[1] == ["changed-while-reading"]
+
+
+def test_store_that_never_holds_still_has_no_damage_that_one_reading_alone_has_seen(podman, monkeypatch, capsys):
+    root, _ = podman
+    manifests = sorted(root.rglob("overlay-images/*/manifest"))
+    gone = []
+
+    def work(_):
+        """Each time another image is being written."""
+        for path, data in gone:
+            path.write_bytes(data)
+        path = manifests[len(gone) % len(manifests)]
+        gone[:] = [*gone, (path, path.read_bytes())]
+        path.unlink()
+
+    work(0)
+    monkeypatch.setattr(detect.time, "sleep", work)
+
+    assert answer(capsys, "inspect", root)[1] == ["changed-while-reading"]
+
+
+def test_document_that_stays_away_is_damage(podman, capsys):
+    root, manifest = podman
+    manifest.unlink()
+
+    assert answer(capsys, "inspect", root)[1] == ["missing-member"]
