@@ -16,7 +16,7 @@ from .errors import Finding, Problem
 from .limits import DEFAULT_LIMITS, Limits
 from .tarball import NO_XATTRS, Member, TarReader
 from .tarwriter import END, file_member, member_header, padded
-from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, parent_of, parts_of
+from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, is_clean, parent_of, parts_of
 
 __all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset", "tar_pieces", "write_tar"]
 
@@ -124,18 +124,26 @@ def _content(reader: TarReader, keep: bool) -> tuple[bytes | None, str]:
 
 def _change(member: Member, layer: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
     """The meaning of one member; None if it has none."""
-    where = f"{layer}: {member.name}"
+    path = member.name
+    if not is_clean(path):
+        path = _path(member, f"{layer}: {path}", problems)
+    if PREFIX in path:
+        directory, name = parent_of(path)
+        if name.startswith(PREFIX):
+            return _mark(directory, name, f"{layer}: {member.name}", problems)
+    if member.type == "1":
+        return Link(path, clean(member.link, f"{layer}: {member.name} (hard link)")[0])
+    return Upsert(path, _inode(member, layer, digest, data))
+
+
+def _path(member: Member, where: str, problems: list[Problem]) -> str:
+    """The path that a name stands for which is written in another way."""
     path, absolute = clean(member.name, where)
     if absolute:
         problems.append(Problem("absolute-name", where, "a relative name", member.name))
     if path == "." and member.type != "5":
         raise Finding("bad-layer", where, "a name", f"none: {member.name!r}")
-    name = path[path.rfind("/") + 1 :]
-    if name.startswith(PREFIX):
-        return _mark(parent_of(path)[0], name, where, problems)
-    if member.type == "1":
-        return Link(path, clean(member.link, f"{where} (hard link)")[0])
-    return Upsert(path, _inode(member, where, digest, data))
+    return path
 
 
 def _mark(directory: str, name: str, where: str, problems: list[Problem]) -> Change | None:
@@ -152,26 +160,28 @@ def _mark(directory: str, name: str, where: str, problems: list[Problem]) -> Cha
     return Whiteout(_below(directory, target))
 
 
-def _inode(member: Member, where: str, digest: str, data: bytes | None) -> Inode:
+def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode:
     mode, uid, gid, mtime_ns, xattrs = member.mode, member.uid, member.gid, member.mtime_ns, member.xattrs
     if xattrs:
         # Marks inside an archive would act on the mount, so they are dropped (overlay vector oci-21).
         xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
     kind = member.type
+    if kind == "0":
+        return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
     if kind == "5":
         return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
     if kind == "2":
         return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
     if kind in ("3", "4"):
         if kind == "3" and member.rdev == (0, 0):
-            raise Finding("device-whiteout", where, "a device with a number", "0:0")
+            raise Finding("device-whiteout", f"{layer}: {member.name}", "a device with a number", "0:0")
         return Device(
             mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind="char" if kind == "3" else "block", rdev=member.rdev
         )
     if kind == "6":
         return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
     if kind == "S":
-        raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
+        raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
     return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
 
 
@@ -179,18 +189,20 @@ def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
     """What only shows when the members of a layer are seen together."""
     put: dict[str, Change] = {}
     for change in changes:
-        if isinstance(change, Whiteout):
-            if change.path in put:
-                yield Problem("whiteout-conflict", f"{where}: {change.path}", "the whiteout first", "the name first")
-        elif not isinstance(change, OpaqueWhiteout):
-            if change.path in put and change.path != ".":
-                yield Problem("duplicate-entry", f"{where}: {change.path}", "each path once", "twice")
-            put[change.path] = change
+        path = change.path
+        if isinstance(change, (Upsert, Link)):
+            if path in put and path != ".":
+                yield Problem("duplicate-entry", f"{where}: {path}", "each path once", "twice")
+            put[path] = change
+        elif path in put and isinstance(change, Whiteout):
+            yield Problem("whiteout-conflict", f"{where}: {path}", "the whiteout first", "the name first")
     links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
-    sound = {"."}
+    sound = {".", ""}
     for path in put:
+        above = path[: max(path.rfind("/"), 0)]
+        if above in sound:
+            continue
         # Upwards to a directory that is known to be sound, so that deep trees cost no more than flat ones.
-        above, _ = parent_of(path)
         walked = []
         while above not in sound:
             walked.append(above)

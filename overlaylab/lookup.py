@@ -101,13 +101,32 @@ class Stack:
             if isinstance(parts[0].inode, Directory):
                 stack += self._children(path, parts)
 
-    def _children(self, path: str, parts: tuple[Part, ...]) -> list[tuple[str, tuple[Part, ...]]]:
+    def _children(self, path: str, parts: tuple[Part, ...], among: set[str] | None = None) -> list[tuple[str, tuple[Part, ...]]]:
+        """The visible paths in a directory with their parts, names sorted backwards; of some names only, if these are given."""
         prefix = "" if path == "." else path + "/"
         found = []
-        for name in sorted(self._list(parts, self._deletes), reverse=True):
+        for name in sorted(self._list(parts, self._deletes) if among is None else among, reverse=True):
             if child := self.child(parts, name, prefix + name):
                 found.append((prefix + name, child))
         return found
+
+    def look_everywhere(self) -> None:
+        """Look up every visible path where a search may lead on or be refused: directories, and all that is marked.
+
+        Raises:
+            Refused: for the first mark that cannot be followed.
+        """
+        waiting = [(".", self._roots)] if self._roots else []
+        while waiting:
+            path, parts = waiting.pop()
+            if isinstance(parts[0].inode, Directory):
+                waiting += self._children(path, parts, self._leads_on(parts))
+
+    def _leads_on(self, parts: tuple[Part, ...]) -> set[str] | None:
+        """The names in a directory that are not plain files in all of its parts; None for all, where the directory is marked."""
+        if self.traps or any(part.inode.xattrs for part in parts):
+            return None
+        return {name for part in parts for name, inode in part.inode.names.items() if inode.xattrs or isinstance(inode, Directory)}
 
     def merged(self) -> Directory:
         """The merged view as a tree of its own. Files are shared with the layers, directories are new."""

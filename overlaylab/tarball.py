@@ -6,6 +6,7 @@ extended attributes stay exact. Nothing is ever written.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ BLOCK = 512
 _ZERO = bytes(BLOCK)
 _XATTR = "SCHILY.xattr."
 _NO_DATA = frozenset("123456")
+# Name, mode with user and group, size, time, checksum, type, link, magic, device numbers, prefix.
+_FIELDS = struct.Struct("100s 24s 12s 12s 8s c 100s 6s 66x 16s 155s 12x")
 # No layer has a file of a tebibyte: such a size is a mistake or an attack, whatever the limits are.
 ABSURD = 1 << 40
 
@@ -28,6 +31,8 @@ ABSURD = 1 << 40
 # What most members have, as one object for all of them.
 NO_DEVICE = (0, 0)
 NO_XATTRS: Mapping[str, bytes] = {}
+# Bytes that are fetched at a time from a stream that does not say what it likes best.
+AHEAD = 1 << 18
 # Layers repeat a few owners, modes and times: so many different fields are kept, so that equal numbers are one object.
 KEPT = 4096
 
@@ -74,18 +79,22 @@ def looks_like_tar(head: bytes) -> bool:
 
 def _checksum_holds(header: bytes) -> bool:
     """The stored sum is that of all bytes, its own field taken as spaces. Old tars summed signed bytes: both are right."""
-    field = header[148:156]
-    try:
-        stored = int(field.replace(b"\0", b" "), 8)
-    except ValueError:
-        return False
     # Adler-32 that starts at 0 holds the plain sum in its lower half, as long as that is below 65521: 512 ASCII bytes are.
     total = zlib.adler32(header, 0) & 0xFFFF if header.isascii() else sum(header)
-    unsigned = total - (zlib.adler32(field, 0) & 0xFFFF) + 8 * 32
-    if stored == unsigned:
-        return True
+    right = _right_sum(header[148:156])
+    if total == right or right is None:
+        return right is not None
     high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
-    return stored == unsigned - 256 * high
+    return total == right + 256 * high
+
+
+@lru_cache(1 << 16)
+def _right_sum(field: bytes) -> int | None:
+    """What all bytes of a header must add up to when this is its checksum field; None if that holds no number."""
+    try:
+        return int(field.replace(b"\0", b" "), 8) + sum(field) - 8 * 32
+    except ValueError:
+        return None
 
 
 class _BadNumber(ValueError):
@@ -136,7 +145,8 @@ class TarReader:
 
     Args:
         stream: At the start of the tar; need not be seekable. If it has ``skip(size)``, which passes over bytes and
-            says how many there were, content that nobody takes is not even read.
+            says how many there were, content that nobody takes is not even read; its ``ahead`` is how many bytes
+            to fetch at a time.
         where: What to call it in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
         whole: Whether the stream is a whole file, so that a size beyond the limits is a mistake in any case.
@@ -144,10 +154,11 @@ class TarReader:
 
     def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
         self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
-        self._take, self._pass_over = stream.read, getattr(stream, "skip", None)
-        self._position = 0
-        self._left = 0
-        self._padding = 0
+        self._pass_over, self._ahead = getattr(stream, "skip", None), getattr(stream, "ahead", AHEAD)
+        # The bytes that were fetched last, and where they begin in the tar.
+        self._window, self._start = b"", 0
+        # Where reading is, where the content of the member ends, and where the next header begins.
+        self._position = self._end = self._next = 0
         self.complete = False
 
     def __iter__(self) -> Iterator[Member]:
@@ -159,10 +170,11 @@ class TarReader:
         extended: dict[str, bytes] = {}
         common: dict[str, bytes] = {}
         count = 0
+        most = self._limits.entries
         while (header := self._next_header()) is not None:
             count += 1
-            if count > self._limits.entries:
-                raise Finding("limit", self._where, f"at most {self._limits.entries} members", "more")
+            if count > most:
+                raise Finding("limit", self._where, f"at most {most} members", "more")
             member = self._parse(header)
             if member.type in "xgLK":
                 self._extend(member, extended, common)
@@ -172,58 +184,57 @@ class TarReader:
                 extended = {}
             # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
             # a long name was cut, so this looks at the final name.
-            if member.type == "0" and not member.size and member.name.endswith("/"):
+            if not member.size and member.type == "0" and member.name.endswith("/"):
                 member.type = "5"
-            member.offset = self._position
             yield member
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
         """The content of the member that was yielded last, piece by piece."""
-        while self._left:
-            piece = self._stream.read(min(size, self._left))
+        while left := self._end - self._position:
+            piece = self._fetched(min(size, left))
             if not piece:
                 raise self._cut_short()
-            self._left -= len(piece)
-            self._position += len(piece)
             yield piece
 
-    def _skip(self) -> None:
-        """Go to the end of the current member and its padding."""
-        if self._pass_over is None:
-            for _ in self.content():
-                pass
-            self._read(self._padding)
-        else:
-            passed = self._pass_over(self._left + self._padding)
-            self._position += passed
-            self._left -= min(passed, self._left)
-            if self._left:
-                raise self._cut_short()
-        self._left = self._padding = 0
-
     def _cut_short(self) -> Finding:
-        return Finding("truncated", self._where, f"{self._left} more bytes", "the end")
+        return Finding("truncated", self._where, f"{self._end - self._position} more bytes", "the end")
+
+    def _fetched(self, size: int) -> bytes:
+        """At most so many bytes, from what was fetched at once; none at the end, and then reading is there."""
+        at = self._position - self._start
+        while at >= len(self._window):
+            self._start += len(self._window)
+            if (at := self._position - self._start) and self._pass_over:
+                self._start += self._pass_over(at)
+            self._window = self._stream.read(self._ahead)
+            at = self._position - self._start
+            if not self._window:
+                self._position = self._start
+                return b""
+        piece = self._window[at : at + size]
+        self._position += len(piece)
+        return piece
 
     def _read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end of the stream."""
-        data = self._stream.read(size) if size else b""
-        while data and len(data) < size and (piece := self._stream.read(size - len(data))):
+        data = b""
+        while len(data) < size and (piece := self._fetched(size - len(data))):
             data += piece
-        self._position += len(data)
         return data
 
     def _next_header(self) -> bytes | None:
         """The next member's header; None at the end."""
-        if self._left or self._padding:
-            self._skip()
-        header = self._take(BLOCK)
+        start = self._next
+        at = start - self._start
+        header = self._window[at : at + BLOCK]
         if len(header) == BLOCK and _checksum_holds(header):
-            self._position += BLOCK
+            self._position = start + BLOCK
             return header
-        start = self._position
-        self._position += len(header)
-        header += self._read(BLOCK - len(header))
+        self._position = start
+        header = self._read(BLOCK)
         if not header:
+            if self._position < self._end:
+                raise self._cut_short()
             return None
         if header == _ZERO:
             # One block of zeros ends a tar for all readers that matter; a second one should follow.
@@ -239,22 +250,24 @@ class TarReader:
         return header
 
     def _parse(self, header: bytes) -> Member:
-        kind = chr(header[156] or 48)
-        name = _text(header[:100])
-        if header[345] and header[257:263] == b"ustar\0":
-            name = f"{_text(header[345:500])}/{name}"
+        raw, owner, size, mtime, _, flag, link, magic, device, prefix = _FIELDS.unpack(header)
+        name = _text(raw)
+        if prefix[0] and magic == b"ustar\0":
+            name = f"{_text(prefix)}/{name}"
+        kind = "0" if flag == b"\0" else flag.decode("latin-1")
         more = kind == "S" and header[482]
         while more:
             # The map of the holes goes on in blocks of its own; byte 504 says whether one more follows.
             block = self._read(BLOCK)
             more = len(block) == BLOCK and block[504]
         try:
-            mode, uid, gid = _owner(header[100:124])
-            size, mtime_ns = _number(header[124:136]), _nanoseconds(header[136:148])
-            rdev = (_number(header[329:337]), _number(header[337:345])) if kind in "34" else NO_DEVICE
+            mode, uid, gid = _owner(owner)
+            member = Member(
+                name, kind, mode, uid, gid, _number(size), _nanoseconds(mtime), _text(link) if link[0] else "",
+                (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE, NO_XATTRS, self._position,
+            )  # fmt: skip
         except _BadNumber as error:
             raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
-        member = Member(name, kind, mode, uid, gid, size, mtime_ns, _text(header[157:257]) if header[157] else "", rdev, NO_XATTRS)
         self._announce(member)
         return member
 
@@ -262,11 +275,12 @@ class TarReader:
         """Note how much content follows the header, after a look at whether that can be."""
         if member.type in _NO_DATA:
             member.size = 0
-        if member.size > self._limits.expanded:
-            kind = "absurd-size" if member.size >= ABSURD or self._whole else "limit"
-            raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
-        self._left = member.size
-        self._padding = -member.size % BLOCK
+        size = member.size
+        if size > self._limits.expanded:
+            kind = "absurd-size" if size >= ABSURD or self._whole else "limit"
+            raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", size)
+        self._end = self._position + size
+        self._next = self._end + -size % BLOCK
 
     def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
         """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
@@ -279,7 +293,6 @@ class TarReader:
             extended.setdefault("linkpath", data.rstrip(b"\0"))
         else:
             (extended if member.type == "x" else common).update(self._records(data, member.name))
-        self._skip()
 
     def _records(self, data: bytes, name: str) -> dict[str, bytes]:
         """PAX records: ``length key=value`` and a newline, where the length counts all of it."""
@@ -328,4 +341,4 @@ class TarReader:
 
 def _text(raw: bytes) -> str:
     """Up to the first NUL, as text that gives the same bytes back."""
-    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -317,8 +317,7 @@ def _view_problems(target: Image | Container, store: Store, reader: LayerReader)
 def _walk_problems(overlay: Overlay) -> list[Problem]:
     """Look every visible path up once, so that marks which cannot be followed are found."""
     try:
-        for _ in overlay.walk():
-            pass
+        overlay.look_everywhere()
     except Finding as finding:
         return [finding.problem]
     return []

@@ -24,7 +24,7 @@ CORE = """
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
-HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "cli": 7, "__main__": 8}
+HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "meter": 6.5, "cli": 7, "__main__": 8}
 
 FORBIDDEN_IN_CORE = {
     "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",

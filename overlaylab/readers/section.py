@@ -48,6 +48,9 @@ class Section(io.RawIOBase):
         size: Its bytes.
     """
 
+    # For whoever passes over most of it: what is fetched at a time.
+    ahead = 8192
+
     def __init__(self, file: Shared, offset: int, size: int) -> None:
         self._take, self._take_into = file.read, file.read_into
         self._offset, self._size, self._position = offset, size, 0
