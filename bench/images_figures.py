@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .measure import RUNS, Figure, anonymous_memory, in_python, processor_seconds, seconds
 
-__all__ = ["image_figures"]
+__all__ = ["entry_figures", "image_figures", "peer_figures"]
 
 MEGABYTES = 150
 BYTES_PER_ENTRY = 400
@@ -23,23 +23,31 @@ def verify(path: Path) -> list[str]:
     return in_python("-m", "overlaylab", "verify", str(path))
 
 
-def image_figures(folder: Path) -> Iterator[Figure]:
-    """All figures of the images in a folder that `bench.images` filled."""
-    hashes = {
-        "save.tar": (f"openssl dgst -sha256 {shlex.quote(str(folder / 'save.tar'))}", 0.7),
-        "gzip": (piped(folder / "gzip", "zcat"), 0.2),
-        "zstd": (piped(folder / "zstd", "zstd -dc"), 0.7),
-    }
-    bare = anonymous_memory(in_python("-c", "import time; time.sleep(0.1)"))
-    for name, (command, most) in hashes.items():
-        (theirs, their_work), (ours, our_work) = alternately(command, verify(folder / name))
-        note = f"{ours:.2f} s against {theirs:.2f} s; of the processors {our_work:.2f} s against {their_work:.2f} s"
-        yield Figure(f"verify {name}", ours / theirs, "of hashing it", most, note)
-        used = max(anonymous_memory(verify(folder / name)) for _ in range(3)) - bare
-        yield Figure(f"memory of verify {name}", used, "MB beside the interpreter", MEGABYTES)
-    used = anonymous_memory(verify(folder / "many.tar")) - bare
+def image_figures(folder: Path, name: str) -> Iterator[Figure]:
+    """``verify`` of one of the images in a folder that `bench.images` filled, beside hashing it.
+
+    Args:
+        name: ``save.tar``, ``gzip`` or ``zstd``.
+    """
+    path = folder / name
+    unpack, most = {"save.tar": ("", 0.7), "gzip": ("zcat", 0.2), "zstd": ("zstd -dc", 0.7)}[name]
+    command = piped(path, unpack) if unpack else f"openssl dgst -sha256 {shlex.quote(str(path))}"
+    (theirs, their_work), (ours, our_work) = alternately(command, verify(path))
+    note = f"{ours:.2f} s against {theirs:.2f} s; of the processors {our_work:.2f} s against {their_work:.2f} s"
+    yield Figure(f"verify {name}", ours / theirs, "of hashing it", most, note)
+    used = max(anonymous_memory(verify(path)) for _ in range(3)) - bare_memory()
+    yield Figure(f"memory of verify {name}", used, "MB beside the interpreter", MEGABYTES)
+
+
+def entry_figures(folder: Path) -> Iterator[Figure]:
+    """What an entry of a large image takes in memory."""
+    used = anonymous_memory(verify(folder / "many.tar")) - bare_memory()
     yield Figure("memory of an entry, of a million", used * 1e6 / ENTRIES, "bytes", BYTES_PER_ENTRY)
-    yield from peers(folder)
+
+
+def bare_memory() -> float:
+    """What Python takes that does nothing."""
+    return anonymous_memory(in_python("-c", "import time; time.sleep(0.1)"))
 
 
 def piped(layout: Path, unpack: str) -> str:
@@ -60,7 +68,7 @@ def alternately(theirs: str, ours: list[str]) -> tuple[tuple[float, float], tupl
     return middle[False], middle[True]
 
 
-def peers(folder: Path) -> Iterator[Figure]:
+def peer_figures(folder: Path) -> Iterator[Figure]:
     """For scale: what other programs take for the same image, as a multiple of hashing it."""
     unit = seconds(f"openssl dgst -sha256 {shlex.quote(str(folder / 'save.tar'))}")
     for name, needs, run in PEERS:
@@ -71,7 +79,7 @@ def peers(folder: Path) -> Iterator[Figure]:
                 took = run(folder, Path(scratch))
             except Exception as error:
                 # A program that is there and cannot work here, such as docker without its daemon, is said to be so.
-                yield Figure(name, float("nan"), "times hashing it", note=f"it does not run here: {type(error).__name__}")
+                yield Figure(name, None, "times hashing it", note=f"it does not run here: {type(error).__name__}")
                 continue
         yield Figure(name, took / unit, "times hashing it", note=f"{took:.2f} s, one run")
 

@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Figure", "anonymous_memory", "in_python", "machine", "median", "processor_seconds", "seconds"]
+__all__ = ["ENVIRONMENT", "Figure", "anonymous_memory", "in_python", "machine", "median", "processor_seconds", "seconds"]
 
 RUNS = 5
 ROOT = Path(__file__).parent.parent
+# As on any machine where the kit is installed, Python has its modules compiled; here they lie apart from the sources.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT |= {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(ROOT / ".bench" / "compiled")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,14 @@ class Figure:
 
     Args:
         what: What was measured.
-        value: The figure itself.
+        value: The figure itself; None if it could not be measured.
         unit: Its unit, or what it is a multiple of.
         most: The target: at most this; None for what stands there for scale.
         note: What the figure is made of.
     """
 
     what: str
-    value: float
+    value: float | None
     unit: str
     most: float | None = None
     note: str = ""
@@ -40,7 +43,7 @@ class Figure:
     @property
     def reached(self) -> bool | None:
         """Whether the target is reached; None if there is none."""
-        return None if self.most is None else self.value <= self.most
+        return None if self.most is None or self.value is None else self.value <= self.most
 
 
 def median(measure: Callable[[], float], runs: int = RUNS) -> float:
@@ -52,7 +55,7 @@ def median(measure: Callable[[], float], runs: int = RUNS) -> float:
 def seconds(command: Sequence[str] | str) -> float:
     """How long a command takes from its start to its end; a text is given to the shell."""
     start = time.perf_counter()
-    subprocess.run(command, shell=isinstance(command, str), stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+    subprocess.run(command, shell=isinstance(command, str), stdout=subprocess.DEVNULL, check=True, cwd=ROOT, env=ENVIRONMENT)
     return time.perf_counter() - start
 
 
@@ -70,7 +73,7 @@ def in_python(*arguments: str) -> list[str]:
 def anonymous_memory(command: Sequence[str]) -> float:
     """The most memory of its own, in megabytes, that a command is seen to have; mapped files do not count."""
     most = 0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT, env=ENVIRONMENT) as process:
         while process.poll() is None:
             most = max(most, rss_anon(process.pid))
             time.sleep(0.002)
