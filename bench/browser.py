@@ -78,7 +78,9 @@ def _answers(tab) -> Iterator[float]:
 def _write_notebook(folder: Path, path: Path) -> None:
     image = folder / "image.tar"
     write_many(image, ENTRIES, LAYERS)
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL.format(path=str(image), steps=STEPS))])
+    # Without a kernel's name the lab asks for one.
+    named = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    book = nbformat.v4.new_notebook(metadata=named, cells=[nbformat.v4.new_code_cell(CELL.format(path=str(image), steps=STEPS))])
     nbformat.write(book, path)
 
 

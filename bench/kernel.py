@@ -18,8 +18,8 @@ def kernel_figures() -> Iterator[Figure]:
     import nbformat
     from nbclient import NotebookClient
 
+    os.environ |= ENVIRONMENT | {"JUPYTER_CONFIG_PATH": str(ROOT / "jupyter_config")}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        os.environ.update(ENVIRONMENT)
         client = NotebookClient(nbformat.read(path, as_version=4), timeout=120, resources={"metadata": {"path": str(path.parent)}}, allow_errors=True)
         with client.setup_kernel():
             for index, cell in enumerate(client.nb.cells):
