@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from .blob import Content, Progress, Reading, hash_blob, look, read_content
 from .changeset import Upsert
@@ -72,6 +74,8 @@ class LayerReader:
         self._digests, self._later = digests, later
         self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
         self._hashes: dict[tuple[str, ...], Callable[[], Hasher]] = {}
+        # What a file was like before and after each reading: its bytes are hashed and understood at two times.
+        self._states: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
@@ -108,11 +112,20 @@ class LayerReader:
         with stream:
             # What lies in a folder is compared with it, file by file.
             digests = self._digests or layer.directory is not None
-            return read_content(stream, layer, self._limits, self._keep, digests, self._progress)
+            with self._watched(layer, stream):
+                return read_content(stream, layer, self._limits, self._keep, digests, self._progress)
 
     def _hash(self, layer: Layer) -> Hasher:
-        with self._store.open_layer(layer) as stream:
+        with self._store.open_layer(layer) as stream, self._watched(layer, stream):
             return hash_blob(stream, layer, self._progress)
+
+    @contextmanager
+    def _watched(self, layer: Layer, stream: BinaryIO) -> Iterator[None]:
+        """Note what a file is like before and after it is read."""
+        state = getattr(stream, "state", lambda: None)
+        self._states[_key(layer)].add(state())
+        yield
+        self._states[_key(layer)].add(state())
 
     def reading(self, layer: Layer) -> Reading | None:
         """What is in a layer's blob, read once; None where the store has none."""
@@ -245,6 +258,8 @@ class LayerReader:
             return
         # Hashed also where no document names them, so that whoever waits is told of all stored bytes.
         reading.stored()
+        if len(self._states[_key(layer)]) > 1:
+            yield Problem("changed-while-reading", layer.source, "a file at rest", "one that was written meanwhile")
         if layer.descriptor is not None:
             if reading.blob != layer.descriptor.digest:
                 yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)

@@ -20,7 +20,15 @@ class Shared:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._lock = stream, Lock()
         # Windows has no such call, and a spooled file has no number; the lock serves there.
-        self._number = stream.fileno() if hasattr(os, "preadv") and isinstance(stream, io.BufferedReader) else None
+        self._file = stream.fileno() if isinstance(stream, io.BufferedReader) else None
+        self._number = self._file if hasattr(os, "preadv") else None
+
+    def state(self) -> tuple[int, ...] | None:
+        """What changes when a program writes into the file or puts another in its place; None for what is ours alone."""
+        if self._file is None:
+            return None
+        status = os.fstat(self._file)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, offset: int, size: int) -> bytes:
         """At most so many bytes from a place."""
@@ -52,7 +60,7 @@ class Section(io.RawIOBase):
     ahead = 8192
 
     def __init__(self, file: Shared, offset: int, size: int) -> None:
-        self._take, self._take_into = file.read, file.read_into
+        self.state, self._take, self._take_into = file.state, file.read, file.read_into
         self._offset, self._size, self._position = offset, size, 0
 
     def readable(self) -> bool:

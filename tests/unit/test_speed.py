@@ -1,7 +1,9 @@
 """The fast way and the plain way say the same, and the fast way stays fast: told by counts, which do not vary."""
 
+import functools
 import io
 import json
+import os
 import random
 import sys
 import zlib
@@ -224,3 +226,21 @@ def test_zstd_that_ends_within_a_frame_is_noticed_wherever_it_ends(seed):
     assert unpacked(blob) == plain
     refused = [isinstance(unpacked(blob[:cut]), ol.Problem) for cut in cuts]
     assert refused == [cut not in ends for cut in cuts]
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_file_that_is_written_between_two_readings_is_noticed(workers, tmp_path):
+    path = write(tmp_path, docker_archive(([layer(300)], {})))
+    written = []
+
+    def write_into(count):
+        if not written:
+            written.append(count)
+            status = path.stat()
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+    later = Workers(workers).later if workers else functools.partial
+    report = ol.validate(ol.open_store(path), progress=write_into, later=later)
+
+    at_rest = ol.validate(ol.open_store(path)).problems
+    assert [problem.kind for problem in set(report.problems) - set(at_rest)] == ["changed-while-reading"]
