@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 from ..archive import write_oci_layout
 from ..changeset import read_changeset
@@ -24,6 +23,7 @@ from ..readers.own import Own
 from ..readers.tamper import Tampering, spots, tamper
 from ..samples import layer_tar, tiny_layer
 from ..translate import to_lowerdirs
+from .l07 import in_order
 
 __all__: list[str] = []
 
@@ -171,15 +171,10 @@ def who(diff_id_too: bool) -> str:
     return "a" if own.image.id == layout().image.id else "c"
 
 
-def two_letters(value: Any) -> Any:
-    """Two choices in their order, however they are written."""
-    return "".join(char for item in value for char in str(item).lower() if char.isalnum()) if isinstance(value, (str, list, tuple)) else value
-
-
 exercise(
     "09-liar",
     lambda: who(False) + who(True),
-    read=two_letters,
+    read=in_order,
     nobody=lambda: "aa",
     nobody_at_last=lambda: "ba",
     same=lambda: "bb",
