@@ -17,9 +17,7 @@ NAMES = [name for name, item in ALL.items() if not item.is_prediction]
 PREDICTIONS = [name for name, item in ALL.items() if item.is_prediction]
 SLIPS = [(name, slip) for name in ALL for slip in ALL[name].slips]
 # The lessons whose exercises have hints in steps; the others have one, where to look.
-HINTED = ("00", "01", "02", "03", "07")
-# Asked in the walk, where the next cell gives the answer.
-IN_PASSING = ["08-ids", "08-equal", "08-copies", "08-zstd"]
+HINTED = ("00", "01", "02", "03", "07", "08")
 CALLED = re.compile(r'ol\.(check|predict)\("([^"]+)"')
 
 
@@ -124,23 +122,19 @@ def alone(name):
     return any(f'ol.check("{name}", answer)' in cells(notebook_of(name))[n].source for n in calls(name, "check"))
 
 
-ALONE = [name for name in NAMES if alone(name)]
-PASSING = [name for name in NAMES if name not in ALONE]
+def test_every_exercise_stands_on_its_own():
+    """What is asked in the walk, and decided by the next cell, is a prediction."""
+    assert [name for name in NAMES if not alone(name)] == []
 
 
-def test_only_what_is_asked_in_passing_has_no_solution():
-    """It is a prediction in the walk, and the next cell decides it."""
-    assert PASSING == IN_PASSING
-
-
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_folded_solution_is_right_after_the_first_cell_alone(name):
     [code] = solution_of(name)
 
     assert last_value(code, names_of(notebook_of(name))).verdict == "right"
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_exercises_cell_is_open_after_the_first_cell_alone(name):
     [position] = calls(name, "check")
 
@@ -152,7 +146,7 @@ def test_all_solutions_in_their_order_are_right(notebook):
     names = names_of(notebook)
     verdicts = [last_value(code, names).verdict for code in solutions(notebook)]
 
-    assert verdicts == ["right"] * len([name for name in ALONE if notebook_of(name) == notebook])
+    assert verdicts == ["right"] * len([name for name in NAMES if notebook_of(name) == notebook])
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
