@@ -11,7 +11,7 @@ import overlaylab as ol
 from lessonkit import SOLUTION, cells, names_of
 
 # The notebooks that are held to it; the others follow.
-FORMED = ["00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "07_believing", "08_four_stores"]
+FORMED = ["00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "07_believing", "08_four_stores", "09_your_own_image"]
 CELLS, WORDS, LINES, EXERCISES = range(30, 61), range(25, 61), range(1, 6), range(3, 7)
 CODE = [(name, n) for name in FORMED for n, cell in enumerate(cells(name)) if cell.cell_type == "code"]
 EXERCISE = re.compile(r'ol\.check\("([^"]+)", answer\)')

@@ -12,7 +12,7 @@ from ..commit import LayerTar
 from ..digest import Digest, chain_ids
 from ..document import go_json
 from ..config import parse_config
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
 from ..layers import layer_work
 from ..media import MediaType, pack
 from ..overlay import TRUSTED
@@ -26,6 +26,10 @@ from ..translate import to_lowerdirs
 from .l07 import in_order
 
 __all__: list[str] = []
+
+prediction("09-wasted", "b", deleters="a", gone="c")
+prediction("09-file", "c", id="a", nobody="b", engine="d")
+prediction("09-pointer", "b", config="a", all="c", nobody="d")
 
 # Which names change
 

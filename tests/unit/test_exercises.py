@@ -17,7 +17,7 @@ NAMES = [name for name, item in ALL.items() if not item.is_prediction]
 PREDICTIONS = [name for name, item in ALL.items() if item.is_prediction]
 SLIPS = [(name, slip) for name in ALL for slip in ALL[name].slips]
 # The lessons whose exercises have hints in steps; the others have one, where to look.
-HINTED = ("00", "01", "02", "03", "07", "08")
+HINTED = ("00", "01", "02", "03", "07", "08", "09")
 CALLED = re.compile(r'ol\.(check|predict)\("([^"]+)"')
 
 
