@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from ..digest import Digest
+from ..document import compact_json
 from ..exercises import exercise, letters, plain, prediction
 from ..image import Image, Store
 from ..owners import owner_facts
@@ -60,7 +60,7 @@ exercise(
     chain=lambda: image("docker29", "kit/base:1").chain_ids[-1],
     app=lambda: image("docker29").id,
     blob=lambda: image("docker29", "kit/base:1").layers[0].descriptor.digest,
-    pretty=lambda: Digest.of(json.dumps(json.loads(image("docker29", "kit/base:1").manifest.raw), indent=3).encode()),
+    rewritten=lambda: Digest.of(compact_json(image("docker29", "kit/base:1").manifest.raw.decode())),
 )
 
 
