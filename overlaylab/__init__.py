@@ -45,7 +45,6 @@ _LATER: dict[str, str] = {
     "Playground": "views.playground",
     "Session": "views.session",
     "BROKEN": "broken",
-    "Prediction": "lessons.prediction",
     "RuleBreaker": "views.believe_widgets",
     "catch": "kernel.proof",
     "prove": "kernel.proof",

@@ -49,10 +49,9 @@ def misconceptions_text():
     lines += ["Each belief is provoked by a prediction, decided by an experiment, and named by a check when an answer shows it.", ""]
     lines += ["| | belief | what is so | notebook | prediction | experiment | check that names it |", "| ---: | --- | --- | --- | --- | --- | --- |"]
     for row in misconceptions():
-        asked = f"`{row['prediction']}`" if "prediction" in row else "in code"
         pairs = [(row[name], row[slip]) for name, slip in (("prediction", "slip"), ("exercise", "exercise_slip")) if name in row]
         named = ", ".join(f"`{name}` ({', '.join(slips)})" for name, slips in pairs)
-        cells = [row["number"], row["belief"], row["truth"], link(row["notebook"]), asked, f"`{row['experiment'].strip()}`", named]
+        cells = [row["number"], row["belief"], row["truth"], link(row["notebook"]), f"`{row['prediction']}`", f"`{row['experiment'].strip()}`", named]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
