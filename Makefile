@@ -3,6 +3,9 @@
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make bench       measure speed and memory beside other programs; ARGS=FOLDER holds the images (5 GB), or .bench
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make pages       write each notebook as a page for a projector, into pages/
+# make ready       say in less than a minute whether this machine is ready for a class
+# make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -12,8 +15,8 @@ REQUIRE ?=
 N ?= 20000
 ARGS ?=
 
-.PHONY: lab test prove bench notebooks setup clean
-lab bench notebooks setup clean: python
+.PHONY: lab test prove bench notebooks pages ready wheelhouse setup clean
+lab bench notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python
