@@ -18,6 +18,7 @@ from .images_figures import entry_figures, image_figures, peer_figures
 from .inside import growth_figures, model_figures, root_figures, start_figures
 from .kernel import kernel_figures, nbval_figures
 from .measure import ROOT, Figure, machine
+from .stages import stage_figures
 
 
 def parts(folder: Path) -> dict[str, Callable[[], Iterator[Figure]]]:
@@ -26,6 +27,7 @@ def parts(folder: Path) -> dict[str, Callable[[], Iterator[Figure]]]:
         "save.tar": lambda: image_figures(folder, "save.tar"),
         "gzip": lambda: image_figures(folder, "gzip"),
         "zstd": lambda: image_figures(folder, "zstd"),
+        "stages": lambda: stage_figures(folder),
         "peers": lambda: peer_figures(folder),
         "entry": lambda: entry_figures(folder),
         "growth": growth_figures,
@@ -39,7 +41,7 @@ def parts(folder: Path) -> dict[str, Callable[[], Iterator[Figure]]]:
 
 
 # What needs the images of gigabytes.
-OF_IMAGES = {"save.tar", "gzip", "zstd", "peers", "entry"}
+OF_IMAGES = {"save.tar", "gzip", "zstd", "stages", "peers", "entry"}
 
 
 def line(figure: Figure) -> str:
