@@ -6,9 +6,8 @@ import pytest
 
 from grading import course, student
 from grading.course import EMPTY
-from gradingkit import CHECK, GRADED, PATHS, answered, first_cell, fingerprint, grade, names, notebook, put, right, short, totals
+from gradingkit import CHECK, GRADED, PATHS, answered, fingerprint, grade, names, put, right, short, totals
 from overlaylab.exercises import find_exercise
-from overlaylab.words import say
 
 NUMBERS = [path.stem[:2] for path in PATHS]
 # The notebook that the harmed submissions are of, and the exercise that is harmed; the others must not suffer.
@@ -108,7 +107,7 @@ CASES = {
     "check-in-a-text": (right(HARMED, **{ONE: f"'''{answered(ONE)}'''"}), "not checked", "deleted or edited"),
     "ol-replaced": (right(HARMED, **{ONE: f"{FORGED}import types\nol = types.SimpleNamespace(check=lambda *a: Yes())\n{WRONG}\nimport overlaylab as ol"}), "wrong", ""),
     "check-patched": (right(HARMED, **{ONE: f"{FORGED}was = ol.check\nol.check = lambda *a: Yes()\n{WRONG}\nol.check = was"}), "wrong", ""),
-    "judge-patched": (right(HARMED, **{ONE: f"import overlaylab.exercises.engine as e\ne._same = lambda *a: True\n{WRONG}"}), "wrong", ""),
+    "judge-patched": (right(HARMED, **{ONE: f"import overlaylab.exercises.engine as e\ne.judge = lambda *a: e.Feedback("right", "", "")\n{WRONG}"}), "wrong", ""),
     "check-behind-a-condition": (right(HARMED, **{ONE: f"if False:\n    {answered(ONE, EMPTY).splitlines()[-1]}"}), "not checked", "was not reached"),
     "copied-alike": (right(HARMED, again=answered(ONE)), "right", ""),
     "copied-with-another-answer": (right(HARMED, again=WRONG), "not checked", "2 different answers"),
@@ -193,7 +192,7 @@ def test_files_that_are_no_notebooks_are_named_with_what_is_wrong(tmp_path):
     (folder / "student-link").symlink_to(folder / "half")
     (folder / "pipe").mkdir()
     os.mkfifo(folder / "pipe" / "02_diff_id_and_chain_id.ipynb")
-    put(folder, "inner", {"x/..": b""} if False else {"notes.txt": b"no notebook"})
+    put(folder, "inner", {"notes.txt": b"no notebook"})
     (folder / "loose.ipynb").write_bytes(b"{}")
     before = fingerprint(folder)
     outcome, rows = grade(folder, "--only", HARMED)
@@ -237,11 +236,3 @@ def test_names_are_data_in_the_table(tmp_path):
 
     assert {who for who, _ in rows} == {"'=1+1", "'@x", "'-x", "a,b", 'q"q', "two\\nlines", "\\x1b[31mred", "пётр", "\\udcff"}
     assert len(rows) == len(hostile) * len(names(HARMED))
-
-
-def test_the_words_of_a_learner_are_in_the_kit():
-    assert say(f"exercise.{ONE}.slip.{slips(ONE)[0]}")
-
-
-def test_first_cells_are_found():
-    assert all("import overlaylab as ol" in first_cell(path.stem) and notebook("x") for path in PATHS)
