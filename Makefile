@@ -2,6 +2,8 @@
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make student     write the student's copy of the notebooks to course/ (TO=folder), and nbgrader's source
+# make grade SUBMISSIONS=folder   run folder/NAME/*.ipynb, write grades.csv (CSV=file); see docs/grading.md first
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -10,8 +12,11 @@ PYTHON ?= python3
 REQUIRE ?=
 N ?= 20000
 ARGS ?=
+TO ?= course
+SUBMISSIONS ?=
+CSV ?= grades.csv
 
-.PHONY: lab test prove notebooks setup clean
+.PHONY: lab test prove notebooks student grade setup clean
 lab notebooks setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
@@ -20,6 +25,13 @@ test: python
 
 prove: python
 	@$(PYTHON) tools/bootstrap.py prove -n $(N) $(ARGS)
+
+student: python
+	@$(PYTHON) tools/bootstrap.py student "$(TO)" $(ARGS)
+
+grade: python
+	@test -n "$(SUBMISSIONS)" || { echo "Which folder? make grade SUBMISSIONS=folder, with folder/NAME/*.ipynb in it." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py grade "$(SUBMISSIONS)" --csv "$(CSV)" $(ARGS)
 
 .PHONY: python
 python:
