@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .engine import Feedback, find_exercise, judge
+from .engine import find_exercise, judge
 
 __all__ = ["NotRight", "require"]
 
@@ -16,7 +16,7 @@ class NotRight(AssertionError):
         return [str(self)]
 
 
-def require(name: str, answer: Any = None) -> Feedback:
+def require(name: str, answer: Any = None) -> None:
     """Accept the right answer, and nothing else.
 
     Args:
@@ -30,4 +30,3 @@ def require(name: str, answer: Any = None) -> Feedback:
     feedback = judge(find_exercise(name), answer)
     if feedback.verdict != "right":
         raise NotRight(repr(feedback))
-    return feedback

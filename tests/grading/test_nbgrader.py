@@ -16,6 +16,7 @@ pytestmark = pytest.mark.tier("grading")
 # One notebook; nbgrader needs some seconds for each.
 NUMBER = "02"
 PATHS = course.notebooks([NUMBER])
+ONE = names(NUMBER)[1]
 
 
 def run(folder, *arguments):
@@ -47,6 +48,14 @@ def forged(name, source):
     return source.replace(course.EMPTY, 'answer = "no idea"\nimport overlaylab.exercises.engine as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")')
 
 
+def without(path, copies=0):
+    """The solved copy without the cells of one exercise, or with copies of them."""
+    notebook, ids = nbformat.read(path, as_version=4), {f"answer-{ONE}", f"test-{ONE}"}
+    cells = [cell for cell in notebook.cells for _ in range(copies if cell.metadata.get("nbgrader", {}).get("grade_id") in ids else 1)]
+    notebook.cells = [nbformat.NotebookNode(cell, id=f"c{n}") for n, cell in enumerate(cells)]
+    return nbformat.writes(notebook)
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
     """A course that nbgrader has gone through, from the source to the points: the folder, and student -> points."""
@@ -60,11 +69,13 @@ def graded(tmp_path_factory):
         "empty": {path.name: path.read_bytes() for path in release.iterdir()},
         "wrong": {path.name: changed(path, slip) for path in release.iterdir()},
         "forged": {path.name: changed(path, forged) for path in release.iterdir()},
+        "deleted": {path.name: without(path) for path in source.iterdir()},
+        "copied": {path.name: without(path, copies=2) for path in source.iterdir()},
         "damaged": {path.name: path.read_bytes()[:-100] for path in source.iterdir()},
     }
     for who, files in versions.items():
         put(folder / "submitted" / who, student.ASSIGNMENT, files)
-    run(folder, "autograde", student.ASSIGNMENT)  # it fails on the damaged one, and goes on
+    run(folder, "autograde", student.ASSIGNMENT)  # it fails on the damaged and the copied one, and goes on
     assert run(folder, "export").returncode == 0
     with (folder / "grades.csv").open(encoding="utf-8", newline="") as file:
         return folder, {row["student_id"]: row for row in csv.DictReader(file)}
@@ -88,6 +99,7 @@ def test_nbgrader_grades_an_honest_submission_as_we_do(graded):
     assert {who: float(theirs[who]["score"]) for who in ("perfect", "empty", "wrong")} == {who: points[who] for who in ("perfect", "empty", "wrong")}
     assert points["perfect"] == float(theirs["perfect"]["max_score"]) == len(names(NUMBER))
     assert {row["verdict"] for (who, _), row in rows.items() if who == "wrong"} == {"slip"}
+    assert (points["deleted"], rows["deleted", ONE]["verdict"], points["copied"]) == (points["perfect"] - 1, "not checked", points["perfect"])
     assert {rows["damaged", name]["verdict"] for name in names(NUMBER)} == {"not checked"}
     assert points["forged"] == 0 < float(theirs["forged"]["score"]), "the reason why we judge outside of the student's kernel"
     assert fingerprint(folder / "submitted") == before
@@ -95,7 +107,15 @@ def test_nbgrader_grades_an_honest_submission_as_we_do(graded):
 
 def test_a_student_can_validate(graded):
     folder, _ = graded
-    open_, done = (run(folder, "validate", str(place / PATHS[0].name)) for place in (folder / "student", folder / "source" / student.ASSIGNMENT))
+    shown = run(folder, "validate", *(str(place / PATHS[0].name) for place in (folder / "student", folder / "source" / student.ASSIGNMENT))).stdout
 
-    assert "FAILED" in open_.stdout.upper() and "FAILED" not in done.stdout.upper()
-    assert "passes all the tests" in done.stdout
+    assert f"VALIDATION FAILED ON {len(names(NUMBER))} CELL(S)!" in shown
+    assert shown.count("Success! Your notebook passes all the tests.") == 1
+
+
+def test_what_was_deleted_has_no_points_and_what_was_copied_is_refused(graded):
+    """So nbgrader never passes what it did not see; we tell more: the copy is graded, the deletion named."""
+    _, theirs = graded
+
+    assert float(theirs["deleted"]["score"]) == len(names(NUMBER)) - 1
+    assert float(theirs["copied"]["score"]) == 0

@@ -26,8 +26,6 @@ c = get_config()
 c.CourseDirectory.course_id = "{assignment}"
 c.ClearSolutions.code_stub = {{"python": "{empty}"}}
 c.ClearSolutions.enforce_metadata = True
-# A test that was deleted comes back, and fails where its answer is missing.
-c.OverwriteCells.add_missing_cells = True
 c.ExecutePreprocessor.timeout = 60
 c.KernelManager.transport_encryption = "auto"
 """
