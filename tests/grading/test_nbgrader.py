@@ -70,12 +70,13 @@ def graded(tmp_path_factory):
         "wrong": {path.name: changed(path, slip) for path in release.iterdir()},
         "forged": {path.name: changed(path, forged) for path in release.iterdir()},
         "deleted": {path.name: without(path) for path in source.iterdir()},
-        "copied": {path.name: without(path, copies=2) for path in source.iterdir()},
         "damaged": {path.name: path.read_bytes()[:-100] for path in source.iterdir()},
     }
     for who, files in versions.items():
         put(folder / "submitted" / who, student.ASSIGNMENT, files)
-    run(folder, "autograde", student.ASSIGNMENT)  # it fails on the damaged and the copied one, and goes on
+    run(folder, "autograde", student.ASSIGNMENT)  # it fails on the damaged one, and goes on
+    put(folder / "submitted" / "copied", student.ASSIGNMENT, {path.name: without(path, copies=2) for path in source.iterdir()})
+    assert run(folder, "autograde", student.ASSIGNMENT).returncode != 0  # here it stops
     assert run(folder, "export").returncode == 0
     with (folder / "grades.csv").open(encoding="utf-8", newline="") as file:
         return folder, {row["student_id"]: row for row in csv.DictReader(file)}
