@@ -21,6 +21,7 @@ from ..shell import Said, carry_out
 from ..shell_words import Command, parse
 from ..tree import Directory, File, some
 from .board import Board, board_picture
+from .controls import Pick
 from .overlay_words import trace
 from .panel import Panel
 from .picture import Picture
@@ -102,7 +103,7 @@ class Playground(Panel):
         self.kernel = _button("play.kernel", self._compare)
         self.kernel_says = ipywidgets.HTML()
         options = [(say("play.start.given"), "given")] * given + [(say("play.start.bowl"), "bowl"), (say("play.start.empty"), "empty")]
-        self.start = ipywidgets.Dropdown(description=say("play.start.label"), options=options, style=STYLE, layout=ipywidgets.Layout(width="16em", max_width="100%"))
+        self.start = Pick(say("play.start.label"), options)
         self.start.observe(lambda change: self._begin(), "value")
         self.again = _button("play.again", lambda _: self._begin())
 
