@@ -10,7 +10,7 @@ OURS = {"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]}
 ALL_DRAWN = ".jp-Notebook .jp-Cell { content-visibility: visible !important; }"
 
 DRAWN = """() => { const notebook = window.jupyterapp.shell.currentWidget.content;
-    return notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
+    return notebook.model?.cells.length > 0 && notebook.widgets.length === notebook.model.cells.length && notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
         ? cell.node.querySelectorAll('.jp-OutputArea-output').length >= cell.model.outputs.length : cell.node.querySelector('.jp-RenderedMarkdown')?.firstChild)); }"""
 
 UNFOLD = """unfold => {

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 
+from .palette import INK
 from ..words import say
 
 __all__ = ["MARK", "Pick", "focus_style", "suggesting"]
@@ -21,7 +22,7 @@ __all__ = ["MARK", "Pick", "focus_style", "suggesting"]
 # The class of everything of ours that has controls.
 MARK = "overlaylab"
 # JupyterLab's own ring is thin and pale. The colour of its text stands out in each theme.
-RING = f".{MARK} :is(button,input,figure,pre,a):focus-visible{{outline:3px solid var(--jp-ui-font-color0,#1f2328)!important;outline-offset:-1px}}"
+RING = f".{MARK} :is(button,input,figure,pre,a):focus-visible{{outline:3px solid var(--jp-ui-font-color0,{INK})!important;outline-offset:-1px}}"
 STYLE = {"description_width": "initial"}
 
 

@@ -17,6 +17,7 @@ from ..image import Container
 from ..readers.own import Own
 from .own import VERDICTS, called, findings, journey
 from .own_layers import own_names, wasted_files
+from .palette import CHANGES
 from .text import size_text
 from ..words import say
 
@@ -76,7 +77,7 @@ class OwnReport:
         whole = {digits: say(f"own.row.{row.key}") for row in reversed(rows) for digits in _LONG.findall(f"{row.claimed} {row.found}")}
         lines += ["", *(f"* {name}: `{digits}`" for digits, name in reversed(whole.items()))]
         lines += ["", f"## {say('report.layers')}", ""]
-        lines += _table((say("report.layer"), "+", "~", "−", say("report.bytes"), say("report.wasted"), say("report.step")), [
+        lines += _table((say("report.layer"), CHANGES["added"], CHANGES["changed"], CHANGES["removed"], say("report.bytes"), say("report.wasted"), say("report.step")), [
             (name, work.added, work.changed, work.removed, f"{work.size:,}", f"{work.wasted:,}", _brief(self._step(number)))
             for number, (name, work) in enumerate(zip(reversed(own_names(own)), own.work))
         ])

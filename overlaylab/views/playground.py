@@ -23,6 +23,7 @@ from ..tree import Directory, File, some
 from .board import Board, board_picture
 from .controls import Pick
 from .overlay_words import trace
+from .palette import CHANGES
 from .panel import Panel
 from .picture import Picture
 from .playground_words import misread_text, told, wrote
@@ -279,7 +280,7 @@ class Playground(Panel):
 
 
 # What a row of the picture is marked with.
-SIGNS = {"CopyUp": "↑", "MetadataCopyUp": "↑", "Created": "+", "Removed": "−"}
+SIGNS = {"CopyUp": CHANGES["copied_up"], "MetadataCopyUp": CHANGES["copied_up"], "Created": CHANGES["added"], "Removed": CHANGES["removed"]}
 
 
 def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]:
@@ -291,11 +292,11 @@ def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]
     found: dict[str, str] = {}
     for effect in (effect for step in steps for effect in step.effects):
         if type(effect).__name__ == "Moved":
-            found[effect.detail.strip("/")] = "+"
-        found.setdefault(effect.path, "~")
+            found[effect.detail.strip("/")] = CHANGES["added"]
+        found.setdefault(effect.path, CHANGES["changed"])
         found[effect.path] = SIGNS.get(type(effect).__name__, found[effect.path])
     if not found and wrote(steps):
-        found = dict.fromkeys((path.strip("/") for path in paths), "~")
+        found = dict.fromkeys((path.strip("/") for path in paths), CHANGES["changed"])
     return {path: sign for path, sign in found.items() if path not in (".", "")}
 
 

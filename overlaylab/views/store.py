@@ -245,9 +245,9 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
 def mount_picture(store: DockerRoot, container: Container) -> Picture:
     """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
     image = next((image for image in store.images() if image.id == container.image_id), None)
-    rows = [(f"✎ {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
+    rows = [(f"{PALETTE['upper'].glyph} {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
     for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
-        rows.append((f"▤ {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
+        rows.append((f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
     sheet, lines = Sheet("mount"), []
     sheet.text(0, 0, say("store.mount_top"))
     sheet.text(0, 52, say("store.mount_first"))
