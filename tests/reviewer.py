@@ -9,8 +9,8 @@ OURS = {"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]}
 # JupyterLab draws what is near the window, and axe-core passes over what is not drawn.
 ALL_DRAWN = ".jp-Notebook .jp-Cell { content-visibility: visible !important; }"
 
-DRAWN = """() => { const notebook = window.jupyterapp.shell.currentWidget.content;
-    return notebook.model?.cells.length > 0 && notebook.widgets.length === notebook.model.cells.length && notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
+DRAWN = """() => { const shown = window.jupyterapp?.shell.currentWidget, notebook = shown?.content;
+    return shown?.context?.isReady && notebook.model?.cells.length > 1 && notebook.widgets.length === notebook.model.cells.length && notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
         ? cell.node.querySelectorAll('.jp-OutputArea-output').length >= cell.model.outputs.length : cell.node.querySelector('.jp-RenderedMarkdown')?.firstChild)); }"""
 
 UNFOLD = """unfold => {

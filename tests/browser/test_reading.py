@@ -127,3 +127,53 @@ def test_every_widget_is_worked_by_keys_alone(reading):
 @pytest.mark.parametrize("moment", ["as opened", "used"])
 def test_nothing_is_cut_at_1000_pixels(reading, moment):
     assert reading.wider[moment] == []
+
+
+# The reviewer is worth something only if it finds what is wrong.
+
+FAULTS = {
+    "label": ("<input type='text'>", "label"),
+    "button": ("<button></button>", "button-name"),
+    "contrast": ("<p style='color:#bbbbbb;background:#ffffff'>hardly to be read</p>", "color-contrast"),
+    "alt": ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>", "image-alt"),
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(new_page):
+    """A notebook in whose first widget each fault is planted in turn."""
+    with new_page() as page:
+        page.open_notebook("00_map.ipynb")
+        page.run_all()
+        reviewer.draw_all(page)
+        yield page
+
+
+@pytest.mark.parametrize(("markup", "rule"), FAULTS.values(), ids=FAULTS)
+def test_axe_finds_a_planted_fault(faulty, markup, rule):
+    assert reviewer.findings(faulty) == []
+    faulty.tab.evaluate("markup => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted'>${markup}</div>`)", markup)
+    found = reviewer.findings(faulty)
+    faulty.tab.evaluate("() => document.getElementById('planted').remove()")
+
+    assert any(line.startswith(("serious ", "critical ")) and f" {rule}:" in line for line in found)
+
+
+def test_a_control_that_tab_does_not_reach_and_one_without_a_ring_are_found(faulty):
+    faulty.tab.evaluate(
+        """() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend',
+            "<div id='planted'><button tabindex='3'>out of order</button><span tabindex='0' style='outline:none'>no ring</span></div>")"""
+    )
+    visited, wanted = reviewer.walk(faulty, 0)
+    faulty.tab.evaluate("() => document.getElementById('planted').remove()")
+
+    assert [stop["name"] for stop in visited] != wanted
+    assert [stop["name"] for stop in visited if stop["ring"] < 2] == ["span no ring"]
+
+
+def test_what_is_too_wide_is_found(faulty):
+    faulty.tab.evaluate("() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted' style='overflow-x:auto'><div style='width:5000px'>wide</div></div>`)")
+    found = reviewer.wider(faulty)
+    faulty.tab.evaluate("() => document.getElementById('planted').remove()")
+
+    assert any("5000 px in" in line for line in found)
