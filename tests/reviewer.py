@@ -7,7 +7,8 @@ mend. So it is left out, by naming what is looked at.
 
 OURS = {"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]}
 # JupyterLab draws what is near the window, and axe-core passes over what is not drawn.
-ALL_DRAWN = ".jp-Notebook .jp-Cell { content-visibility: visible !important; }"
+ALL_DRAWN = """.jp-Notebook .jp-Cell { content-visibility: visible !important; }
+    .uncut, .uncut body, .uncut body * { overflow: visible !important; contain: none !important; }"""
 
 DRAWN = """() => { const shown = window.jupyterapp?.shell.currentWidget, notebook = shown?.content;
     return shown?.context?.isReady && notebook.model?.cells.length > 1 && notebook.widgets.length === notebook.model.cells.length && notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
@@ -35,6 +36,9 @@ FOCUSED = f"""() => {{ {NAMED}
         ring: look.outlineStyle === 'none' ? 0 : parseFloat(look.outlineWidth), inside: widget !== null}}; }}"""
 
 
+HEIGHT = "() => Math.min(60000, document.querySelector('.jp-WindowedPanel-outer').scrollHeight + 400)"
+
+
 def draw_all(page):
     """Have the whole notebook drawn, as it would be while somebody reads it from top to end."""
     page.tab.add_style_tag(content=ALL_DRAWN)
@@ -51,10 +55,21 @@ def unfold(page, words):
 
 
 def findings(page):
-    """Look with axe-core; return what it finds, the harmless included, each as one line."""
+    """Look with axe-core; return what it finds, the harmless included, each as one line.
+
+    It judges the contrast of what no frame cuts, so the second look is at a high window in which nothing is cut.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page.tab, OURS, {"resultTypes": ["violations"]}).response["violations"]
+    window = page.tab.viewport_size
+    page.tab.set_viewport_size(window | {"height": page.tab.evaluate(HEIGHT)})
+    page.tab.evaluate("() => document.documentElement.classList.add('uncut')")
+    seen = Axe().run(page.tab, OURS, {"runOnly": ["color-contrast"]}).response
+    page.tab.evaluate("() => document.documentElement.classList.remove('uncut')")
+    page.tab.set_viewport_size(window)
+    assert sum(len(item["nodes"]) for item in seen["passes"]) > 50, "the contrast of the text was not looked at"
+    found += [item for item in seen["violations"] if item["id"] not in {known["id"] for known in found}]
     return [f"{item['impact']} {item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
 
 
