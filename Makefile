@@ -2,6 +2,9 @@
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make pages       write each notebook as a page for a projector, into pages/
+# make ready       say in less than a minute whether this machine is ready for a class
+# make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -11,8 +14,8 @@ REQUIRE ?=
 N ?= 20000
 ARGS ?=
 
-.PHONY: lab test prove notebooks setup clean
-lab notebooks setup clean: python
+.PHONY: lab test prove notebooks pages ready wheelhouse setup clean
+lab notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

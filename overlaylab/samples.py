@@ -8,13 +8,23 @@ from collections.abc import Mapping
 
 from .tree import MADE_AT, Directory, make_tree
 
-__all__ = ["layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
+__all__ = ["ODD_LAYERS", "layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
 
 # The folders of the page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
     "Fruits": ("Apple", "Orange", "Tomato"),
     "Meat": ("Beef", "cccc", "Pork"),
     "Vegetables": ("Carrots", "Tomato"),
+}
+
+# Layers that broke some tool once: a title, and the members of the tar.
+ODD_LAYERS: dict[str, dict[str, str]] = {
+    "the mark after its sibling": {"docs/": "", "docs/new": "", "docs/.wh..wh..opq": ""},
+    "a name with .wh. inside": {".wh.note.wh.b": ""},
+    "a whiteout of nothing": {".wh.nobody": ""},
+    "a whiteout of no name": {"docs/": "", "docs/.wh.": ""},
+    "a leftover of AUFS": {".wh..wh.plnk/": "", ".wh..wh..opaque": ""},
+    "the same name elsewhere": {".wh.a": ""},
 }
 
 

@@ -16,12 +16,13 @@ from datetime import datetime, timezone
 
 from .descriptors import O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY
 from .errors import Finding
-from .ops import Op, Step, op
+from .ops import Op, Player, Step, op
+from .overlay import Overlay
 from .posix import Stat
-from .shell_words import Command
-from .tree import parent_of
+from .shell_words import Command, parse
+from .tree import Directory, parent_of
 
-__all__ = ["Complaint", "Said", "carry_out"]
+__all__ = ["Complaint", "Said", "after", "carry_out"]
 
 MOST_CALLS, MOST_LINES = 400, 40
 DESCRIPTOR = "shell"
@@ -78,6 +79,28 @@ def carry_out(command: Command, do: Callable[[Op], Step]) -> Said:
     except Finding as finding:
         run.complain("content", 0, finding.problem.where)
     return run.said
+
+
+def after(overlay: Overlay, *lines: str) -> Overlay:
+    """The stack as some commands leave it.
+
+    Args:
+        overlay: Where they begin. It is not changed. Without an upper it gets an empty one.
+        lines: One command each, such as ``rm -r /docs``. A command that does not work changes nothing.
+
+    Raises:
+        Finding: ``wrong-call`` with the position, for a line that this shell does not understand.
+
+    Example:
+        >>> from overlaylab.tree import make_tree
+        >>> sorted(after(Overlay(lowerdirs=[make_tree({"note": "text"})]), "rm /note").upperdir.names)
+        ['note']
+    """
+    start = overlay if overlay.upperdir is not None else Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
+    player = Player(start)
+    for line in lines:
+        carry_out(parse(line), player.do)
+    return player.overlay
 
 
 class _Enough(Exception):

@@ -74,3 +74,12 @@ def test_a_failing_cell_is_a_complaint_and_nothing_is_written(stored):
 
     assert "ZeroDivisionError" in tool.rewrite(stored)
     assert stored.read_text(encoding="utf-8") == before
+
+
+def test_a_notebook_that_does_not_end_is_a_complaint_and_nothing_is_written(stored, monkeypatch):
+    before = stored.read_text(encoding="utf-8").replace("6 * 7", "import time; time.sleep(1000)")
+    stored.write_text(before, encoding="utf-8")
+    monkeypatch.setattr(tool, "SECONDS_A_NOTEBOOK", 3)
+
+    assert "07_try.ipynb: not done after 3 seconds" in tool.check(stored)
+    assert stored.read_text(encoding="utf-8") == before

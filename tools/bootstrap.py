@@ -4,6 +4,9 @@
     python tools/bootstrap.py test        run every test that this machine can run
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
+    python tools/bootstrap.py pages       write each notebook as a page for a projector
+    python tools/bootstrap.py ready       say whether this machine is ready for a class
+    python tools/bootstrap.py wheelhouse  collect all packages, for machines without a network
     python tools/bootstrap.py setup       only build the environment
     python tools/bootstrap.py clean       remove the environment and our caches
 
@@ -23,8 +26,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "overlaylab.stamp"
+# Where it is there, everything is installed from it, and no network is asked.
+WHEELS = ROOT / "wheelhouse"
 START = "00_map.ipynb"
 OLDEST = (3, 11)
+# Commands that are a file of their own beside this one.
+TOOLS = ["notebooks", "pages", "ready", "wheelhouse"]
 
 NEED_PYTHON = """\
 overlaylab needs Python 3.11 or newer, and this is {found}.
@@ -45,6 +52,12 @@ NEED_NETWORK = """\
 The environment could not be built: see the message above.
 The first run downloads about 90 MB and needs a network; later runs need none.
 What is half done in {venv} is completed by the next run."""
+
+NEED_WHEELS = """\
+The environment could not be built from {wheels}: see the message above.
+The folder has files for other machines than this one: Python {version} on {system}.
+On a machine with a network: python tools/wheelhouse.py --help tells how to add them.
+Or remove the folder; then the packages come from the network."""
 
 
 class Missing(Exception):
@@ -67,8 +80,8 @@ def main(arguments=None):
         return run(test_command(python, options.require) + options.rest)
     if options.command == "prove":
         return run([python, "-m", "tests.kernel.prove"] + options.rest)
-    if options.command == "notebooks":
-        return run([python, str(ROOT / "tools" / "notebooks.py")] + options.rest)
+    if options.command in TOOLS:
+        return run([python, str(ROOT / "tools" / (options.command + ".py"))] + options.rest)
     print("Ready: {}".format(python))
     return 0
 
@@ -76,7 +89,7 @@ def main(arguments=None):
 def parse(arguments):
     """Read the command line. What we do not know is passed on to the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["lab", "test", "prove", "notebooks", "setup", "clean"])
+    parser.add_argument("command", choices=["lab", "test", "prove", "setup", "clean"] + TOOLS)
     parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
     parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser or all; what cannot run is a failure")
     options, options.rest = parser.parse_known_args(arguments)
@@ -133,12 +146,15 @@ def install(base, python, wanted):
     try:
         if not python.exists():
             subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        source = ["--no-index", "--find-links", str(WHEELS)] if WHEELS.is_dir() else []
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + source
         if not (python.parent / ("uv.exe" if os.name == "nt" else "uv")).exists():
             subprocess.run(pip + ["uv"], check=True)
         target = "{}[{}]".format(ROOT, ",".join(wanted))
-        subprocess.run([str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--editable", target], check=True)
+        subprocess.run([str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)] + source + ["--editable", target], check=True)
     except subprocess.CalledProcessError:
+        if WHEELS.is_dir():
+            raise Missing(NEED_WHEELS.format(wheels=WHEELS, version="{}.{}".format(*sys.version_info), system=sys.platform))
         raise Missing(NEED_NETWORK.format(venv=VENV))
 
 
@@ -199,7 +215,7 @@ def run(command, environment=None):
 
 def clean():
     """Remove what we made, and nothing else."""
-    caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints"]
+    caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints", ROOT / "pages"]
     for folder in ("overlaylab", "tests", "tools"):
         caches.extend((ROOT / folder).rglob("__pycache__"))
     for cache in caches:

@@ -15,13 +15,14 @@ import os
 import re
 import sys
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-SECONDS_A_CELL = 120
+SECONDS_A_NOTEBOOK = 60  # a guard: on two old cores each takes a few
 AT_ONCE = 2
 
 
@@ -85,14 +86,15 @@ def execute(path):
     """Return the executed, normalised notebook and None, or None and a complaint."""
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from traitlets.config import Config
 
     notebook = nbformat.read(path, as_version=4)
+    end = time.monotonic() + SECONDS_A_NOTEBOOK
     client = NotebookClient(
         notebook,
         kernel_name="python3",
-        timeout=SECONDS_A_CELL,
+        timeout_func=lambda cell: max(1, end - time.monotonic()),
         store_widget_state=False,
         config=Config(KernelManager={"transport_encryption": "auto"}),  # else the kernel warns that it has none
         resources={"metadata": {"path": str(path.parent)}},
@@ -101,6 +103,8 @@ def execute(path):
         client.execute()
     except CellExecutionError as error:
         return None, f"{path.name}: a cell failed.\n{error}"
+    except CellTimeoutError as error:
+        return None, f"{path.name}: not done after {SECONDS_A_NOTEBOOK} seconds.\n{error}"
     notebook = normalise(notebook, path.name)
     nbformat.validate(notebook)
     return notebook, None

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..changeset import read_changeset, write_tar
-from ..exercises import exercise, plain, prediction
-from ..ops import Player
+from ..exercises import exercise, letters, plain, prediction
 from ..overlay import Overlay, is_opaque, is_whiteout
 from ..samples import layer_tar, member_names
-from ..shell import carry_out
-from ..shell_words import parse
+from ..shell import after
 from ..translate import to_changeset, to_lowerdirs
 from ..tree import Directory, make_tree, walk
 from .l04 import words
@@ -21,7 +19,8 @@ __all__: list[str] = []
 prediction("05-folder", "c", opaque="a", each="b")
 prediction("05-shrink", "b", shrinks="a")
 
-BASE = {"docs": {"a": "a\n", "b": "b\n", "c": "c\n"}, "note": "a note\n"}
+Tree = Mapping[str, Any]
+BASE: Tree = {"docs": {"a": "a\n", "b": "b\n", "c": "c\n"}, "note": "a note\n"}
 LINES = ("rm -r /docs", "mkdir /docs", "echo x > /docs/a", "rm /note", "echo y > /tmp", "rm /tmp")
 
 
@@ -32,15 +31,38 @@ def numbers(value: Any) -> Any:
     return tuple(plain(item) for item in value) if isinstance(value, (list, tuple)) else plain(value)
 
 
+def upper(lower: Tree = BASE, lines: Sequence[str] = LINES) -> Directory:
+    """The upper after some commands."""
+    return after(Overlay(lowerdirs=[make_tree(lower)]), *lines).upperdir or Directory()
+
+
+# What does the upper hold?
+
+SITE: Tree = {"site": {"old": {"x": "x\n", "y": "y\n"}}}
+DELETED = "rm -r /site/old"
+# What is offered: a path, and the sign of its kind.
+HELD = {"a": ("site", "/"), "b": ("site/old", "o"), "c": ("site/old", "w"), "d": ("site/old/x", "w"), "e": ("site/old/y", "w")}
+
+
+def held(*lines: str) -> str:
+    """The letters of what the upper holds after some commands."""
+    signs = {path: "w" if is_whiteout(inode) else "o" if is_opaque(inode) else "/" for path, inode in walk(upper(SITE, lines))}
+    return "".join(letter for letter, (path, sign) in HELD.items() if signs.get(path) == sign)
+
+
+exercise(
+    "05-upper",
+    lambda: held(DELETED),
+    read=letters,
+    opaque=lambda: held(DELETED, "mkdir /site/old"),
+    opaque_too=lambda: held(DELETED) + "b",
+    each=lambda: held(DELETED) + "de",
+    files=lambda: held("rm /site/old/x", "rm /site/old/y"),
+    no_parent=lambda: held(DELETED).replace("a", ""),
+)
+
+
 # Count the marks
-
-
-def upper() -> Directory:
-    """The upper after the commands."""
-    player = Player(Overlay(lowerdirs=[make_tree(BASE)], upperdir=Directory()))
-    for line in LINES:
-        carry_out(parse(line), player.do)
-    return player.overlay.upperdir
 
 
 def marks(more_whiteouts: int = 0, opaque: bool = True) -> tuple[int, int]:

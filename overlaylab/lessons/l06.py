@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from ..digest import DiffID, chain_ids
 from ..exercises import exercise, letters, prediction
-from ..ops import Player
+from ..ops import Player, op
 from ..overlay import Overlay
-from ..shell import carry_out
-from ..shell_words import parse
+from ..shell import after
 from ..tree import Directory, File, make_tree, sizes
 from .l04 import words
 from .l05 import numbers
@@ -23,12 +22,9 @@ prediction("06-hollow", "b", any="a", none="c")
 prediction("06-below", "c", all_change="a", last_changes="b")
 
 
-def after(lower: Directory, lines: Sequence[str]) -> Overlay:
+def over(lower: Directory, lines: Sequence[str]) -> Overlay:
     """One lower layer and an empty upper, after some commands."""
-    player = Player(Overlay(lowerdirs=[lower], upperdir=Directory()))
-    for line in lines:
-        carry_out(parse(line), player.do)
-    return player.overlay
+    return after(Overlay(lowerdirs=[lower]), *lines)
 
 
 # What does it cost?
@@ -39,7 +35,7 @@ LINES = ("cat data", "echo x >> log", "chmod 600 data", "mv log old")
 
 def cost(lines: Sequence[str] = LINES) -> int:
     """The bytes of the upper's files."""
-    return sizes(after(make_tree(FILES), lines).upperdir)
+    return sizes(over(make_tree(FILES), lines).upperdir or Directory())
 
 
 exercise(
@@ -60,7 +56,7 @@ LINKED = ("a", "b", "c")
 def new_names() -> list[str]:
     """The names that show the new content."""
     file = File.of(b"old\n", nlink=len(LINKED))
-    overlay = after(Directory(names=dict.fromkeys(LINKED, file)), ["echo new > b"])
+    overlay = over(Directory(names=dict.fromkeys(LINKED, file)), ["echo new > b"])
     return [name for name in LINKED if overlay.lookup(name).inode.data == b"new\n"]
 
 
@@ -70,6 +66,33 @@ exercise(
     read=words,
     as_on_disk=lambda: list(LINKED),
     the_others=lambda: [name for name in LINKED if name not in new_names()],
+)
+
+
+# Who reads what?
+
+# In the order in which they are made: two before the file is written, two after.
+READERS = ((op("open", path="note", flags=0, fd="a"), op("mmap", fd="a", map="b")), (op("open", path="note", flags=0, fd="c"), op("mmap", fd="c", map="d")))
+
+
+def readers() -> str:
+    """The letters of those that show the new content."""
+    player = Player(Overlay(lowerdirs=[make_tree({"note": "old\n"})], upperdir=Directory()))
+    before, later = READERS
+    for operation in (*before, op("write_file", path="note", data=b"new\n"), *later):
+        player.do(operation)
+    looks = {name: op("pread", fd=name, count=9, offset=0) if name in "ac" else op("mread", map=name) for name in "abcd"}
+    return "".join(name for name, look in looks.items() if player.do(look).value == b"new\n")
+
+
+exercise(
+    "06-readers",
+    readers,
+    read=letters,
+    stale=lambda: readers().replace("a", ""),
+    map_too=lambda: readers() + "b",
+    maps_stale=lambda: readers().replace("d", ""),
+    turned=lambda: readers().replace("a", "b"),
 )
 
 
@@ -87,7 +110,7 @@ CASES = {
 def moves() -> str:
     """The letters of what a single call renames."""
     lower = make_tree({"file": "", "empty": {}, "full": {"x": ""}})
-    return "".join(letter for letter, lines in CASES.items() if "moved" in after(lower, lines).readdir())
+    return "".join(letter for letter, lines in CASES.items() if "moved" in over(lower, lines).readdir())
 
 
 exercise(

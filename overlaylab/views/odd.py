@@ -7,7 +7,7 @@ from typing import Any
 
 from ..changeset import read_changeset
 from ..overlay import Overlay
-from ..samples import layer_tar
+from ..samples import ODD_LAYERS, layer_tar
 from ..translate import to_lowerdir
 from ..tree import Directory
 from .table import table
@@ -16,12 +16,12 @@ from ..words import say
 __all__ = ["odd_layers"]
 
 
-def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]]) -> Any:
+def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]] = ODD_LAYERS) -> Any:
     """A table with a row for each layer.
 
     Args:
         base: The layer beneath.
-        layers: A title to the members of a tar, as `layer_tar` takes them.
+        layers: A title to the members of a tar, as `layer_tar` takes them; if none are given, layers that broke some tool once.
     """
     below = Overlay(lowerdirs=[base])
     rows = []

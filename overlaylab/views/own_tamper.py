@@ -119,9 +119,9 @@ class Lesson:
         return say(f"tamper.guess.{self.slip}", expected=expected, noticed=noticed)
 
     def picture(self) -> Picture:
-        """Everything in one card."""
+        """Everything in one card; where nothing was predicted in the call, nothing is said about it."""
         note = [say("tamper.instead", kind=say(f"tamper.kind.{self.instead}"), spot=spot_name(self.spot))] if self.instead else []
-        return tamper_picture(self.result, self.spot, [*note, self.feedback])
+        return tamper_picture(self.result, self.spot, [*note, self.feedback] if self.guess else note)
 
     def __repr__(self) -> str:
         return repr(self.picture())
