@@ -8,7 +8,6 @@ import pytest
 
 import overlaylab as ol
 from overlaylab import views
-from overlaylab.lessons.prediction import Prediction
 from overlaylab.readers.own import open_own
 from overlaylab.views.controls import MARK, Pick, focus_style
 from overlaylab.views.map import MapGuide
@@ -56,7 +55,6 @@ MAKERS = {
     "lookup": lambda root, own: ol.LookupTrace(stack(), path="Tomato"),
     "picker": lambda root, own: ol.LayerPicker(*image(root), layer=3),
     "playground": lambda root, own: ol.Playground(commands=["rm /Tomato"]),
-    "prediction": lambda root, own: Prediction("07-refused"),
     "breaker": lambda root, own: ol.RuleBreaker(),
     "detective": lambda root, own: ol.Detective({"docker": root}, "7bbf"),
     "chooser": lambda root, own: ol.SourceChooser(live=()),
