@@ -64,8 +64,9 @@ def why_no_engines():
 
 def why_no_browser():
     """Look for Playwright and for a Chromium that it can drive."""
-    if not importlib.util.find_spec("playwright"):
-        return "Playwright is not installed (make test REQUIRE=browser installs it)"
+    for module in ("playwright", "axe_playwright_python"):
+        if not importlib.util.find_spec(module):
+            return f"{module} is not installed (make test REQUIRE=browser installs it)"
     if not chromium():
         return "there is no chromium on the search path"
     return None
