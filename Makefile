@@ -6,6 +6,8 @@
 # make pages       write each notebook as a page for a projector, into pages/
 # make ready       say in less than a minute whether this machine is ready for a class
 # make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
+# make student     write the student's copy of the notebooks to course/ (TO=folder), and nbgrader's source
+# make grade SUBMISSIONS=folder   run folder/NAME/*.ipynb, write grades.csv (CSV=file); see docs/grading.md first
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -14,8 +16,11 @@ PYTHON ?= python3
 REQUIRE ?=
 N ?= 20000
 ARGS ?=
+TO ?= course
+SUBMISSIONS ?=
+CSV ?= grades.csv
 
-.PHONY: lab test prove bench notebooks pages ready wheelhouse setup clean
+.PHONY: lab test prove bench notebooks pages ready wheelhouse student grade setup clean
 lab bench notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
@@ -24,6 +29,13 @@ test: python
 
 prove: python
 	@$(PYTHON) tools/bootstrap.py prove -n $(N) $(ARGS)
+
+student: python
+	@$(PYTHON) tools/bootstrap.py student "$(TO)" $(ARGS)
+
+grade: python
+	@test -n "$(SUBMISSIONS)" || { echo "Which folder? make grade SUBMISSIONS=folder, with folder/NAME/*.ipynb in it." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py grade "$(SUBMISSIONS)" --csv "$(CSV)" $(ARGS)
 
 .PHONY: python
 python:

@@ -201,7 +201,7 @@ def _witness(sheet: Sheet, y: float, witness: Witness) -> float:
     sheet.box(0, y, WIDE, 6 + LINE * len(words), "", style, title=say(f"tamper.check.{witness.check}"))
     sheet.text(10, y + 3, f"{glyph} {say(f'tamper.check.{witness.check}')}")
     for row, line in enumerate(words):
-        sheet.text(250, y + 3 + row * LINE, fitted(line, 84))
+        sheet.text(250, y + 3 + row * LINE, fitted(line, 80), width=WIDE - 260)
     return y + 6 + LINE * len(words) + 8
 
 

@@ -33,7 +33,7 @@ def raises(*arguments):
     raise ZeroDivisionError("by nothing")
 
 
-NOISE = ["no idea", "sha256:" + "0" * 64, "sha256:", -5, 10**30, 3.5, float("nan"), True, ["a", "zz"], {"x": 1}, b"\xff", object(), Hostile(), raises, len]
+NOISE = ["no idea", "sha256:" + "0" * 64, "sha256:", -5, 10**30, 10**5000, 3.5, float("nan"), True, ["a", "zz"], {"x": 1}, b"\xff", object(), Hostile(), raises, len]
 NOISE += ["it's", '"quoted"x', "<q>&", "q\\z", "镜像", "{name}", "\x1b[31m", "x" * 100_000]
 NOISE += ["a pudding", "nothing", 99, ["x", "y"], ["a", "z"], ["z"], {"a": 1}, b"abc"]
 

@@ -267,7 +267,7 @@ def test_live_stores_are_offered_or_it_is_said_that_there_are_none(tmp_path):
     chooser.live.value = str(tmp_path / "docker")
 
     assert "This cannot be opened" in chooser.picture.alt
-    assert SourceChooser(live=()).live.disabled
+    assert SourceChooser(live=()).live.number.disabled
 
 
 def test_every_shipped_store_and_every_image_of_one_can_be_chosen(chooser):
