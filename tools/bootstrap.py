@@ -109,7 +109,7 @@ def parse(arguments):
 
 def extras(options):
     """Name the optional dependencies that this command needs."""
-    return ["test", "browser"] if asks_for(options, "browser") else ["test"]
+    return ["test", "browser"] if options.command == "bench" or asks_for(options, "browser") else ["test"]
 
 
 def asks_for(options, tier):
