@@ -54,23 +54,31 @@ def unfold(page, words):
     page.tab.evaluate(UNFOLD, words)
 
 
-def findings(page):
+def findings(page, contrast=True):
     """Look with axe-core; return what it finds, the harmless included, each as one line.
 
-    It judges the contrast of what no frame cuts, so the second look is at a high window in which nothing is cut.
+    Args:
+        contrast: Whether all text is judged by its contrast, too. axe-core judges what no frame cuts, so this is a second look, at a high
+            window in which nothing is cut; it takes seconds.
     """
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page.tab, OURS, {"resultTypes": ["violations"]}).response["violations"]
+    if contrast:
+        found += contrasts(page, Axe())
+    return [f"{item['impact']} {item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
+
+
+def contrasts(page, axe):
+    """What is hard to read for its colours, anywhere on the page."""
     window = page.tab.viewport_size
     page.tab.set_viewport_size(window | {"height": page.tab.evaluate(HEIGHT)})
     page.tab.evaluate("() => document.documentElement.classList.add('uncut')")
-    seen = Axe().run(page.tab, OURS, {"runOnly": ["color-contrast"]}).response
+    seen = axe.run(page.tab, OURS, {"runOnly": ["color-contrast"]}).response
     page.tab.evaluate("() => document.documentElement.classList.remove('uncut')")
     page.tab.set_viewport_size(window)
     assert sum(len(item["nodes"]) for item in seen["passes"]) > 50, "the contrast of the text was not looked at"
-    found += [item for item in seen["violations"] if item["id"] not in {known["id"] for known in found}]
-    return [f"{item['impact']} {item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
+    return seen["violations"]
 
 
 def wider(page):

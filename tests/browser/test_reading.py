@@ -34,10 +34,10 @@ class Reading:
     outside: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
 
-    def look(self, page, moment):
-        """Note what axe-core finds now, with everything unfolded, and what a narrow window cuts."""
+    def look(self, page, moment, contrast=False):
+        """Note what axe-core finds now, with everything unfolded."""
         reviewer.unfold(page, say("picture.unfold"))
-        self.findings[moment] = reviewer.findings(page)
+        self.findings[moment] = reviewer.findings(page, contrast)
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS)
@@ -77,12 +77,12 @@ def run_and_use(page, noted):
     noted.walks = [reviewer.walk(page, number) for number in range(count)]
     noted.look(page, "run")
     noted.answers = [reviewer.operate(page, number) for number in range(count)]
-    noted.look(page, "used")
+    noted.look(page, "used", contrast=True)
     page.set_width(NARROW)
     noted.wider["used"] = reviewer.wider(page)
     page.shot(f"{Path(noted.name).stem}-narrow")
     page.set_theme(DARK)
-    noted.look(page, "dark")
+    noted.look(page, "dark", contrast=True)
     page.shot(f"{Path(noted.name).stem}-dark")
 
 
