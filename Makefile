@@ -1,10 +1,13 @@
 # make lab         open the notebooks in JupyterLab
 # make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
+# make bench       measure speed and memory beside other programs; ARGS=FOLDER holds the images (5 GB), or .bench
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
 # make pages       write each notebook as a page for a projector, into pages/
 # make ready       say in less than a minute whether this machine is ready for a class
 # make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
+# make student     write the student's copy of the notebooks to course/ (TO=folder), and nbgrader's source
+# make grade SUBMISSIONS=folder   run folder/NAME/*.ipynb, write grades.csv (CSV=file); see docs/grading.md first
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -13,9 +16,12 @@ PYTHON ?= python3
 REQUIRE ?=
 N ?= 20000
 ARGS ?=
+TO ?= course
+SUBMISSIONS ?=
+CSV ?= grades.csv
 
-.PHONY: lab test prove notebooks pages ready wheelhouse setup clean
-lab notebooks pages ready wheelhouse setup clean: python
+.PHONY: lab test prove bench notebooks pages ready wheelhouse student grade setup clean
+lab bench notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python
@@ -23,6 +29,13 @@ test: python
 
 prove: python
 	@$(PYTHON) tools/bootstrap.py prove -n $(N) $(ARGS)
+
+student: python
+	@$(PYTHON) tools/bootstrap.py student "$(TO)" $(ARGS)
+
+grade: python
+	@test -n "$(SUBMISSIONS)" || { echo "Which folder? make grade SUBMISSIONS=folder, with folder/NAME/*.ipynb in it." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py grade "$(SUBMISSIONS)" --csv "$(CSV)" $(ARGS)
 
 .PHONY: python
 python:

@@ -1,38 +1,43 @@
 """How does a container image become the filesystem that a process sees?
 
-The core (parsing, digests, layers, the overlay model) is here at once and needs
-the standard library only. Readers, the kernel and all that draws are loaded when
-they are first used.
+The core (parsing, digests, layers, the overlay model) needs the standard library
+only. Every module is loaded when one of its names is first used, so that importing
+the package costs next to nothing.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
-
-from .changeset import Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, flatten, read_changeset, write_tar
-from .commit import commit
-from .config import HistoryEntry, ImageConfig, layer_history, parse_config
-from .digest import ChainID, DiffID, Digest, Hasher, ImageID, chain_ids, chain_text, digest_bytes, short, verify
-from .document import compact_json, field_at, pretty_json
-from .errors import KINDS, Finding, InputError, KernelUnavailable, NoSuchImage, NotReadable, OverlayLabError, Problem
-from .image import Container, Image, Layer, Store, home, unowned_directories
-from .limits import Limits
-from .manifest import Descriptor, Index, Manifest, Platform, parse_index, parse_manifest, select_platform
-from .media import Compression, MediaType, inflate, pack, sniff, unpack
-from .overlay import Found, Overlay, Verdict, is_opaque, is_whiteout
-from .options import MountOptions
-from .ops import Op, Player, Step, op, simulate
-from .samples import tiny_layer
-from .select import select
-from .system import System
-from .translate import to_changeset, to_lowerdir, to_lowerdirs
-from .tree import Device, Directory, File, Inode, Symlink, entry, find, make_tree, walk
-from .validate import LayerReader, Report, merged_entries, overlay_of, validate
 
 __version__ = "0.1.0"
 
-# Public name -> the module that has it; loaded on first use.
+# The core: module -> the public names that it has.
+_CORE: dict[str, str] = {
+    "changeset": "Changeset Link OpaqueWhiteout Upsert Whiteout apply flatten read_changeset write_tar",
+    "commit": "commit",
+    "config": "HistoryEntry ImageConfig layer_history parse_config",
+    "digest": "ChainID DiffID Digest Hasher ImageID chain_ids chain_text digest_bytes short verify",
+    "document": "compact_json field_at pretty_json",
+    "errors": "KINDS Finding InputError KernelUnavailable NoSuchImage NotReadable OverlayLabError Problem",
+    "image": "Container Image Layer Store home unowned_directories",
+    "limits": "Limits",
+    "manifest": "Descriptor Index Manifest Platform parse_index parse_manifest select_platform",
+    "media": "Compression MediaType inflate pack sniff unpack",
+    "overlay": "Found Overlay Verdict is_opaque is_whiteout",
+    "options": "MountOptions",
+    "ops": "Op Player Step op simulate",
+    "samples": "tiny_layer",
+    "select": "select",
+    "system": "System",
+    "translate": "to_changeset to_lowerdir to_lowerdirs",
+    "tree": "Device Directory File Inode Symlink entry find make_tree walk",
+    "validate": "LayerReader Report merged_entries overlay_of validate",
+}
+
+# What reads, mounts and draws: public name -> the module that has it.
 _LATER: dict[str, str] = {
     "open_store": "readers.detect",
     "shipped_root": "readers.shipped",
@@ -45,7 +50,6 @@ _LATER: dict[str, str] = {
     "Playground": "views.playground",
     "Session": "views.session",
     "BROKEN": "broken",
-    "Prediction": "lessons.prediction",
     "RuleBreaker": "views.believe_widgets",
     "catch": "kernel.proof",
     "prove": "kernel.proof",
@@ -150,23 +154,30 @@ _LATER: dict[str, str] = {
     "walk_table": "views.store",
 }
 
-__all__ = [
-    "KINDS", "ChainID", "Changeset", "Compression", "Container", "Descriptor", "Device", "DiffID", "Digest", "Directory",
-    "File", "Finding", "Found", "Hasher", "HistoryEntry", "Image", "ImageConfig", "ImageID", "Index", "Inode", "InputError",
-    "KernelUnavailable", "Layer", "LayerReader", "Limits", "Link", "Manifest", "MediaType", "MountOptions", "NoSuchImage", "NotReadable",
-    "Op", "OpaqueWhiteout", "Overlay", "OverlayLabError", "Platform", "Player", "Problem", "Report", "Step", "Store", "Symlink", "System", "Upsert", "Verdict",
-    "Whiteout", "apply", "chain_ids", "chain_text", "compact_json", "digest_bytes", "entry", "field_at", "find", "flatten", "home", "inflate", "is_opaque",
-    "is_whiteout", "layer_history", "make_tree", "merged_entries", "op", "overlay_of", "parse_config", "parse_index",
-    "pack", "parse_manifest", "pretty_json", "read_changeset", "select", "select_platform", "short", "simulate", "sniff", "to_changeset", "to_lowerdir", "tiny_layer", "to_lowerdirs",
-    "commit", "unowned_directories", "unpack", "validate", "verify", "walk", "write_tar", *_LATER,
-]
+_MODULE_OF = {name: module for module, names in _CORE.items() for name in names.split()} | _LATER
+
+__all__ = sorted(_MODULE_OF)
+
+
+class _Package(ModuleType):
+    """This package, in which a function is found even where a module has the same name, such as `validate`.
+
+    Importing a module puts it into its package under its name, whoever does it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _MODULE_OF or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    """Load what draws, reads or mounts when it is first asked for."""
-    if name not in _LATER:
+    """Load the module that has a name when it is first asked for."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from .errors import Finding, Problem
 from .limits import DEFAULT_LIMITS, Limits
-from .tarball import Member, TarReader
+from .tarball import NO_XATTRS, Member, TarReader
 from .tarwriter import END, file_member, member_header, padded
-from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, parent_of, parts_of
+from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, is_clean, parent_of, parts_of
 
 __all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset", "tar_pieces", "write_tar"]
 
@@ -71,15 +71,18 @@ class Changeset:
     problems: tuple[Problem, ...] = ()
 
 
-def read_changeset(tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0) -> Changeset:
+def read_changeset(
+    tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0, digests: bool = True
+) -> Changeset:
     """Read an uncompressed layer tar in one pass.
 
     Args:
-        tar: The plain tar, at its start; need not be seekable.
+        tar: The plain tar, at its start; need not be seekable. See `TarReader`.
         where: What to call it in findings.
         limits: Bounds on members and names.
         keep: Keep the content of files in memory as long as the layer's files together have at most
             this many bytes; 0 keeps digests only.
+        digests: Whether to read the content of files at all. Without it no file has a digest or content.
 
     Returns:
         Problems that leave the layer readable are in `problems`, those of severity ``error`` too:
@@ -96,100 +99,125 @@ def read_changeset(tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT
     problems: list[Problem] = []
     for member in reader:
         data, digest = None, ""
-        if member.type not in "123456":
-            hasher, pieces = hashlib.sha256(), []
-            for piece in reader.content():
-                hasher.update(piece)
-                if member.size <= keep:
-                    pieces.append(piece)
-            digest = hasher.hexdigest()
-            if member.size <= keep:
-                keep -= member.size
-                data = b"".join(pieces)
+        if digests and member.type not in "123456":
+            data, digest = _content(reader, member.size <= keep)
+            keep -= len(data or b"")
         try:
-            changes.append(_change(member, f"{where}: {member.name}", digest, data, problems))
+            change = _change(member, where, digest, data, problems)
         except Finding as finding:
             problems.append(finding.problem)
-        if changes and changes[-1] is None:
-            changes.pop()
+        else:
+            if change is not None:
+                changes.append(change)
     return Changeset(tuple(changes), tuple(problems + list(_order_problems(changes, where))))
 
 
-def _change(member: Member, where: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
+def _content(reader: TarReader, keep: bool) -> tuple[bytes | None, str]:
+    """The current member's content, if it is to be kept, and its digest."""
+    hasher, pieces = hashlib.sha256(), []
+    for piece in reader.content():
+        hasher.update(piece)
+        if keep:
+            pieces.append(piece)
+    return b"".join(pieces) if keep else None, hasher.hexdigest()
+
+
+def _change(member: Member, layer: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
     """The meaning of one member; None if it has none."""
+    path = member.name
+    if not is_clean(path):
+        path = _path(member, f"{layer}: {path}", problems)
+    if PREFIX in path:
+        directory, name = parent_of(path)
+        if name.startswith(PREFIX):
+            return _mark(directory, name, f"{layer}: {member.name}", problems)
+    if member.type == "1":
+        return Link(path, clean(member.link, f"{layer}: {member.name} (hard link)")[0])
+    return Upsert(path, _inode(member, layer, digest, data))
+
+
+def _path(member: Member, where: str, problems: list[Problem]) -> str:
+    """The path that a name stands for which is written in another way."""
     path, absolute = clean(member.name, where)
     if absolute:
         problems.append(Problem("absolute-name", where, "a relative name", member.name))
     if path == "." and member.type != "5":
         raise Finding("bad-layer", where, "a name", f"none: {member.name!r}")
-    directory, name = parent_of(path)
+    return path
+
+
+def _mark(directory: str, name: str, where: str, problems: list[Problem]) -> Change | None:
+    """What a name that begins with ``.wh.`` means."""
     if name == OPAQUE:
         return OpaqueWhiteout(directory)
     if name.startswith(BOOKKEEPING):
         # AUFS kept its own files under this prefix. They are not opaque marks.
         problems.append(Problem("bookkeeping-member", where, "", name))
         return None
-    if name.startswith(PREFIX):
-        target = name[len(PREFIX) :]
-        if target in ("", ".", ".."):
-            raise Finding("bad-whiteout", where, "a name after .wh.", name)
-        return Whiteout(f"{directory}/{target}" if directory != "." else target)
-    if member.type == "1":
-        return Link(path, clean(member.link, f"{where} (hard link)")[0])
-    return Upsert(path, _inode(member, where, digest, data))
+    target = name[len(PREFIX) :]
+    if target in ("", ".", ".."):
+        raise Finding("bad-whiteout", where, "a name after .wh.", name)
+    return Whiteout(_below(directory, target))
 
 
-def _inode(member: Member, where: str, digest: str, data: bytes | None) -> Inode:
-    attributes = {
-        "mode": member.mode,
-        "uid": member.uid,
-        "gid": member.gid,
-        "mtime_ns": member.mtime_ns,
+def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode:
+    mode, uid, gid, mtime_ns, xattrs = member.mode, member.uid, member.gid, member.mtime_ns, member.xattrs
+    if xattrs:
         # Marks inside an archive would act on the mount, so they are dropped (overlay vector oci-21).
-        "xattrs": {key: value for key, value in member.xattrs.items() if not key.startswith(MARKS)},
-    }
-    match member.type:
-        case "S":
-            raise Finding("bad-tar-header", where, "a plain member", "a sparse file")
-        case "2":
-            return Symlink(**attributes | {"mode": 0o777}, target=member.link)
-        case "3" | "4":
-            if member.type == "3" and member.rdev == (0, 0):
-                raise Finding("device-whiteout", where, "a device with a number", "0:0")
-            return Device(**attributes, kind="char" if member.type == "3" else "block", rdev=member.rdev)
-        case "5":
-            return Directory(**attributes)
-        case "6":
-            return Fifo(**attributes)
-    return File(**attributes, size=member.size, sha256=digest, data=data)
+        xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
+    kind = member.type
+    if kind == "0":
+        return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
+    if kind == "5":
+        return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    if kind == "2":
+        return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
+    if kind in ("3", "4"):
+        if kind == "3" and member.rdev == (0, 0):
+            raise Finding("device-whiteout", f"{layer}: {member.name}", "a device with a number", "0:0")
+        return Device(
+            mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind="char" if kind == "3" else "block", rdev=member.rdev
+        )
+    if kind == "6":
+        return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+    if kind == "S":
+        raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
+    return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
 
 
 def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
     """What only shows when the members of a layer are seen together."""
-    put: dict[str, bool] = {}
+    put: dict[str, Change] = {}
     for change in changes:
-        if isinstance(change, Whiteout):
-            if change.path in put:
-                yield Problem("whiteout-conflict", f"{where}: {change.path}", "the whiteout first", "the name first")
-        elif not isinstance(change, OpaqueWhiteout):
-            if change.path in put and change.path != ".":
-                yield Problem("duplicate-entry", f"{where}: {change.path}", "each path once", "twice")
-            put[change.path] = isinstance(change, Upsert) and isinstance(change.inode, Directory)
+        path = change.path
+        if isinstance(change, (Upsert, Link)):
+            if path in put and path != ".":
+                yield Problem("duplicate-entry", f"{where}: {path}", "each path once", "twice")
+            put[path] = change
+        elif path in put and isinstance(change, Whiteout):
+            yield Problem("whiteout-conflict", f"{where}: {path}", "the whiteout first", "the name first")
     links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
-    sound = {"."}
+    sound = {".", ""}
     for path in put:
+        above = path[: max(path.rfind("/"), 0)]
+        if above in sound:
+            continue
         # Upwards to a directory that is known to be sound, so that deep trees cost no more than flat ones.
-        above, _ = parent_of(path)
         walked = []
         while above not in sound:
             walked.append(above)
             above, _ = parent_of(above)
         for above in reversed(walked):
-            if not put.get(above, True):
+            if not _is_directory(put.get(above)):
                 kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
                 yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
                 break
             sound.add(above)
+
+
+def _is_directory(change: Change | None) -> bool:
+    """Whether a change leaves a directory; what a layer does not put is one below."""
+    return change is None or (isinstance(change, Upsert) and isinstance(change.inode, Directory))
 
 
 def apply(tree: Directory, changeset: Changeset) -> Directory:

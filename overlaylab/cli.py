@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, terminal
-from .detective import investigate, match_facts
+from . import __version__
 from .errors import Finding, InputError, NotReadable, OverlayLabError, Problem
-from .image import Container, Image, home
-from .layers import layer_facts
 from .limits import DEFAULT_LIMITS, Limits
-from .manifest import Platform
-from .owners import images_of, owner_facts
-from .present import inspect_facts, mount_facts, printable, report_facts
-from .validate import LayerReader, Report, merged_view, validate
+from .meter import Meter
+
+if TYPE_CHECKING:
+    from .manifest import Platform
+    from .validate import Report
 
 __all__ = ["main"]
 
-Progress = Callable[[int], None]
+# The modules of the package are imported by the commands that need them, so that help and the start are quick.
+
 # Errors in a folder are looked at so many times more before they count as damage.
 READINGS = 2
 
@@ -35,6 +34,8 @@ def _json_anywhere(context: click.Context, option: click.Parameter, value: bool)
 
 
 def _platform(context: click.Context, option: click.Parameter, value: str | None) -> Platform | None:
+    from .manifest import Platform
+
     return None if value is None else Platform.parse(value)
 
 
@@ -73,8 +74,10 @@ def cli(context: click.Context, as_json: bool) -> None:
 @_options
 def inspect(path: str, as_json: bool, **options: Any) -> int:
     """List the images and containers in PATH, and what is wrong with its documents."""
+    from .present import inspect_facts
+
     facts = inspect_facts(_open(path, options), path)
-    _print(facts, as_json, terminal.inspect_text)
+    _print(facts, as_json, "inspect_text")
     return int(any(problem["severity"] == "error" for problem in facts["problems"]))
 
 
@@ -84,32 +87,41 @@ def inspect(path: str, as_json: bool, **options: Any) -> int:
 @_options
 def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     """Recompute every digest in PATH, or of one IMAGE, and report every mismatch."""
+    from .present import report_facts
+
     database = _bolt_report(path, options) if image is None else None
     if database is not None:
-        _print(report_facts(database), as_json, lambda facts: terminal.report_text(facts, None))
+        _print(report_facts(database), as_json, "report_text", None)
         return int(not database.ok)
     report, count = _verified(path, image, options)
     for _ in range(READINGS if os.path.isdir(path) and not report.ok else 0):
         report = _lasting(report, path, image, options)
-    _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, count))
+    _print(report_facts(report), as_json, "report_text", count)
     return int(not report.ok)
 
 
 def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Report, int]:
     """One whole reading, and how many images it was about."""
+    from .image import Container, Image
+    from .owners import images_of
+    from .readers.workers import Workers
+    from .validate import validate
+
     store = _open(path, options)
     chosen = None
     if image is not None:
         target = _select(store, image, options)
         # An engine may have removed the image of a container that is still there.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
-    with _Meter("read") as progress:
-        report = validate(store, chosen, _limits(options), progress)
+    with Meter("read") as progress:
+        report = validate(store, chosen, _limits(options), progress, later=Workers().later)
     return report, sum(isinstance(item, Image) for item in chosen or store.images())
 
 
 def _lasting(report: Report, path: str, image: str | None, options: dict[str, Any]) -> Report:
     """What another reading of a folder finds as well: damage stays, and what an engine at work removes does not."""
+    from .validate import Report
+
     if report.ok:
         return report
     try:
@@ -128,14 +140,17 @@ def _lasting(report: Report, path: str, image: str | None, options: dict[str, An
 @_options
 def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     """Show the merged view of IMAGE in PATH: every file, and the layer that it comes from."""
+    from .image import home
+    from .validate import LayerReader, merged_view
+
     store = _open(path, options)
     target = _select(store, image, options)
-    with _Meter("read") as progress:
+    with Meter("read") as progress:
         part = home(store, target)
         entries, problems = merged_view(target, part, LayerReader(part, _limits(options), progress=progress))
     if _damaged(problems, as_json):
         return 1
-    _print(entries, as_json, terminal.tree_text)
+    _print(entries, as_json, "tree_text")
     return 0
 
 
@@ -145,12 +160,16 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
 @_options
 def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
     """Show what each layer of IMAGE in PATH added, changed and removed, and which of its bytes are wasted."""
+    from .image import home
+    from .layers import layer_facts
+    from .validate import LayerReader, Report
+
     store = _open(path, options)
     target = _select(store, image, options)
     part = home(store, target)
     facts: list[dict[str, Any]] = []
     problems = list(target.problems)
-    with _Meter("read") as progress:
+    with Meter("read") as progress:
         try:
             stack, problems = LayerReader(part, _limits(options), progress=progress).stack(target)
             if Report(tuple(problems)).ok:
@@ -161,7 +180,7 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
             problems.append(finding.problem)
     if _damaged(problems, as_json):
         return 1
-    _print(facts, as_json, terminal.layers_text)
+    _print(facts, as_json, "layers_text")
     return 0
 
 
@@ -172,6 +191,9 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
 @_options
 def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> int:
     """Show how the engine mounts IMAGE of PATH, or a container: the directories, the options, a command."""
+    from .image import home
+    from .present import mount_facts
+
     store = _open(path, options)
     target = _select(store, image, options)
     problems = list(target.problems)
@@ -183,7 +205,7 @@ def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> in
         problems.append(finding.problem)
     if _damaged(problems, as_json):
         return 1
-    _print(mount_facts(made), as_json, terminal.mount_text)
+    _print(mount_facts(made), as_json, "mount_text")
     return 0
 
 
@@ -196,11 +218,14 @@ def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
 
     FOLDER is a folder of the store, or any path that goes through one. PATH itself may be such a path.
     """
+    from .owners import owner_facts
+    from .validate import LayerReader
+
     store, folder = _open_around(path, folder, options)
-    with _Meter("read") as progress:
+    with Meter("read") as progress:
         readers = {id(part): LayerReader(part, _limits(options), progress=progress) for part in store.parts}
         facts = owner_facts(store, lambda part, layer: readers[id(part)].bytes_of(layer), folder)
-    _print(facts, as_json, terminal.owners_text)
+    _print(facts, as_json, "owners_text")
     return 0
 
 
@@ -210,20 +235,23 @@ def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
 @_options
 def identify(name: str, paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Say what HEX is: whole or its beginning, which kind of name, of which image, in which PATH."""
+    from .detective import investigate, match_facts
+
     facts = match_facts(name, investigate(name, ((path, _open(path, options)) for path in paths)))
-    _print(facts, as_json, terminal.matches_text)
+    _print(facts, as_json, "matches_text")
     return 0
 
 
 def _open(path: str, options: dict[str, Any]) -> Any:
     from .readers.detect import open_store
 
-    with _Meter("unpacked") as progress:
+    with Meter("unpacked") as progress:
         return open_store(path, _limits(options), progress)
 
 
 def _bolt_report(path: str, options: dict[str, Any]) -> Report | None:
     from .readers.opening import bolt_problems
+    from .validate import Report
 
     problems = bolt_problems(path, _limits(options))
     return None if problems is None else Report(problems)
@@ -262,9 +290,12 @@ def _store_above(path: str, options: dict[str, Any]) -> Any:
 
 def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
     """Print the report if what is needed is damaged; else say the warnings on standard error."""
+    from .present import printable, report_facts
+    from .validate import Report
+
     report = Report(tuple(dict.fromkeys(problems)))
     if not report.ok:
-        _print(report_facts(report), as_json, lambda facts: terminal.report_text(facts, 1))
+        _print(report_facts(report), as_json, "report_text", 1)
         return True
     for problem in report.problems:
         click.echo(f"warning: {printable(str(problem))}", err=True)
@@ -282,39 +313,22 @@ def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
     return select(store, query, options.get("platform"), options.get("namespace"))
 
 
-def _print(facts: Any, as_json: bool, text: Callable[[Any], str]) -> None:
+def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> None:
+    """Print facts as JSON, or as a function of `terminal` puts them."""
+    from . import terminal
+
     try:
-        click.echo(json.dumps(facts, indent=1) if as_json else text(facts))
+        click.echo(json.dumps(facts, indent=1) if as_json else getattr(terminal, text)(facts, *arguments))
     except BrokenPipeError:
         # Whoever reads, head or a pager, has seen enough. The exit status stays what it is.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-class _Meter:
-    """Says on standard error how much was read, when it takes long and a person is there to see it."""
-
-    def __init__(self, verb: str) -> None:
-        self._verb, self._total, self._next = verb, 0, time.monotonic() + 0.5
-        self._shown = False
-
-    def __enter__(self) -> Progress | None:
-        return self._advance if sys.stderr.isatty() else None
-
-    def _advance(self, count: int) -> None:
-        self._total += count
-        if time.monotonic() > self._next:
-            self._next = time.monotonic() + 0.2
-            self._shown = True
-            click.echo(f"\r{self._verb} {self._total / 1e6:,.0f} MB", err=True, nl=False)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._shown:
-            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every refusal is a sentence, or with ``--json`` the form of ``verify``."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # What is made here has no cycles: to look for them among the entries of an image takes a fifth of the time.
+    gc.disable()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -353,11 +367,15 @@ def _name(path: str | bytes) -> str:
 
 
 def _refuse(arguments: list[str], *problems: Problem) -> int:
-    facts = report_facts(Report(problems))
-    facts["ok"] = False
+    from .present import report_facts
+    from .validate import Report
+
+    facts = report_facts(Report(problems)) | {"ok": False}
     if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
-        _print(facts, True, str)
+        _print(facts, True, "report_text")
     else:
+        from . import terminal
+
         click.echo(terminal.problems_text(facts["problems"]), err=True)
     return 2
 

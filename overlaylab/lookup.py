@@ -18,7 +18,7 @@ from .parameters import Features
 from .parts import Found, Part, Refused, Seen, Verdict, is_opaque, is_whiteout
 from .tree import Device, Directory, File, Inode, clean, parts_of
 
-__all__ = ["Seeker", "Stack"]
+__all__ = ["Stack"]
 
 
 class Stack:
@@ -101,11 +101,32 @@ class Stack:
             if isinstance(parts[0].inode, Directory):
                 stack += self._children(path, parts)
 
-    def _children(self, path: str, parts: tuple[Part, ...]) -> Iterator[tuple[str, tuple[Part, ...]]]:
+    def _children(self, path: str, parts: tuple[Part, ...], among: set[str] | None = None) -> list[tuple[str, tuple[Part, ...]]]:
+        """The visible paths in a directory with their parts, names sorted backwards; of some names only, if these are given."""
         prefix = "" if path == "." else path + "/"
-        for name in sorted(self._list(parts, self._deletes), reverse=True):
-            if found := self._lookup_name(parts, name, prefix + name):
-                yield prefix + name, found
+        found = []
+        for name in sorted(self._list(parts, self._deletes) if among is None else among, reverse=True):
+            if child := self.child(parts, name, prefix + name):
+                found.append((prefix + name, child))
+        return found
+
+    def look_everywhere(self) -> None:
+        """Look up every visible path where a search may lead on or be refused: directories, and all that is marked.
+
+        Raises:
+            Refused: for the first mark that cannot be followed.
+        """
+        waiting = [(".", self._roots)] if self._roots else []
+        while waiting:
+            path, parts = waiting.pop()
+            if isinstance(parts[0].inode, Directory):
+                waiting += self._children(path, parts, self._leads_on(parts))
+
+    def _leads_on(self, parts: tuple[Part, ...]) -> set[str] | None:
+        """The names in a directory that are not plain files in all of its parts; None for all, where the directory is marked."""
+        if self.traps or any(part.inode.xattrs for part in parts):
+            return None
+        return {name for part in parts for name, inode in part.inode.names.items() if inode.xattrs or isinstance(inode, Directory)}
 
     def merged(self) -> Directory:
         """The merged view as a tree of its own. Files are shared with the layers, directories are new."""
@@ -149,6 +170,12 @@ class Stack:
             # Kernel: every name of an impure upper directory is looked up before it is listed (wo-36); so is every
             # file beside the marked ones.
             impure = gone is not None and self._is_upper(part) and self.book.has(part.inode, "impure")
+            if not marked and not impure:
+                # Only devices can delete here.
+                deleted = {name for name, inode in part.inode.names.items() if isinstance(inode, Device) and is_whiteout(inode, self.marks)}
+                names |= part.inode.names.keys() - hidden - deleted
+                hidden |= deleted - names
+                continue
             for name, inode in part.inode.names.items():
                 if name in names or name in hidden:
                     continue
@@ -171,6 +198,24 @@ class Stack:
 
     def _is_upper(self, part: Part) -> bool:
         return self.upperdir is not None and part.layer == len(self.lowerdirs)
+
+    def child(self, parents: Sequence[Part], name: str, path: str) -> tuple[Part, ...]:
+        """Look a name up, without a trace. Where no mark and no whiteout is met, the rules of `_lookup_name` are these few.
+
+        Spec:
+            Kernel, section 2: the topmost file shows (merge-02); directories merge (merge-01) until a file ends it (merge-06, merge-07).
+        """
+        found: list[Part] = []
+        for part in parents:
+            inode = part.inode.names.get(name) if isinstance(part.inode, Directory) else None
+            if inode is None:
+                continue
+            if inode.xattrs or isinstance(inode, Device) or self.traps:
+                return self._lookup_name(parents, name, path)
+            if not isinstance(inode, Directory):
+                return tuple(found) or (Part(part.layer, inode),)
+            found.append(Part(part.layer, inode))
+        return tuple(found)
 
     def _lookup_name(
         self, parents: Sequence[Part], name: str, path: str, seen: dict[int, Seen] | None = None
@@ -358,31 +403,6 @@ class _Search:
     def stop(self, reason: str, layer: int) -> None:
         """End the search; what is above stays."""
         self.end = f"{reason}@{layer}"
-
-
-class Seeker:
-    """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.
-
-    Args:
-        stack: What to look in.
-    """
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._known: dict[str, tuple[Part, ...]] = {".": stack._roots}
-
-    def __call__(self, path: str) -> Inode | None:
-        """The inode that the stack shows at a path, or None."""
-        names: list[str] = []
-        while path not in self._known:
-            path, _, name = path.rpartition("/")
-            path = path or "."
-            names.append(name)
-        parts = self._known[path]
-        for name in reversed(names):
-            path = name if path == "." else f"{path}/{name}"
-            parts = self._known[path] = self._stack._lookup_name(parts, name, path) if parts else ()
-        return parts[0].inode if parts else None
 
 
 def _beneath(directory: Inode, names: Sequence[str]) -> Inode | None:

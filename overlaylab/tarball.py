@@ -6,8 +6,11 @@ extended attributes stay exact. Nothing is ever written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 from .errors import Finding
@@ -19,11 +22,22 @@ BLOCK = 512
 _ZERO = bytes(BLOCK)
 _XATTR = "SCHILY.xattr."
 _NO_DATA = frozenset("123456")
+# Name, mode with user and group, size, time, checksum, type, link, magic, device numbers, prefix.
+_FIELDS = struct.Struct("100s 24s 12s 12s 8s c 100s 6s 66x 16s 155s 12x")
 # No layer has a file of a tebibyte: such a size is a mistake or an attack, whatever the limits are.
 ABSURD = 1 << 40
 
 
-@dataclass(slots=True, kw_only=True)
+# What most members have, as one object for all of them.
+NO_DEVICE = (0, 0)
+NO_XATTRS: Mapping[str, bytes] = {}
+# Bytes that are fetched at a time from a stream that does not say what it likes best.
+AHEAD = 1 << 18
+# Layers repeat a few owners, modes and times: so many different fields are kept, so that equal numbers are one object.
+KEPT = 4096
+
+
+@dataclass(slots=True)
 class Member:
     """One member of a tar.
 
@@ -51,8 +65,8 @@ class Member:
     size: int
     mtime_ns: int
     link: str
-    rdev: tuple[int, int]
-    xattrs: dict[str, bytes] = field(default_factory=dict)
+    rdev: tuple[int, int] = NO_DEVICE
+    xattrs: Mapping[str, bytes] = field(default_factory=lambda: NO_XATTRS)
     offset: int = 0
 
 
@@ -64,17 +78,64 @@ def looks_like_tar(head: bytes) -> bool:
 
 
 def _checksum_holds(header: bytes) -> bool:
-    """Old tars summed signed bytes, so both sums are right."""
-    text = header[148:156].replace(b"\0", b" ").strip()
-    try:
-        stored = int(text, 8)
-    except ValueError:
-        return False
-    unsigned = sum(header) - sum(header[148:156]) + 8 * 32
-    if stored == unsigned:
-        return True
+    """The stored sum is that of all bytes, its own field taken as spaces. Old tars summed signed bytes: both are right."""
+    # Adler-32 that starts at 0 holds the plain sum in its lower half, as long as that is below 65521: 512 ASCII bytes are.
+    total = zlib.adler32(header, 0) & 0xFFFF if header.isascii() else sum(header)
+    right = _right_sum(header[148:156])
+    if total == right or right is None:
+        return right is not None
     high = sum(byte > 127 for byte in header[:148]) + sum(byte > 127 for byte in header[156:])
-    return stored == unsigned - 256 * high
+    return total == right + 256 * high
+
+
+@lru_cache(1 << 16)
+def _right_sum(field: bytes) -> int | None:
+    """What all bytes of a header must add up to when this is its checksum field; None if that holds no number."""
+    try:
+        return int(field.replace(b"\0", b" "), 8) + sum(field) - 8 * 32
+    except ValueError:
+        return None
+
+
+class _BadNumber(ValueError):
+    """A numeric field of a header that holds none; `expected` and `found` say it."""
+
+    def __init__(self, expected: str, found: object) -> None:
+        super().__init__(expected)
+        self.expected, self.found = expected, found
+
+
+def _number(raw: bytes, negative: bool = False) -> int:
+    """Octal text, or GNU's base-256 with the top bit set."""
+    try:
+        value = int(raw.replace(b"\0", b" "), 8)
+    except ValueError:
+        value = _other_number(raw)
+    if value < 0 and not negative:
+        raise _BadNumber("a number of 0 or more", value)
+    return value
+
+
+def _other_number(raw: bytes) -> int:
+    if raw[0] & 0x80:
+        if raw[0] & 0x40:
+            return int.from_bytes(raw, "big", signed=True)
+        return int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
+    if raw.strip(b"\0 "):
+        raise _BadNumber("an octal number", _text(raw))
+    return 0
+
+
+@lru_cache(KEPT)
+def _owner(raw: bytes) -> tuple[int, int, int]:
+    """Mode, user and group, which stand side by side."""
+    return _number(raw[:8]) & 0o7777, _number(raw[8:16]), _number(raw[16:])
+
+
+@lru_cache(KEPT)
+def _nanoseconds(raw: bytes) -> int:
+    """A header's time, whole seconds."""
+    return _number(raw, negative=True) * 10**9
 
 
 class TarReader:
@@ -83,17 +144,21 @@ class TarReader:
     Content that the caller does not take by `content` is skipped.
 
     Args:
-        stream: At the start of the tar; need not be seekable.
+        stream: At the start of the tar; need not be seekable. If it has ``skip(size)``, which passes over bytes and
+            says how many there were, content that nobody takes is not even read; its ``ahead`` is how many bytes
+            to fetch at a time.
         where: What to call it in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
-        seek: Whether content may be skipped by seeking, in a stream whose end is known.
+        whole: Whether the stream is a whole file, so that a size beyond the limits is a mistake in any case.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, seek: bool = False) -> None:
-        self._stream, self._where, self._limits, self._seek = stream, where, limits, seek
-        self._position = 0
-        self._left = 0
-        self._padding = 0
+    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
+        self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
+        self._pass_over, self._ahead = getattr(stream, "skip", None), getattr(stream, "ahead", AHEAD)
+        # The bytes that were fetched last, and where they begin in the tar.
+        self._window, self._start = b"", 0
+        # Where reading is, where the content of the member ends, and where the next header begins.
+        self._position = self._end = self._next = 0
         self.complete = False
 
     def __iter__(self) -> Iterator[Member]:
@@ -105,89 +170,104 @@ class TarReader:
         extended: dict[str, bytes] = {}
         common: dict[str, bytes] = {}
         count = 0
+        most = self._limits.entries
         while (header := self._next_header()) is not None:
             count += 1
-            if count > self._limits.entries:
-                raise Finding("limit", self._where, f"at most {self._limits.entries} members", "more")
+            if count > most:
+                raise Finding("limit", self._where, f"at most {most} members", "more")
             member = self._parse(header)
             if member.type in "xgLK":
                 self._extend(member, extended, common)
                 continue
-            yield self._finished(member, {**common, **extended})
-            extended = {}
-            self.skip()
+            if extended or common:
+                self._finish(member, {**common, **extended})
+                extended = {}
+            # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
+            # a long name was cut, so this looks at the final name.
+            if not member.size and member.type == "0" and member.name.endswith("/"):
+                member.type = "5"
+            yield member
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
         """The content of the member that was yielded last, piece by piece."""
-        while self._left:
-            piece = self._stream.read(min(size, self._left))
+        while left := self._end - self._position:
+            piece = self._fetched(min(size, left))
             if not piece:
-                raise Finding("truncated", self._where, f"{self._left} more bytes", "the end")
-            self._left -= len(piece)
-            self._position += len(piece)
+                raise self._cut_short()
             yield piece
 
-    def skip(self) -> None:
-        """Go to the end of the current member and its padding."""
-        if self._seek:
-            self._position += self._left + self._padding
-            self._left = self._padding = 0
-            self._stream.seek(self._position)
-            return
-        for _ in self.content():
-            pass
-        self._read(self._padding)
-        self._padding = 0
+    def _cut_short(self) -> Finding:
+        return Finding("truncated", self._where, f"{self._end - self._position} more bytes", "the end")
+
+    def _fetched(self, size: int) -> bytes:
+        """At most so many bytes, from what was fetched at once; none at the end, and then reading is there."""
+        at = self._position - self._start
+        while at >= len(self._window):
+            self._start += len(self._window)
+            if (at := self._position - self._start) and self._pass_over:
+                self._start += self._pass_over(at)
+            self._window = self._stream.read(self._ahead)
+            at = self._position - self._start
+            if not self._window:
+                self._position = self._start
+                return b""
+        piece = self._window[at : at + size]
+        self._position += len(piece)
+        return piece
 
     def _read(self, size: int) -> bytes:
-        parts = []
-        while size and (piece := self._stream.read(size)):
-            parts.append(piece)
-            size -= len(piece)
-            self._position += len(piece)
-        return b"".join(parts)
+        """So many bytes, fewer only at the end of the stream."""
+        data = b""
+        while len(data) < size and (piece := self._fetched(size - len(data))):
+            data += piece
+        return data
 
     def _next_header(self) -> bytes | None:
+        """The next member's header; None at the end."""
+        start = self._next
+        at = start - self._start
+        header = self._window[at : at + BLOCK]
+        if len(header) == BLOCK and _checksum_holds(header):
+            self._position = start + BLOCK
+            return header
+        self._position = start
         header = self._read(BLOCK)
         if not header:
+            if self._position < self._end:
+                raise self._cut_short()
             return None
         if header == _ZERO:
             # One block of zeros ends a tar for all readers that matter; a second one should follow.
             second = self._read(BLOCK)
             if second.strip(b"\0"):
-                raise Finding("bad-tar-header", f"{self._where} at byte {self._position - len(second)}", "zeros", "a header")
+                raise Finding("bad-tar-header", f"{self._where} at byte {start + BLOCK}", "zeros", "a header")
             self.complete = True
             return None
         if len(header) < BLOCK:
-            raise Finding("truncated", f"{self._where} at byte {self._position - len(header)}", "a header of 512 bytes", f"{len(header)} bytes")
+            raise Finding("truncated", f"{self._where} at byte {start}", "a header of 512 bytes", f"{len(header)} bytes")
         if not _checksum_holds(header):
-            where = f"{self._where} at byte {self._position - BLOCK}"
-            raise Finding("bad-tar-header", where, "a header with a right checksum", _text(header[:100]))
+            raise Finding("bad-tar-header", f"{self._where} at byte {start}", "a header with a right checksum", _text(header[:100]))
         return header
 
     def _parse(self, header: bytes) -> Member:
-        kind = chr(header[156]) if header[156] else "0"
-        name = _text(header[:100])
-        if header[257:263] == b"ustar\0" and header[345]:
-            name = f"{_text(header[345:500])}/{name}"
+        raw, owner, size, mtime, _, flag, link, magic, device, prefix = _FIELDS.unpack(header)
+        name = _text(raw)
+        if prefix[0] and magic == b"ustar\0":
+            name = f"{_text(prefix)}/{name}"
+        kind = "0" if flag == b"\0" else flag.decode("latin-1")
         more = kind == "S" and header[482]
         while more:
             # The map of the holes goes on in blocks of its own; byte 504 says whether one more follows.
             block = self._read(BLOCK)
             more = len(block) == BLOCK and block[504]
-        member = Member(
-            name=name,
-            type=kind,
-            mode=self._number(header[100:108], name) & 0o7777,
-            uid=self._number(header[108:116], name),
-            gid=self._number(header[116:124], name),
-            size=self._number(header[124:136], name),
-            mtime_ns=self._number(header[136:148], name, negative=True) * 10**9,
-            link=_text(header[157:257]),
-            rdev=(0, 0),
-        )
-        if kind in "34":
-            member.rdev = (self._number(header[329:337], name), self._number(header[337:345], name))
+        try:
+            mode, uid, gid = _owner(owner)
+            member = Member(
+                name, kind, mode, uid, gid, _number(size), _nanoseconds(mtime), _text(link) if link[0] else "",
+                (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE, NO_XATTRS, self._position,
+            )  # fmt: skip
+        except _BadNumber as error:
+            raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
         self._announce(member)
         return member
 
@@ -195,27 +275,12 @@ class TarReader:
         """Note how much content follows the header, after a look at whether that can be."""
         if member.type in _NO_DATA:
             member.size = 0
-        if member.size > self._limits.expanded:
-            kind = "absurd-size" if member.size >= ABSURD or self._seek else "limit"
-            raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", member.size)
-        self._left = member.size
-        self._padding = -member.size % BLOCK
-
-    def _number(self, raw: bytes, name: str, negative: bool = False) -> int:
-        """Octal text, or GNU's base-256 with the top bit set."""
-        if raw[0] & 0x80:
-            value = int.from_bytes(raw, "big") & ~(0x80 << 8 * (len(raw) - 1))
-            if raw[0] & 0x40:
-                value = int.from_bytes(raw, "big", signed=True)
-        else:
-            text = raw.replace(b"\0", b" ").strip()
-            try:
-                value = int(text, 8) if text else 0
-            except ValueError:
-                raise Finding("bad-tar-header", f"{self._where}: {name}", "an octal number", _text(raw)) from None
-        if value < 0 and not negative:
-            raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", value)
-        return value
+        size = member.size
+        if size > self._limits.expanded:
+            kind = "absurd-size" if size >= ABSURD or self._whole else "limit"
+            raise Finding(kind, f"{self._where}: {member.name}", f"at most {self._limits.expanded} bytes", size)
+        self._end = self._position + size
+        self._next = self._end + -size % BLOCK
 
     def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
         """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
@@ -228,7 +293,6 @@ class TarReader:
             extended.setdefault("linkpath", data.rstrip(b"\0"))
         else:
             (extended if member.type == "x" else common).update(self._records(data, member.name))
-        self.skip()
 
     def _records(self, data: bytes, name: str) -> dict[str, bytes]:
         """PAX records: ``length key=value`` and a newline, where the length counts all of it."""
@@ -244,13 +308,11 @@ class TarReader:
             data = data[length:]
         return records
 
-    def _finished(self, member: Member, records: dict[str, bytes]) -> Member:
+    def _finish(self, member: Member, records: dict[str, bytes]) -> None:
         """Put the extended values in place of the short ones."""
-        for key, value in records.items():
-            if key.startswith(_XATTR):
-                member.xattrs[key[len(_XATTR) :]] = value
-            elif key.startswith("GNU.sparse."):
-                member.type = "S"
+        member.xattrs = {key[len(_XATTR) :]: value for key, value in records.items() if key.startswith(_XATTR)} or NO_XATTRS
+        if any(key.startswith("GNU.sparse.") for key in records):
+            member.type = "S"
         if "path" in records:
             member.name = _text(records.get("GNU.sparse.name", records["path"]))
         if "linkpath" in records:
@@ -261,20 +323,14 @@ class TarReader:
         if "size" in records:
             self._announce(member)
         if "mtime" in records:
-            member.mtime_ns = self._nanoseconds(records["mtime"], member.name)
-        # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
-        # a long name was cut, so this looks at the final name.
-        if member.type == "0" and member.name.endswith("/") and not member.size:
-            member.type = "5"
-        member.offset = self._position
-        return member
+            member.mtime_ns = self._fraction(records["mtime"], member.name)
 
     def _decimal(self, raw: bytes, name: str) -> int:
         if not raw.isdigit() or len(raw) > 24:
             raise Finding("bad-tar-header", f"{self._where}: {name}", "a number of 0 or more", _text(raw[:60]))
         return int(raw)
 
-    def _nanoseconds(self, raw: bytes, name: str) -> int:
+    def _fraction(self, raw: bytes, name: str) -> int:
         """Decimal seconds, perhaps with a fraction, kept exact: a float would be wrong in the nanoseconds."""
         sign = -1 if raw.startswith(b"-") else 1
         whole, _, fraction = raw.lstrip(b"-").partition(b".")
@@ -285,4 +341,4 @@ class TarReader:
 
 def _text(raw: bytes) -> str:
     """Up to the first NUL, as text that gives the same bytes back."""
-    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")

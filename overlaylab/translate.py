@@ -7,13 +7,14 @@ only the second: a file called ``.wh.x`` in a lower directory is just a file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 from .changeset import MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from .errors import Finding, Problem
-from .lookup import Seeker
 from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
+from .seeker import Seeker
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
 
 __all__ = ["to_changeset", "to_lowerdir", "to_lowerdirs"]
@@ -37,14 +38,17 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
         own layer (oci-05); a whiteout and a directory of one name are an opaque directory (oci-06).
     """
     layer = _Layer(below, where)
+    others: list[Change] = []
     for change in changeset.changes:
         if isinstance(change, Upsert):
             layer.put(change.path, change.inode)
-    layer.link([change for change in changeset.changes if isinstance(change, Link)])
+        else:
+            others.append(change)
+    layer.link([change for change in others if isinstance(change, Link)])
     # From the top down, because below a name that is deleted there is nothing left to delete.
-    for path in sorted(change.path for change in changeset.changes if isinstance(change, Whiteout)):
+    for path in sorted(change.path for change in others if isinstance(change, Whiteout)):
         layer.white_out(path)
-    for change in changeset.changes:
+    for change in others:
         if isinstance(change, OpaqueWhiteout):
             layer.make_opaque(change.path)
     layer.clear_opaque()
@@ -75,18 +79,27 @@ class _Layer:
         root = below(".")
         self.root = _like(root) if isinstance(root, Directory) else Directory()
         self.problems: list[Problem] = []
+        # The tables of directories that are filled already, by path.
+        self._tables: dict[str, dict[str, Inode]] = {}
         self._copies: dict[str, Inode] = {}
+        # Whether a directory was marked opaque: what is put has no marks.
+        self._opaque = False
 
     def put(self, path: str, inode: Inode) -> None:
         """Put an inode, as a copy, because its link count is this layer's own."""
         if path == ".":
             self.root = _like(inode, self.root.names) if isinstance(inode, Directory) else self.root
             return
-        parent, name = parent_of(path)
-        names = self._directory(parent).names
+        parent, _, name = path.rpartition("/")
+        names = self._tables.get(parent)
+        if names is None:
+            names = self._tables[parent] = self._directory(parent or ".").names
         there = names.get(name)
         if isinstance(inode, Directory):
             inode = _like(inode, there.names if isinstance(there, Directory) else {})
+        elif isinstance(there, Directory):
+            # What was in it is gone.
+            self._tables.clear()
         names[name] = inode
 
     def link(self, links: list[Link]) -> None:
@@ -168,11 +181,12 @@ class _Layer:
             self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}"))
 
     def _mark_opaque(self, directory: Directory) -> None:
+        self._opaque = True
         directory.xattrs = {**directory.xattrs, TRUSTED + "opaque": b"y"}
 
     def clear_opaque(self) -> None:
         """Take whiteouts out of opaque directories: nothing below is merged there, so they would be listed as they are (wo-06)."""
-        waiting: list[tuple[Directory, bool]] = [(self.root, False)]
+        waiting: list[tuple[Directory, bool]] = [(self.root, False)] if self._opaque else []
         while waiting:
             directory, opaque = waiting.pop()
             if opaque:
@@ -193,11 +207,16 @@ class _Layer:
 
     def count_links(self) -> None:
         """Give every inode the number of names that it has in this layer."""
-        count: dict[int, int] = {}
-        for _, inode in walk(self.root):
-            count[id(inode)] = count.get(id(inode), 0) + 1
-        for _, inode in walk(self.root):
-            if not isinstance(inode, (Directory, Device)):
+        files, waiting = [], [self.root]
+        while waiting:
+            for inode in waiting.pop().names.values():
+                if isinstance(inode, Directory):
+                    waiting.append(inode)
+                elif not isinstance(inode, Device):
+                    files.append(inode)
+        count = Counter(map(id, files))
+        if len(count) < len(files) or any(inode.nlink != 1 for inode in files):
+            for inode in files:
                 inode.nlink = count[id(inode)]
 
 

@@ -134,22 +134,35 @@ class _Told:
         if isinstance(told, Link):
             # Of this layer, or a copy of a lower file: then nothing is known here.
             target = find(folder, told.target)
-            return None if target is None or _look(target) == _look(inode) else (_look(target), _look(inode))
+            return None if target is None or _look(target) == _look(inode) else _apart(target, inode)
         if marks + "metacopy" in inode.xattrs or _look(told) == _look(inode):
             return None
-        return _look(told), _look(inode)
+        return _apart(told, inode)
 
 
 def _look(inode: Inode) -> str:
     """What is compared of an inode, in words."""
     match inode:
         case File():
-            return f"a file of mode {inode.mode:04o} and {inode.size} bytes, sha256:{inode.sha256}"
+            return f"a file of {', '.join(_facts(inode))}"
         case Symlink():
             return f"a symlink to {inode.target}"
         case Device():
             return f"a {inode.kind} device {inode.rdev[0]}:{inode.rdev[1]} of mode {inode.mode:04o}"
     return f"a {inode.type} of mode {inode.mode:04o}"
+
+
+def _facts(file: File) -> tuple[str, str, str]:
+    """What is compared of a file, one by one."""
+    return f"mode {file.mode:04o}", f"{file.size} bytes", f"content sha256:{file.sha256}"
+
+
+def _apart(told: Inode, there: Inode) -> tuple[str, str]:
+    """Two inodes that differ, in words; of two files only the facts that differ, so that these are not cut off where room is short."""
+    if not (isinstance(told, File) and isinstance(there, File)):
+        return _look(told), _look(there)
+    apart = [pair for pair in zip(_facts(told), _facts(there)) if pair[0] != pair[1]]
+    return ", ".join(one for one, _ in apart), ", ".join(other for _, other in apart)
 
 
 def _note_marks(told: _Told, folder: Directory, where: str, marks: str, lost: LostMarks) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, BinaryIO
 
-from .changeset import Changeset, Upsert, read_changeset
-from .digest import Digest, Hasher
-from .errors import Finding, Problem
+from .blob import Content, Progress, Reading, hash_blob, look, read_content
+from .changeset import Upsert
+from .digest import Hasher
+from .errors import Finding, InputError, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
-from .lookup import Seeker
-from .media import Inflated, layer_compression, sniff
+from .media import Compression
 from .overlay import Overlay
+from .seeker import Seeker
 from .translate import to_lowerdir
 from .tree import Directory, File, entry
 from .unpacked import LostMarks, folder_problems
@@ -22,7 +26,8 @@ from .unpacked import LostMarks, folder_problems
 __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of", "validate"]
 
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
-Progress = Callable[[int], None]
+# Begins with a call, and gives what waits for its result.
+Later = Callable[..., Callable[[], Any]]
 # Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
 WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
 # Findings about a store that concern every image in it.
@@ -42,109 +47,6 @@ class Report:
         return not any(problem.severity == "error" for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One pass over one layer: what its bytes are called, what they mean, and what is odd.
-
-    Args:
-        diff_id: The digest of the uncompressed bytes, in the algorithm that the config uses.
-        blob: The digest of the bytes as stored, in the algorithm that the manifest uses.
-        size: Stored bytes.
-        changeset: Its changes; None if the tar cannot be read.
-        problems: Findings about the blob, not about any config.
-    """
-
-    diff_id: Digest
-    blob: Digest
-    size: int
-    changeset: Changeset | None
-    problems: tuple[Problem, ...]
-
-
-class _Hashing(io.RawIOBase):
-    """Bytes on their way from one reader to the next, hashed as they pass."""
-
-    def __init__(self, stream: BinaryIO, hasher: Hasher, progress: Progress | None = None) -> None:
-        self._stream, self._hasher, self._progress = stream, hasher, progress
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._hasher.update(data)
-        if self._progress:
-            self._progress(len(data))
-        return len(data)
-
-
-def read_blob(stream: BinaryIO, layer: Layer, where: str, limits: Limits, keep: int = 0, progress: Progress | None = None) -> Reading:
-    """Hash, unpack, hash again and parse a layer, all in one pass and in bounded memory.
-
-    Args:
-        stream: At its start: the blob as stored, seekable, whose first bytes say how it is packed; or a plain tar
-            that cannot be sought, because it is rebuilt while it is read.
-        layer: Says which algorithms its digests use, and its media type.
-        where: What to call it in findings.
-        keep: See `read_changeset`.
-        progress: Called with each number of stored bytes.
-
-    Spec:
-        image-spec, config.md, "Layer DiffID"; descriptor.md, "Verification".
-    """
-    problems: list[Problem] = []
-    stored = Hasher(layer.descriptor.digest.algorithm if layer.descriptor else "sha256")
-    plain = Hasher(layer.diff_id.algorithm)
-    outer = io.BufferedReader(_Hashing(stream, stored, progress), 1 << 18)
-    tar: BinaryIO = outer
-    if stream.seekable():
-        problems += _media_problem(stream, layer, where)
-        tar = Inflated(outer, where, limits)
-    inner = io.BufferedReader(_Hashing(tar, plain), 1 << 18)
-    changeset = None
-    try:
-        try:
-            changeset = read_changeset(inner, where, limits, keep)
-        except Finding as finding:
-            problems.append(_no_tar(finding, inner).problem)
-        # Padding after the end of the tar belongs to the layer's bytes.
-        while inner.read(1 << 18):
-            pass
-    except Finding as finding:
-        changeset = None
-        if finding.problem not in problems:
-            problems.append(finding.problem)
-    try:
-        while outer.read(1 << 18):
-            pass
-    except Finding:
-        pass
-    return Reading(plain.digest(layer.diff_id.algorithm), stored.digest(*_algorithm(layer)), stored.size, changeset, tuple(problems))
-
-
-def _algorithm(layer: Layer) -> tuple[str, ...]:
-    return (layer.descriptor.digest.algorithm,) if layer.descriptor else ()
-
-
-def _no_tar(finding: Finding, stream: BinaryIO) -> Finding:
-    """A bad header at the very start means that this is no tar at all."""
-    problem = finding.problem
-    if problem.kind in ("bad-tar-header", "truncated") and problem.where.endswith(" at byte 0"):
-        return Finding("bad-layer", problem.where, "a tar", problem.found)
-    return finding
-
-
-def _media_problem(stream: BinaryIO, layer: Layer, where: str) -> Iterable[Problem]:
-    """Compare what the media type claims with what the bytes are; the bytes decide."""
-    head = stream.read(4)
-    stream.seek(0)
-    claimed = layer_compression(layer.descriptor.media_type) if layer.descriptor else None
-    actual = sniff(head)
-    if claimed is not None and head and claimed is not actual:
-        yield Problem("media-type-mismatch", where, claimed.value, actual.value)
-
-
 def _kept(problems: Iterable[Problem]) -> Iterable[Problem]:
     """Problems as they come; what stops them is the last."""
     try:
@@ -159,12 +61,21 @@ class LayerReader:
     Args:
         store: Where the layers lie.
         limits: How much they may ask for.
-        keep: See `read_changeset`.
-        progress: Called with each number of stored bytes that was read.
+        keep: See `read_changeset`; `digests` too.
+        progress: Called with each number of stored bytes that was read, by whichever thread reads them.
+        later: Begins with a call in another thread; without it everything is done when it is asked for.
     """
 
-    def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None) -> None:
+    def __init__(
+        self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None,
+        digests: bool = True, later: Later = partial,
+    ) -> None:  # fmt: skip
         self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
+        self._digests, self._later = digests, later
+        self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
+        self._hashes: dict[tuple[str, ...], Callable[[], Hasher]] = {}
+        # What a file was like before and after each reading: its bytes are hashed and understood at two times.
+        self._states: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._folders: dict[str, Directory] = {}
@@ -172,16 +83,60 @@ class LayerReader:
         self.lost = LostMarks()
         self._seen: dict[tuple[str, ...], Reading] = {}
 
+    def read_ahead(self, image: Image) -> None:
+        """Begin with the blobs of an image, the largest first, so that they are read side by side."""
+        sizes: dict[tuple[str, ...], tuple[int, Compression, Layer]] = {}
+        for layer in image.layers:
+            if layer.readable and layer.directory is None and _key(layer) not in self._readings:
+                sizes[_key(layer)] = *self._look(layer), layer
+        blobs = sorted(sizes.items(), key=lambda item: -item[1][0])
+        for key, (_, packing, layer) in blobs:
+            if self._digests or packing is not Compression.NONE:
+                self._contents[key] = self._later(self._content, layer)
+        for key, (_, _, layer) in blobs:
+            self._hashes[key] = self._later(self._hash, layer)
+
+    def _look(self, layer: Layer) -> tuple[int, Compression]:
+        try:
+            with self._store.open_layer(layer) or io.BytesIO() as stream:
+                packing, size = look(stream)
+                return size, packing
+        except (InputError, OSError):
+            # Whoever needs this blob next says why.
+            return 0, Compression.NONE
+
+    def _content(self, layer: Layer) -> Content | None:
+        stream = self._store.open_layer(layer)
+        if stream is None:
+            return None
+        with stream:
+            # What lies in a folder is compared with it, file by file.
+            digests = self._digests or layer.directory is not None
+            with self._watched(layer, stream):
+                return read_content(stream, layer, self._limits, self._keep, digests, self._progress)
+
+    def _hash(self, layer: Layer) -> Hasher:
+        with self._store.open_layer(layer) as stream, self._watched(layer, stream):
+            return hash_blob(stream, layer, self._progress)
+
+    @contextmanager
+    def _watched(self, layer: Layer, stream: BinaryIO) -> Iterator[None]:
+        """Note what a file is like before and after it is read."""
+        state = getattr(stream, "state", lambda: None)
+        self._states[_key(layer)].add(state())
+        yield
+        self._states[_key(layer)].add(state())
+
     def reading(self, layer: Layer) -> Reading | None:
-        """The one pass over a layer's blob; None where the store has none."""
+        """What is in a layer's blob, read once; None where the store has none."""
         key = _key(layer)
         if key not in self._readings:
-            stream = self._store.open_layer(layer)
-            if stream is None:
+            content = self._contents.pop(key, partial(self._content, layer))()
+            if content is None:
                 return None
-            with stream:
-                self._readings[key] = read_blob(stream, layer, layer.source, self._limits, self._keep, self._progress)
-            self._seen[key] = replace(self._readings[key], changeset=None)
+            stored = self._hashes.pop(key, partial(self._hash, layer))
+            self._readings[key] = Reading(layer, content, cache(stored) if content.stored is None else lambda: content.stored)
+            self._seen[key] = replace(self._readings[key], content=replace(content, changeset=None))
         return self._readings[key]
 
     def seen(self, layer: Layer) -> Reading | None:
@@ -218,8 +173,13 @@ class LayerReader:
 
     def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:
         """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
+        layers, odd = self.trees(image)
+        return layers, self.named(image, odd)
+
+    def trees(self, image: Image) -> tuple[list[Directory], list[list[Problem]]]:
+        """An image's layers as directories, and what is wrong with each of its layers apart from digests, both **bottom first**."""
         layers: list[Directory] = []
-        problems: list[Problem] = []
+        odd: list[list[Problem]] = []
         whole = True
         for layer in image.layers:
             tree, found = None, ()
@@ -232,11 +192,25 @@ class LayerReader:
                         raise
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
-            problems += [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
+            odd.append([problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")])
             whole = whole and tree is not None
             if tree is not None:
                 layers.append(tree)
-        return layers, problems
+        return layers, odd
+
+    def named(self, image: Image, odd: list[list[Problem]]) -> list[Problem]:
+        """What is wrong with an image's layers, see `trees`, with what is wrong with their digests."""
+        problems: list[Problem] = []
+        for layer, found in zip(image.layers, odd):
+            problems += found
+            if layer.readable and layer.directory is None:
+                try:
+                    problems += self._digest_problems(layer)
+                except Finding as finding:
+                    if finding.problem.severity == "warning":
+                        raise
+                    problems += [finding.problem] if finding.problem not in found else []
+        return problems
 
     def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
@@ -249,8 +223,7 @@ class LayerReader:
             else:
                 tree, odd = to_lowerdir(reading.changeset, Seeker(Overlay.of_layers(below)), layer.source)
                 self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
-        tree, problems = self._lowerdirs[key]
-        return tree, problems + tuple(self._digest_problems(layer))
+        return self._lowerdirs[key]
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
         """Prove a layer that lies in a folder: its tar, or its blob, against diff_id, and the folder against that tar.
@@ -283,6 +256,10 @@ class LayerReader:
         reading = self.reading(layer)
         if reading is None:
             return
+        # Hashed also where no document names them, so that whoever waits is told of all stored bytes.
+        reading.stored()
+        if len(self._states[_key(layer)]) > 1:
+            yield Problem("changed-while-reading", layer.source, "a file at rest", "one that was written meanwhile")
         if layer.descriptor is not None:
             if reading.blob != layer.descriptor.digest:
                 yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)
@@ -301,7 +278,7 @@ def _key(layer: Layer) -> tuple[str, ...]:
 
 def validate(
     store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
-    readers: dict[int, LayerReader] | None = None,
+    readers: dict[int, LayerReader] | None = None, later: Later = partial,
 ) -> Report:
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
@@ -311,6 +288,7 @@ def validate(
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
         readers: The reader of a store, by the store's ``id``, to use and to look into later.
+        later: See `LayerReader`: what can be done side by side. The report is the same.
 
     Returns:
         All problems, each once, and what was not checked, with the reason.
@@ -318,10 +296,10 @@ def validate(
     # What is wrong with the store's other images does not matter to some of them.
     problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
     not_checked = list(store.not_checked)
-    readers = {} if readers is None else readers
+    later_looks, readers = readers is not None, {} if readers is None else readers
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
-        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress))
+        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later))
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -337,15 +315,27 @@ def validate(
 
 def _view_problems(target: Image | Container, store: Store, reader: LayerReader) -> list[Problem]:
     """Everything that is wrong with what an image or a container shows."""
-    problems = list(target.problems)
+    if isinstance(target, Image):
+        reader.read_ahead(target)
     try:
-        overlay, problems = overlay_of(target, store, reader)
-        # Every visible path is looked up once, so that marks which cannot be followed are found.
-        for _ in overlay.walk():
-            pass
+        if isinstance(target, Container):
+            overlay, problems = overlay_of(target, store, reader)
+            return [*problems, *_walk_problems(overlay)]
+        layers, odd = reader.trees(target)
+        # While other threads hash, there is time to look at the merged view.
+        walked = _walk_problems(Overlay.of_layers(layers, marks=store.marks))
+        return [*target.problems, *reader.named(target, odd), *walked]
     except Finding as finding:
-        problems.append(finding.problem)
-    return problems
+        return [*target.problems, finding.problem]
+
+
+def _walk_problems(overlay: Overlay) -> list[Problem]:
+    """Look every visible path up once, so that marks which cannot be followed are found."""
+    try:
+        overlay.look_everywhere()
+    except Finding as finding:
+        return [finding.problem]
+    return []
 
 
 def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> tuple[Overlay, list[Problem]]:

@@ -18,13 +18,13 @@ PACKAGE = Path(__file__).parent.parent / "overlaylab"
 # Lowest first: a core module imports only from the modules before it.
 CORE = """
     errors limits digest document media config manifest tree tarball tarwriter access option_text parameters options mounts image select
-    witness changeset journal marks vnode pathwalk posix attributes content opening descriptors parts lookup identity overlay disk
+    witness changeset journal marks vnode pathwalk posix attributes content opening descriptors parts lookup seeker identity overlay disk
     mounting shorthand system ops shell_words shell compare
-    invariants vectors verdict labels broken experiments translate samples commit archive unpacked validate present owners layers detective
+    invariants vectors verdict labels broken experiments translate samples commit archive unpacked blob validate present owners layers detective
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
-HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "cli": 7, "__main__": 8}
+HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "meter": 6.5, "cli": 7, "__main__": 8}
 
 FORBIDDEN_IN_CORE = {
     "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",

@@ -16,7 +16,7 @@ def project(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / "overlaylab.stamp")
+    monkeypatch.setattr(bootstrap, "GRADING", tmp_path / ".venv-grading")
     monkeypatch.setattr(bootstrap, "install", lambda base, python, wanted: (calls.append(wanted), python.parent.mkdir(parents=True, exist_ok=True), python.touch()))
     (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     return tmp_path, calls
@@ -30,7 +30,7 @@ def test_an_old_python_can_read_the_file():
 
 def test_an_old_python_is_told_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(bootstrap, "OLDEST", (9, 99))
-    monkeypatch.setattr(bootstrap, "STAMP", Path("no stamp"))
+    monkeypatch.setattr(bootstrap, "STAMP", "no stamp")
     monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
 
     assert bootstrap.main(["setup"]) == 1
@@ -63,6 +63,25 @@ def test_an_extra_stays_and_new_dependencies_are_noticed(project):
     assert calls == [["browser", "test"], ["browser", "test"]]
 
 
+def test_nbgrader_has_an_environment_of_its_own_and_only_when_asked_for(project, monkeypatch):
+    folder, calls = project
+    monkeypatch.setattr(bootstrap, "run", lambda command, *rest, **options: 0)
+    for require in ("kernel", "grading", "grading"):
+        bootstrap.main(["test", "--require", require])
+
+    assert calls == [["test"], ["grading"]]
+    assert (folder / ".venv-grading" / "overlaylab.stamp").read_text().split()[1:] == ["grading"]
+
+
+def test_grading_runs_where_the_user_stands(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, environment=None, folder=None: calls.append((command[1:], folder)))
+    monkeypatch.chdir(tmp_path)
+    bootstrap.main(["grade", "submitted", "--here", "--csv", "x.csv"])
+
+    assert calls == [([str(ROOT / "tools" / "grading"), "grade", "submitted", "--csv", "x.csv"], str(tmp_path))]
+
+
 def test_the_lab_starts_on_the_map_with_our_settings_first(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
 
@@ -80,7 +99,7 @@ def test_clean_removes_only_what_is_ours(project):
     for kept in ("notebooks/00_map.ipynb", "mine/__pycache__/x.pyc"):
         (folder / kept).parent.mkdir(parents=True)
         (folder / kept).touch()
-    for ours in (".venv/bin/python", ".pytest_cache/x", "tests/unit/__pycache__/x.pyc", "notebooks/.ipynb_checkpoints/x"):
+    for ours in (".venv/bin/python", ".venv-grading/bin/python", ".pytest_cache/x", "tests/unit/__pycache__/x.pyc", "notebooks/.ipynb_checkpoints/x"):
         (folder / ours).parent.mkdir(parents=True)
         (folder / ours).touch()
     bootstrap.clean()

@@ -9,14 +9,12 @@ import course
 from lessonkit import ROOT, cells
 from overlaylab.exercises import check, find_exercise
 from overlaylab.words import known
-from test_notebooks_form import FORMED
+from test_notebooks_form import NOTEBOOKS
 
 ROWS = course.misconceptions()
 TERMS = course.glossary()
 # There are 24 beliefs. These still wait for a notebook that provokes and decides them.
 MISSING = []
-# In these the learner writes the prediction into a code cell.
-IN_CODE = [20]
 # Bold for its weight, not because it is a term; a text with a full stop, colon or comma at its end is none either.
 EMPHASIS = {
     "Shift+Enter", "What you'll learn", "Try this", "or more", "another time", "another machine", "bottom first", "topmost first",
@@ -33,7 +31,7 @@ def code_with(notebook, text):
 
 def test_the_numbers_are_1_to_24_but_for_those_that_wait():
     assert sorted([row["number"] for row in ROWS] + MISSING) == list(range(1, 25))
-    assert [row["number"] for row in ROWS if "prediction" not in row] == IN_CODE
+    assert [row["number"] for row in ROWS if "prediction" not in row] == []
 
 
 @each_row
@@ -41,11 +39,6 @@ def test_the_learner_commits_before_the_experiment(row):
     """The experiment's cell comes after the prediction, and before what is said about it."""
     decided = code_with(row["notebook"], row["experiment"])
     assert decided, "there is no such experiment"
-    if "asked" in row:
-        [asked] = code_with(row["notebook"], row["asked"])
-        [looked] = code_with(row["notebook"], f'ol.check("{row["exercise"]}", ')
-        assert asked <= decided[0] < looked
-        return
     [asked] = code_with(row["notebook"], f'ol.predict("{row["prediction"]}")')
     [looked] = code_with(row["notebook"], f'ol.check("{row["prediction"]}")')
     assert any(asked < other < looked for other in decided)
@@ -61,7 +54,7 @@ def test_the_experiment_shows_something(row):
 @each_row
 def test_the_belief_is_recognised_and_named(row):
     named = [(row["exercise"], slip) for slip in row.get("exercise_slip", ())]
-    named += [(row["prediction"], slip) for slip in row.get("slip", ())] if "prediction" in row else []
+    named += [(row["prediction"], slip) for slip in row["slip"]]
     assert named
     for name, slip in named:
         assert check(name, find_exercise(name).slips[slip]()).slip == slip
@@ -92,7 +85,7 @@ def is_term(text):
     return text not in EMPHASIS and text[-1] not in ".:," and not (len(text) == 1 and text in string.ascii_letters)
 
 
-@pytest.mark.parametrize("name", FORMED)
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_bold_term_is_in_the_glossary(name):
     forms = {row.get("bold", row["term"]) for row in TERMS}
 

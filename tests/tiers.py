@@ -7,7 +7,7 @@ the real thing is not everywhere. Such a test names its tier::
 
 Where the machine cannot run a tier, its tests are skipped, and the summary says
 so in one line with the reason: a skipped proof must never look like a pass.
-``pytest --require kernel,engines,browser`` (or ``--require all``) turns that
+``pytest --require kernel,engines,browser,grading`` (or ``--require all``) turns that
 round, for the machine that checks a change: then nothing at all may be skipped,
 and each tier named must have proved something.
 """
@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -63,8 +64,9 @@ def why_no_engines():
 
 def why_no_browser():
     """Look for Playwright and for a Chromium that it can drive."""
-    if not importlib.util.find_spec("playwright"):
-        return "Playwright is not installed (make test REQUIRE=browser installs it)"
+    for module in ("playwright", "axe_playwright_python"):
+        if not importlib.util.find_spec(module):
+            return f"{module} is not installed (make test REQUIRE=browser installs it)"
     if not chromium():
         return "there is no chromium on the search path"
     return None
@@ -75,7 +77,18 @@ def chromium():
     return next(filter(None, map(tool, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-TIERS = {"kernel": why_no_kernel, "engines": why_no_engines, "browser": why_no_browser}
+def nbgrader():
+    """Find a Python that has nbgrader: this one, or that of an environment of its own; it would add itself to the lab."""
+    beside = [str(path) for path in (Path(__file__).parent.parent / ".venv-grading").glob("*/python*") if path.stem == "python"]
+    return sys.executable if importlib.util.find_spec("nbgrader") else next(iter(beside), None)
+
+
+def why_no_grading():
+    """Look for nbgrader."""
+    return None if nbgrader() else "nbgrader is not installed (make test REQUIRE=grading installs it, apart from the lab)"
+
+
+TIERS = {"kernel": why_no_kernel, "engines": why_no_engines, "browser": why_no_browser, "grading": why_no_grading}
 
 
 @functools.cache
@@ -88,13 +101,13 @@ def why_not(tier):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--require", default="", metavar="TIERS", help="kernel,engines,browser or all: nothing may be skipped")
+    parser.addoption("--require", default="", metavar="TIERS", help="kernel,engines,browser,grading or all: nothing may be skipped")
 
 
 def pytest_configure(config):
     # No test, and no notebook that a test runs, may note anything as a learner's.
     os.environ["OVERLAYLAB_PROGRESS"] = "off"
-    config.addinivalue_line("markers", "tier(name): needs the real thing: kernel, engines or browser")
+    config.addinivalue_line("markers", "tier(name): needs the real thing: kernel, engines, browser or grading")
     names = [name for name in config.getoption("--require").split(",") if name]
     config.required_tiers = list(TIERS) if "all" in names else names
     unknown = set(config.required_tiers) - set(TIERS)

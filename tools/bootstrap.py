@@ -3,10 +3,13 @@
     python tools/bootstrap.py lab         open JupyterLab on the map of the course
     python tools/bootstrap.py test        run every test that this machine can run
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
+    python tools/bootstrap.py bench       measure speed and memory beside other programs
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
     python tools/bootstrap.py pages       write each notebook as a page for a projector
     python tools/bootstrap.py ready       say whether this machine is ready for a class
     python tools/bootstrap.py wheelhouse  collect all packages, for machines without a network
+    python tools/bootstrap.py student     write the student's copy of the notebooks, and nbgrader's source
+    python tools/bootstrap.py grade DIR   grade submissions, DIR/NAME/*.ipynb, to grades.csv
     python tools/bootstrap.py setup       only build the environment
     python tools/bootstrap.py clean       remove the environment and our caches
 
@@ -25,7 +28,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-STAMP = VENV / "overlaylab.stamp"
+# nbgrader adds itself to every lab of its environment, so it has one of its own.
+GRADING = ROOT / ".venv-grading"
+STAMP = "overlaylab.stamp"
 # Where it is there, everything is installed from it, and no network is asked.
 WHEELS = ROOT / "wheelhouse"
 START = "00_map.ipynb"
@@ -71,6 +76,8 @@ def main(arguments=None):
         return clean()
     try:
         python = sys.executable if options.here else environment(extras(options))
+        if asks_for(options, "grading") and not options.here:
+            environment(["grading"], GRADING)
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1
@@ -80,8 +87,12 @@ def main(arguments=None):
         return run(test_command(python, options.require) + options.rest)
     if options.command == "prove":
         return run([python, "-m", "tests.kernel.prove"] + options.rest)
+    if options.command == "bench":
+        return run([python, "-m", "bench"] + options.rest)
     if options.command in TOOLS:
         return run([python, str(ROOT / "tools" / (options.command + ".py"))] + options.rest)
+    if options.command in ("student", "grade"):
+        return run([python, str(ROOT / "tools" / "grading"), options.command] + options.rest, folder=os.getcwd())
     print("Ready: {}".format(python))
     return 0
 
@@ -89,39 +100,44 @@ def main(arguments=None):
 def parse(arguments):
     """Read the command line. What we do not know is passed on to the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["lab", "test", "prove", "setup", "clean"] + TOOLS)
+    parser.add_argument("command", choices=["lab", "test", "prove", "bench", "student", "grade", "setup", "clean"] + TOOLS)
     parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
-    parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser or all; what cannot run is a failure")
+    parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser,grading or all; what cannot run is a failure")
     options, options.rest = parser.parse_known_args(arguments)
     return options
 
 
 def extras(options):
     """Name the optional dependencies that this command needs."""
-    browser = {"browser", "all"} & set(options.require.split(","))
-    return ["test", "browser"] if browser else ["test"]
+    return ["test", "browser"] if options.command == "bench" or asks_for(options, "browser") else ["test"]
+
+
+def asks_for(options, tier):
+    """Tell whether the tests are asked to prove what a tier proves."""
+    return bool({tier, "all"} & set(options.require.split(",")))
 
 
 # The environment
 
-def environment(wanted):
-    """Make ``.venv`` hold the package and the wanted extras; return its Python.
+def environment(wanted, venv=None):
+    """Make ``.venv``, or another folder, hold the package and the wanted extras; return its Python.
 
     A stamp remembers what was installed, so that a second run starts at once
     and needs no network. It covers pyproject.toml, and the folder, because an
     editable install breaks when the folder moves.
     """
-    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    venv = venv or VENV
+    python, stamp = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python"), venv / STAMP
     state = fingerprint()
-    written = STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() else []
+    written = stamp.read_text(encoding="utf-8").split() if stamp.is_file() else []
     if python.exists() and written[:1] == [state] and set(wanted) <= set(written[1:]):
         return str(python)
     wanted = sorted(set(wanted) | set(written[1:]))
     base = base_python()
     check_venv(base)
-    print("Building the environment in {} (once; about ten seconds, longer on a slow line)".format(VENV), flush=True)
+    print("Building the environment in {} (once; about ten seconds, longer on a slow line)".format(venv), flush=True)
     install(base, python, wanted)
-    STAMP.write_text(" ".join([state] + wanted) + "\n", encoding="utf-8")
+    stamp.write_text(" ".join([state] + wanted) + "\n", encoding="utf-8")
     return str(python)
 
 
@@ -144,8 +160,9 @@ def base_python():
 def install(base, python, wanted):
     """Create the environment if it is not there, then let uv fill it: it takes seconds where pip takes a minute."""
     try:
+        venv = python.parent.parent
         if not python.exists():
-            subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True)
+            subprocess.run([base, "-m", "venv", "--clear", str(venv)], check=True)
         source = ["--no-index", "--find-links", str(WHEELS)] if WHEELS.is_dir() else []
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + source
         if not (python.parent / ("uv.exe" if os.name == "nt" else "uv")).exists():
@@ -155,7 +172,7 @@ def install(base, python, wanted):
     except subprocess.CalledProcessError:
         if WHEELS.is_dir():
             raise Missing(NEED_WHEELS.format(wheels=WHEELS, version="{}.{}".format(*sys.version_info), system=sys.platform))
-        raise Missing(NEED_NETWORK.format(venv=VENV))
+        raise Missing(NEED_NETWORK.format(venv=venv))
 
 
 def check_venv(base):
@@ -196,12 +213,12 @@ def test_command(python, require):
     return command + ["--require", require] if require else command
 
 
-def run(command, environment=None):
-    """Run a command in the project's folder and return its status.
+def run(command, environment=None, folder=ROOT):
+    """Run a command in the project's folder, or another, and return its status.
 
     Ctrl-C belongs to the command: JupyterLab asks before it stops.
     """
-    os.chdir(str(ROOT))
+    os.chdir(str(folder))
     environment = environment or os.environ
     if os.name == "posix":
         os.execve(command[0], command, environment)
@@ -215,8 +232,8 @@ def run(command, environment=None):
 
 def clean():
     """Remove what we made, and nothing else."""
-    caches = [VENV, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints", ROOT / "pages"]
-    for folder in ("overlaylab", "tests", "tools"):
+    caches = [VENV, GRADING, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints", ROOT / "pages"]
+    for folder in ("overlaylab", "tests", "tools", "bench"):
         caches.extend((ROOT / folder).rglob("__pycache__"))
     for cache in caches:
         shutil.rmtree(str(cache), ignore_errors=True)

@@ -202,7 +202,11 @@ def _given(item: Exercise, answer: Any) -> Any:
 
 def _is_open(answer: Any) -> bool:
     """Whether nothing was answered."""
-    return any(_same(plain(answer), nothing) for nothing in (None, "", ..., ()))
+    try:
+        given = plain(answer)
+    except (ValueError, RecursionError):  # a number too long to write, a list within itself
+        return False
+    return any(_same(given, nothing) for nothing in (None, "", ..., ()))
 
 
 def _same(one: Any, other: Any) -> bool:

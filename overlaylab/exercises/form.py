@@ -1,4 +1,4 @@
-"""A form to answer with: choices or a field, a button that checks, a button that gives a hint; the keyboard is enough."""
+"""A form to answer with: choices to tick or a field, a button that checks, a button that gives a hint; the keyboard is enough."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 import ipywidgets
 
+from ..views.controls import MARK, focus_style
 from ..words import say
 from . import notes
 from .engine import Feedback, check, choices, find_exercise, hint, letters
 
-__all__ = ["Ballot", "Form", "predict"]
-
-WIDE = {"width": "auto", "max_width": "100%"}
+__all__ = ["Ballot", "Choices", "Form", "predict"]
 
 
 class Card(ipywidgets.VBox):
@@ -29,7 +28,8 @@ class Card(ipywidgets.VBox):
         self.name = name
         self.said = ipywidgets.HTML()
         question = ipywidgets.HTML(f"<p>{html.escape(say(f'exercise.{name}.question'))}</p>")
-        super().__init__([question, *controls, ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")), self.said])
+        super().__init__([question, *controls, ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")), self.said, focus_style()])
+        self.add_class(MARK)
         self.tell("")
 
     def tell(self, inner: str) -> None:
@@ -44,6 +44,37 @@ class Card(ipywidgets.VBox):
         return (data, *rest) if rest else data
 
 
+class Choices(ipywidgets.VBox):
+    """Boxes to tick, one each choice. Round buttons would need the arrow keys, which JupyterLab takes for itself.
+
+    Args:
+        offered: Letter -> words.
+        many: Whether several may be ticked; else a tick takes back the one before.
+    """
+
+    def __init__(self, offered: dict[str, str], many: bool = False) -> None:
+        wide = {"width": "auto", "max_width": "100%"}
+        self.boxes = {letter: ipywidgets.Checkbox(description=f"{letter}  {text}", indent=False, layout=wide) for letter, text in offered.items()}
+        if not many:
+            for letter, box in self.boxes.items():
+                box.observe(lambda change, letter=letter: change["new"] and self._only(letter), "value")
+        super().__init__([ipywidgets.HTML(html.escape(say("form.many" if many else "form.one"))), *self.boxes.values()])
+
+    def _only(self, letter: str) -> None:
+        for other, box in self.boxes.items():
+            box.value = other == letter
+
+    @property
+    def value(self) -> str:
+        """The letters that are ticked; empty for none."""
+        return "".join(letter for letter, box in self.boxes.items() if box.value)
+
+    @value.setter
+    def value(self, chosen: str) -> None:
+        for letter, box in self.boxes.items():
+            box.value = letter in chosen
+
+
 class Form(Card):
     """Answer an exercise here instead of in code.
 
@@ -53,21 +84,17 @@ class Form(Card):
 
     def __init__(self, name: str) -> None:
         offered = choices(name)
-        self.many = find_exercise(name).read is letters
-        self.boxes = {letter: _box(letter, text) for letter, text in offered.items()} if self.many else {}
-        self.one = _radio(offered) if offered and not self.many else None
+        self.choice = Choices(offered, find_exercise(name).read is letters) if offered else None
         self.field = None if offered else ipywidgets.Text(description=say("form.answer"), layout=ipywidgets.Layout(width="40em", max_width="100%"))
         self.checks, self.hints = _button("form.check"), _button("form.hint")
-        super().__init__(name, [*self.boxes.values(), *filter(None, [self.one, self.field])], [self.checks, self.hints])
+        super().__init__(name, [self.choice or self.field], [self.checks, self.hints])
         self.checks.on_click(lambda _: self._check())
         self.hints.on_click(lambda _: self.tell(hint(name).html()))
 
     @property
     def answer(self) -> str:
         """What is answered at the moment, as text; empty for nothing."""
-        if self.field is not None:
-            return self.field.value
-        return "".join(letter for letter, box in self.boxes.items() if box.value) if self.many else self.one.value or ""
+        return (self.choice or self.field).value
 
     def _check(self) -> None:
         feedback = check(self.name, self.answer)
@@ -85,21 +112,21 @@ class Ballot(Card):
     """
 
     def __init__(self, name: str) -> None:
-        self.one, self.keep = _radio(choices(name)), _button("predict.keep")
-        super().__init__(name, [self.one], [self.keep])
+        self.choice, self.keep = Choices(choices(name)), _button("predict.keep")
+        super().__init__(name, [self.choice], [self.keep])
         if (before := notes.kept(name)) in choices(name):
-            self.one.value = before
+            self.choice.value = before
             self._told()
         self.keep.on_click(lambda _: self._keep())
 
     def _keep(self) -> None:
-        if self.one.value:
-            notes.choose(self.name, self.one.value)
+        if self.choice.value:
+            notes.choose(self.name, self.choice.value)
             return self._told()
         self.tell(f"<p>{html.escape(say('form.empty'))}</p>")
 
     def _told(self) -> None:
-        self.tell(f"<p>{html.escape(say('predict.kept', letter=self.one.value))}</p>")
+        self.tell(f"<p>{html.escape(say('predict.kept', letter=self.choice.value))}</p>")
 
     def __repr__(self) -> str:
         lines = [say(f"exercise.{self.name}.question"), *(f"  {letter}  {text}" for letter, text in choices(self.name).items())]
@@ -132,15 +159,6 @@ def predict(name: str, choice: str | None = None) -> Any:
         return Feedback("open", "", say("predict.wrong", choices=", ".join(choices(name))))
     notes.choose(name, letter)
     return Feedback("hint", "", say("predict.kept", letter=letter))
-
-
-def _box(letter: str, text: str) -> ipywidgets.Checkbox:
-    return ipywidgets.Checkbox(description=f"{letter}  {text}", indent=False, layout=ipywidgets.Layout(**WIDE))
-
-
-def _radio(offered: dict[str, str]) -> ipywidgets.RadioButtons:
-    options = [(f"{letter}  {text}", letter) for letter, text in offered.items()]
-    return ipywidgets.RadioButtons(options=options, value=None, layout=ipywidgets.Layout(**WIDE))
 
 
 def _button(key: str) -> ipywidgets.Button:

@@ -1,74 +1,50 @@
-"""The exercises of notebook 07: which look tells a mistake, what a run reached, what may differ, and what is proved."""
+"""The exercises of notebook 07: what a refused call leaves, which look tells a mistake, what may differ, and what is proved."""
 
 from __future__ import annotations
 
-from functools import cache
+from typing import Any
 
 from ..broken import BROKEN
 from ..compare import COMPARED, NOT_COMPARED
-from ..exercises import exercise, letters
-from ..experiments import Experiment, experiment, moments, parting, shortest
-from ..kernel.proof import EXPERIMENTS, catch
-from ..labels import PLACES, Labels
+from ..exercises import exercise, letters, prediction
+from ..experiments import Experiment, parting, shortest
+from ..kernel.proof import catch
 from ..ops import op
-from ..readers.shipped import recorded_experiments
 from .l05 import numbers
 
 __all__: list[str] = []
 
-# What is left of a refused call?
-
-REFUSED = "mv-52"
-LEFT = {"a": "nothing", "b": "opaque", "c": "gone", "d": "moved"}
-
-
-def left() -> str:
-    """The letter of what the kernel left in the upper after the call that it refused."""
-    upper = {item["path"]: item for item in recorded_experiments()[REFUSED]["expected"]["upper"]}
-    if "d" not in upper:
-        return "d"
-    if "e/y" not in upper:
-        return "c"
-    return "b" if "trusted.overlay.opaque" in upper["d"].get("xattrs", {}) else "a"
-
-
-exercise("07-refused", left, nothing=lambda: "a", emptied=lambda: "c", moved=lambda: "d")
-
-
-# Which places were reached?
-
-
-@cache
-def reached() -> int:
-    """How many of the places the recorded proof's experiments reach."""
-    labels = Labels()
-    for one in map(experiment, range(EXPERIMENTS)):
-        labels.begin()
-        for _ in moments(one.overlay(), one.ops, labels=labels):
-            pass
-    return len(PLACES) - len(labels.missing(PLACES))
-
-
-CHOICES = {"a": lambda: len(PLACES), "b": reached, "c": lambda: len(PLACES) // 2}
-
-exercise(
-    "07-reached",
-    lambda: next(letter for letter, count in CHOICES.items() if count() == reached()),
-    all=lambda: "a",
-    few=lambda: "c",
-)
+prediction("07-refused", "b", nothing="a", emptied="c", moved="d")
+prediction("07-reached", "b", all="a", few="c")
+prediction("07-look", "c", answers="a", merged="b", lowers="d")
+prediction("07-roads", "a", marks="b", times="c")
 
 
 # Which look tells?
 
-LOOKS = {"answer": "a", "merged": "b", "upper": "c", "lowers": "d"}
+LOOKS = {"answer": "a", "merged": "b", "upper": "c"}
+RULES = ("data", "listing", "origin")
+
+
+def in_order(value: Any) -> Any:
+    """Some choices in their order, however they are written."""
+    return "".join(char for item in value for char in str(item).lower() if char.isalnum()) if isinstance(value, (str, list, tuple)) else value
+
+
+def tells() -> str:
+    """The letters of the looks that tell first, one for each rule."""
+    return "".join(LOOKS[catch(name).tells.what] for name in RULES)
+
 
 exercise(
-    "07-look",
-    lambda: LOOKS[catch("everywhere").tells.what],
-    answers=lambda: "a",
-    merged=lambda: "b",
-    lowers=lambda: "d",
+    "07-tells",
+    tells,
+    read=in_order,
+    all_answers=lambda: "aaa",
+    data_answer=lambda: "a" + tells()[1:],
+    origin_merged=lambda: tells()[:2] + "b",
+    listing_merged=lambda: tells()[0] + "b" + tells()[2],
+    turned=lambda: tells()[::-1],
 )
 
 

@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ..digest import ChainID, Digest, chain_ids
-from ..exercises import exercise, letters, plain
+from ..digest import Digest
+from ..document import compact_json
+from ..exercises import exercise, letters, plain, prediction
 from ..image import Image, Store
 from ..owners import owner_facts
 from ..readers.containers_storage import podman_layer_ids
-from ..readers.detect import open_store
-from ..readers.shipped import four_stores, shipped
+from ..readers.shipped import four_stores
 from ..select import select
 
 __all__: list[str] = []
 
 DIGITS = 12
-# Two layers of kit/app:1 that are equal, and one that is asked for; counted from 1, the base.
-EQUAL, ASKED = (8, 9), 5
+# The layer of kit/app:1 that is asked for, counted from 1, the base.
+ASKED = 5
 
 
 @cache
 def stores() -> Mapping[str, Store]:
-    """The four stores that come with the kit, and the same layout packed with zstd."""
-    return four_stores() | {"zstd": open_store(shipped("oci-zstd.tar"))}
+    """The four stores that come with the kit."""
+    return four_stores()
 
 
 @cache
 def image(label: str, name: str = "kit/app:1") -> Image:
     """An image in one of them."""
     return select(stores()[label], name)
-
-
-FOUR = ("docker", "docker29", "podman", "oci")
-
-
-def numbers(value: Any) -> Any:
-    """Several numbers, however they are written."""
-    if isinstance(value, str):
-        value = value.strip("[](){} ").replace(",", " ").split()
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    return tuple(plain(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def digits(value: Any) -> Any:
@@ -55,90 +43,25 @@ def digits(value: Any) -> Any:
 
 # Predictions
 
-
-exercise(
-    "08-ids",
-    lambda: len({image(label).id for label in FOUR}),
-    one=lambda: len({image(label).diff_ids for label in FOUR}),
-    no_layout=lambda: len({image(label).id for label in FOUR[:3]}),
-    each=lambda: len(FOUR),
-)
-
-# What can be compared in all four, in the order of the letters; folders are compared as what the store calls them.
-SIDES: tuple[Callable[[str], Any], ...] = (
-    lambda label: image(label).id,
-    lambda label: image(label).manifest_digest,
-    lambda label: image(label).diff_ids,
-    lambda label: image(label).chain_ids,
-    lambda label: tuple(layer.descriptor and layer.descriptor.digest for layer in image(label).layers),
-    lambda label: tuple(layer.directory for layer in image(label).layers),
-)
-
-
-def same() -> str:
-    """The letters of what is equal in all four; the merged tree, the last letter, is what equal chain_ids name."""
-    equal = "".join(letter for letter, side in zip("abcdef", SIDES) if len({side(label) for label in FOUR}) == 1)
-    return equal + ("g" if "d" in equal else "")
-
-
-exercise(
-    "08-equal",
-    same,
-    read=letters,
-    id_too=lambda: "a" + same(),
-    all_digests=lambda: "abcdeg",
-    blobs_too=lambda: letters(same() + "e"),
-    folders_too=lambda: letters(same() + "f"),
-    no_tree=lambda: same().replace("g", ""),
-    no_chain=lambda: same().replace("d", ""),
-    all=lambda: "abcdefg",
-)
-
-
-def copies(label: str) -> int:
-    """How many places a store has for the two equal layers."""
-    layers = [image(label).layers[number - 1] for number in EQUAL]
-    return len({layer.directory or layer.source for layer in layers})
-
-
-exercise(
-    "08-copies",
-    lambda: tuple(map(copies, FOUR)),
-    read=numbers,
-    shared=lambda: (1, 1, 1, 1),
-    each=lambda: (2, 2, 2, 2),
-    only_random=lambda: (2, 2, 1, 1),
-    turned=lambda: (1, 1, 1, 2),
-)
-
-# What can change when an image is packed anew, in the order of the letters.
-PACKED: tuple[Callable[[Image], Any], ...] = (
-    lambda item: item.config_digest,
-    lambda item: item.manifest_digest,
-    lambda item: [layer.descriptor.digest for layer in item.layers],
-    lambda item: item.diff_ids,
-    lambda item: item.chain_ids,
-)
-
-
-def changed() -> str:
-    """The letters of what changed from gzip to zstd."""
-    return "".join(letter for letter, part in zip("abcde", PACKED) if part(image("oci")) != part(image("zstd")))
-
-
-exercise(
-    "08-zstd",
-    changed,
-    read=letters,
-    only_blobs=lambda: changed().replace("b", ""),
-    id_too=lambda: "a" + changed(),
-    diff_too=lambda: changed() + "d",
-    chain_too=lambda: changed() + "de",
-    all=lambda: "abcde",
-)
+prediction("08-docker29", "b", config="a", chain="c", random="d")
+prediction("08-equal", "b", ids="a", folders="c", all="d")
+prediction("08-copies", "d", shared="a", each="b", only_random="c")
+prediction("08-zstd", "b", only_blobs="a", id_too="c", all="d")
 
 
 # On your own
+
+
+exercise(
+    "08-shown",
+    lambda: image("docker29", "kit/base:1").manifest_digest,
+    read=digits,
+    config=lambda: image("docker29", "kit/base:1").config_digest,
+    chain=lambda: image("docker29", "kit/base:1").chain_ids[-1],
+    app=lambda: image("docker29").id,
+    blob=lambda: image("docker29", "kit/base:1").layers[0].descriptor.digest,
+    rewritten=lambda: Digest.of(compact_json(image("docker29", "kit/base:1").manifest.raw.decode())),
+)
 
 
 def joined(first: str, second: str) -> str:
@@ -165,24 +88,6 @@ exercise(
     turned=lambda: joined(image("podman").diff_ids[ASKED - 1].hex, f"+{ids()[ASKED - 2]}"),
     from_zero=lambda: ids()[ASKED],
     below=lambda: ids()[ASKED - 2],
-)
-
-
-def kept(dropped: int = EQUAL[1] - 1) -> int:
-    """How many of the chain_ids are still there when one layer is left out."""
-    old = image("docker").diff_ids
-    new = chain_ids([*old[:dropped], *old[dropped + 1 :]])
-    return len(set(new) & set(ChainID(name) for name in image("docker").chain_ids))
-
-
-exercise(
-    "08-dropped",
-    kept,
-    all_left=lambda: len(image("docker").layers) - 1,
-    none=lambda: 0,
-    one_more=lambda: kept() + 1,
-    above=lambda: len(image("docker").layers) - 1 - kept(),
-    one_less=lambda: kept() - 1,
 )
 
 

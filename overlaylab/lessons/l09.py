@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 from ..archive import write_oci_layout
 from ..changeset import read_changeset
@@ -13,7 +12,7 @@ from ..commit import LayerTar
 from ..digest import Digest, chain_ids
 from ..document import go_json
 from ..config import parse_config
-from ..exercises import exercise, letters
+from ..exercises import exercise, letters, prediction
 from ..layers import layer_work
 from ..media import MediaType, pack
 from ..overlay import TRUSTED
@@ -24,8 +23,13 @@ from ..readers.own import Own
 from ..readers.tamper import Tampering, spots, tamper
 from ..samples import layer_tar, tiny_layer
 from ..translate import to_lowerdirs
+from .l07 import in_order
 
 __all__: list[str] = []
+
+prediction("09-wasted", "b", deleters="a", gone="c")
+prediction("09-file", "c", id="a", nobody="b", engine="d")
+prediction("09-pointer", "b", config="a", all="c", nobody="d")
 
 # Which names change
 
@@ -171,15 +175,10 @@ def who(diff_id_too: bool) -> str:
     return "a" if own.image.id == layout().image.id else "c"
 
 
-def two_letters(value: Any) -> Any:
-    """Two choices in their order, however they are written."""
-    return "".join(char for item in value for char in str(item).lower() if char.isalnum()) if isinstance(value, (str, list, tuple)) else value
-
-
 exercise(
     "09-liar",
     lambda: who(False) + who(True),
-    read=two_letters,
+    read=in_order,
     nobody=lambda: "aa",
     nobody_at_last=lambda: "ba",
     same=lambda: "bb",

@@ -15,6 +15,7 @@ from ..errors import Finding, NotReadable
 from ..limits import Limits
 from ..tree import Directory, parent_of, parts_of
 from .directory import read_directory
+from .section import FileSection
 
 __all__ = ["Folder", "Inside", "Place", "within"]
 
@@ -166,11 +167,12 @@ class Folder(Place):
         Raises:
             Finding: ``path-escape``.
         """
-        return os.path.join(self._directory(parent_of(path)[0]), parent_of(path)[1]) if path != "." else self.root
+        parent, name = parent_of(path)
+        return f"{self._directory(parent)}/{name}" if path != "." else self.root
 
     def _directory(self, path: str) -> str:
         """A directory on this machine that lies inside, whether or not it is a symlink itself."""
-        full = os.path.join(self.root, *parts_of(path))
+        full = self.root if path == "." else f"{self.root}/{path}"
         if path not in self._sound:
             # A name that the host cannot have leads nowhere.
             real = os.path.realpath(full) if "\0" not in full else full
@@ -211,7 +213,7 @@ class Folder(Place):
     def _open(self, path: str) -> BinaryIO:
         try:
             descriptor = os.open(self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-            return os.fdopen(descriptor, "rb")
+            return FileSection(os.fdopen(descriptor, "rb"))
         except PermissionError:
             raise self.denied(path) from None
         except FileNotFoundError:

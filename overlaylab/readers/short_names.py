@@ -29,6 +29,8 @@ class ShortNames:
 
     def __init__(self, place: Place, driver: str, pattern: re.Pattern[str]) -> None:
         self.place, self.driver, self._pattern = place, driver, pattern
+        # Where short names lead: each stands in the lists of all layers above its own.
+        self._targets: dict[str, str] = {}
         self._missed: set[str] = set()
 
     def text(self, path: str) -> str | None:
@@ -66,11 +68,16 @@ class ShortNames:
 
     def target(self, link: str) -> str | None:
         """The folder that a short name leads to; None if it leads nowhere."""
+        if link in self._targets:
+            return self._targets[link]
         path = f"{self.driver}/l/{link}"
         if not _LINK.fullmatch(link) or self.place.type_of(path) != "symlink":
             return None
         target = self.place.link_target(path).removeprefix("../").removesuffix("/diff")
-        return target if self.is_there(target) else None
+        if not self.is_there(target):
+            return None
+        self._targets[link] = target
+        return target
 
     def lower(self, name: str) -> tuple[str, ...]:
         """The file ``lower`` of a folder: short names, topmost first; none for a bottom layer."""

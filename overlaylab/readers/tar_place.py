@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import BinaryIO
 
 from ..digest import Hasher
@@ -11,37 +10,9 @@ from ..limits import Limits
 from ..tarball import Member, TarReader
 from ..tree import Device, Directory, Fifo, File, Inode, Symlink, clean, parent_of
 from .place import HOPS, Place
+from .section import Section, Shared
 
-__all__ = ["Section", "Tar"]
-
-
-class Section(io.RawIOBase):
-    """A stretch of a file, as a file of its own."""
-
-    def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
-        self._stream, self._offset, self._size, self._position = stream, offset, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = {0: 0, 1: self._position, 2: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: bytearray) -> int:
-        count = max(0, min(len(buffer), self._size - self._position))
-        self._stream.seek(self._offset + self._position)
-        data = self._stream.read(count)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+__all__ = ["Tar"]
 
 
 class Tar(Place):
@@ -54,7 +25,7 @@ class Tar(Place):
 
     def __init__(self, stream: BinaryIO, size: int, where: str, limits: Limits) -> None:
         super().__init__(where, limits)
-        self._stream, self._size = stream, size
+        self._file, self._size = Shared(stream), size
         self._members: dict[str, Member] = {}
         self._children: dict[str, set[str]] = {".": set()}
         self._twice: set[str] = set()
@@ -63,8 +34,7 @@ class Tar(Place):
         self._index()
 
     def _index(self) -> None:
-        reader = TarReader(self._stream, self.where, self.limits, seek=True)
-        self._stream.seek(0)
+        reader = TarReader(Section(self._file, 0, self._size), self.where, self.limits, whole=True)
         for member in reader:
             if member.offset + member.size > self._size:
                 where = f"{self.where}: {member.name}"
@@ -119,7 +89,7 @@ class Tar(Place):
         member = self._members[self._final(path)]
         if member.type == "S":
             raise Finding("bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse")
-        return Section(self._stream, member.offset, member.size)
+        return Section(self._file, member.offset, member.size)
 
     def owner(self, path: str) -> int:
         member = self._members.get(path)

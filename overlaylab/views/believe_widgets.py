@@ -8,13 +8,13 @@ from ..broken import BROKEN
 from ..kernel.proof import catch
 from ..words import say
 from .believe import layers_text, op_text, two_sides
+from .controls import Pick
 from .palette import MONO, PALETTE
 from .panel import Panel
 from .picture import Picture, new_graph
 
 __all__ = ["RuleBreaker", "card"]
 
-STYLE = {"description_width": "initial"}
 WIDEST = 84
 
 
@@ -50,10 +50,7 @@ class RuleBreaker(Panel):
     """
 
     def __init__(self, name: str = "whiteout") -> None:
-        choices = [(say(f"believe.rule.{key}"), key) for key in BROKEN]
-        self.rule = ipywidgets.Dropdown(
-            description=say("believe.break"), options=choices, value=name, style=STYLE, layout=ipywidgets.Layout(width="44em", max_width="100%"),
-        )  # fmt: skip
+        self.rule = Pick(say("believe.break"), [(say(f"believe.rule.{key}"), key) for key in BROKEN], name)
         self.guess, self.shown = "", True
         self.looks = {}
         for look in ("answer", "merged", "upper"):

@@ -15,7 +15,7 @@ from heapq import nsmallest
 from ..overlay import Overlay, is_opaque, is_whiteout
 from ..tree import Directory, find, parent_of, some
 from .overlay_words import path_text
-from .palette import MONO, PALETTE
+from .palette import CHANGES, MONO, PALETTE
 from .picture import Picture
 from .provenance import labels, layers_of
 from .sheet import Sheet, fitted
@@ -132,7 +132,7 @@ def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, st
     called = labels(overlay, board.names)
     if column.role == "merged":
         if found.inode is None:
-            return (f"− {name}", "hidden") if path in board.changed or path == board.lit else None
+            return (f"{CHANGES['removed']} {name}", "hidden") if path in board.changed or path == board.lit else None
         role = "upper" if found.layer == len(overlay.lowerdirs) and overlay.upperdir is not None else "lower"
         return name + "/" * isinstance(found.inode, Directory), role
     there = [(layer, inode) for layer in column.layers if (inode := find(roots[layer], path)) is not None]

@@ -62,8 +62,8 @@ def step_picture(diff_ids: Sequence[DiffID], number: int) -> Picture:
     sheet = Sheet("step")
     _panel(sheet, diff_ids, chain, number)
     _stack(sheet, diff_ids, chain, PANEL, shown=number, now=number)
-    below = "\n".join(_line(n, diff_ids, chain) for n in reversed(range(number)))
-    return Picture(sheet.dot, _sentence(diff_ids, chain, number), f"{step_text(diff_ids, number)}\n\n{below}")
+    stack = "\n".join(_line(n, diff_ids, chain) if n < number else _open_line(n, diff_ids) for n in reversed(range(len(chain))))
+    return Picture(sheet.dot, _sentence(diff_ids, chain, number), f"{step_text(diff_ids, number)}\n\n{stack}")
 
 
 def step_text(diff_ids: Sequence[DiffID], number: int) -> str:
@@ -98,6 +98,11 @@ def _line(position: int, diff_ids: Sequence[DiffID], chain: Sequence[ChainID]) -
     """One layer in the text twin."""
     how = f"= diff_id 1, {say('chain.nothing_beneath')}" if position == 0 else f'# {say("palette.hash")} "chain_id {position} ␣ diff_id {position + 1}"'
     return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}  {how}"
+
+
+def _open_line(position: int, diff_ids: Sequence[DiffID]) -> str:
+    """A layer whose chain_id is not made yet, in the text twin."""
+    return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {say('chain.later')}"
 
 
 def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> None:

@@ -28,7 +28,7 @@ def brief(digest: str) -> str:
 def chip(digest: Digest) -> str:
     """A digest in HTML: a swatch of its colour, the short form, and the whole on hover."""
     box = f"display:inline-block;width:0.8em;height:0.8em;border-radius:3px;background-color:{hue(digest)}"
-    return f'<span style="{box}"></span> <code title="{html.escape(digest)}">{html.escape(brief(digest))}</code>'
+    return f'<span style="{box}"></span> <code title="{html.escape(digest)}">{html.escape(brief(digest)).replace(":", ":<wbr>")}</code>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class DigestTable:
 
     def _html(self) -> str:
         left = 'style="text-align:left"'
-        head = "".join(f"<th {left}>{html.escape(name)}</th>" for name in self.columns)
+        head = "".join(f"<th {left}>{html.escape(name)}</th>" if name else "<td></td>" for name in self.columns)
         body = "".join("<tr>" + "".join(f"<td {left}>{_rich(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -80,6 +80,6 @@ def _rich(cell: Any) -> str:
         return "<br>".join(map(_rich, cell))
     if isinstance(cell, Digest):
         return chip(cell)
-    # A long path may be broken at its colons, where a page is narrow.
+    # A name or a path may be broken at its colons, where a page is narrow.
     text = html.escape(_plain(cell))
-    return text.replace(":", ":<wbr>") if len(text) > 40 else text
+    return text.replace(":", ":<wbr>") if len(text) > 20 else text

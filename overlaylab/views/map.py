@@ -15,6 +15,7 @@ from ..present import printable
 from ..readers.docker_root import DockerRoot
 from ..readers.walk import follow
 from ..validate import LayerReader, merged_entries, overlay_of
+from .controls import Pick
 from .palette import MONO
 from .panel import Panel
 from .picture import Picture
@@ -135,16 +136,13 @@ class MapGuide(Panel):
 
     def __init__(self, store: DockerRoot, station: int = 1) -> None:
         self.store, self.seen = store, sights(store)
-        options = [(f"{number} {say(f'map.name.{key}')}", number) for number, key in enumerate(STATIONS, 1)]
-        self.station = ipywidgets.Dropdown(description=say("guide.station"), options=options, value=station, style={"description_width": "initial"})
+        options = [(say(f"map.name.{key}"), number) for number, key in enumerate(STATIONS, 1)]
+        self.station = Pick(say("guide.station"), options, station)
         self.back, self.next = (ipywidgets.Button(description=say(f"guide.{key}"), layout=ipywidgets.Layout(width="auto")) for key in ("back", "next"))
         super().__init__([self.back, self.station, self.next])
         self.station.observe(self.redraw, "value")
-        self.back.on_click(lambda _: self._go(-1))
-        self.next.on_click(lambda _: self._go(1))
-
-    def _go(self, by: int) -> None:
-        self.station.value = min(len(STATIONS), max(1, self.station.value + by))
+        self.back.on_click(lambda _: self.station.step(-1))
+        self.next.on_click(lambda _: self.station.step(1))
 
     def show(self) -> Picture:
         """The map with the chosen station marked."""
@@ -170,7 +168,7 @@ class MachineReport:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th style='text-align:left'>{html.escape(say(f'info.{name}'))}</th>" for name in ("column_name", "column_found", "column_means"))
-        return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(map(_fact_row, self.facts))}</tbody></table>"
+        return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(map(_fact_row, self.facts))}</tbody></table>"
 
 
 def _fact_row(fact: Fact) -> str:

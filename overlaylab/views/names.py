@@ -267,7 +267,7 @@ class Detective(Panel):
     """
 
     def __init__(self, stores: Mapping[str, Store], query: str = "") -> None:
-        self.stores = dict(stores)
+        self.stores, self.meanings = dict(stores), []
         style = {"description_width": "initial"}
         self.query = ipywidgets.Text(
             description=say("detective.query"), placeholder=say("detective.hint"), value=query, continuous_update=True, style=style,
@@ -284,13 +284,15 @@ class Detective(Panel):
         self.next.on_click(self._go_on)
 
     def _count(self) -> None:
-        """As many meanings can be chosen as there are; the first is chosen."""
+        """As many meanings can be chosen as there are; where they are others than before, the first is chosen."""
         try:
             found = leads(self.query.value, self.stores) if self.query.value.strip() else ()
         except InputError:
             found = ()
-        self.meaning.value = 1
-        self.meaning.max = max(1, len(found))
+        meanings = [(lead.label, lead.value, lead.position) for lead in found]
+        if meanings != self.meanings:
+            self.meaning.value = 1
+        self.meanings, self.meaning.max = meanings, max(1, len(found))
         self.next.disabled = len(found) < 2
 
     def _typed(self, _: Any) -> None:

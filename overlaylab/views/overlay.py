@@ -135,7 +135,7 @@ def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str
     for layer in reversed(range(len(called))):
         role = _role(overlay, layer)
         texts = [text for text, _ in _chips(overlay, layer)]
-        lines.append(f"{PALETTE[role].glyph} {say('palette.' + role)} {called[layer]}: {', '.join(texts) or say('overlay.empty')}")
+        lines.append(f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {', '.join(texts) or say('overlay.empty')}")
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
     shown = [f"{path_text(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
     more = [say("overlay.more", count=len(shown) - MOST - 3)] if len(shown) > MOST + 3 else []

@@ -12,6 +12,7 @@ from ..kernel.mount import MountOptions
 from ..overlay import Overlay
 from ..present import printable
 from ..tree import Directory
+from .controls import suggesting
 from .overlay import layer_picture, lookup_picture, stack_picture
 from .overlay_words import outcome
 from .panel import Panel
@@ -22,12 +23,12 @@ from ..words import say
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
 
 STYLE = {"description_width": "initial"}
-# Paths that a list offers; of a larger image the others can be typed.
+# Paths that the field offers; of a larger image the others can be typed.
 LISTED = 3000
 
 
 class LookupTrace(Panel):
-    """Choose or type a path; see what each layer says about it.
+    """Type a path, or choose one that is offered; see what each layer says about it.
 
     Args:
         overlay: The stack.
@@ -38,34 +39,14 @@ class LookupTrace(Panel):
     def __init__(self, overlay: Overlay, names: Sequence[str] = (), path: str = "") -> None:
         self.overlay, self.names = overlay, tuple(names)
         paths = paths_of(overlay)[:LISTED]
-        self.path = ipywidgets.Dropdown(
-            description=say("lookup.path"), style=STYLE,
-            options=[(say("lookup.none"), None), *((printable(each), each) for each in paths)],
-            value=path if path in paths else None if path or not paths else paths[0], layout=ipywidgets.Layout(width="22em", max_width="100%"),
-        )  # fmt: skip
-        self.typed = ipywidgets.Text(
-            description=say("lookup.typed"), placeholder=say("lookup.hint"), value="" if path in paths else path,
-            continuous_update=True, style=STYLE, layout=ipywidgets.Layout(width="20em", max_width="100%"),
-        )  # fmt: skip
-        self.path.observe(self._chosen, "value")
-        self.typed.observe(self._typing, "value")
-        super().__init__([self.path, self.typed])
-
-    def _chosen(self, change: dict[str, object]) -> None:
-        """A choice from the list empties the field."""
-        if change["new"] is not None:
-            self.typed.value = ""
-            self.redraw()
-
-    def _typing(self, _: object) -> None:
-        """What is typed counts, and the list shows that nothing of it is chosen; an empty field is the root."""
-        if self.typed.value:
-            self.path.value = None
-        self.redraw()
+        # What cannot be printed cannot be typed either.
+        self.path = suggesting(say("lookup.path"), say("lookup.hint"), [each for each in paths if printable(each) == each], path or next(iter(paths), ""), "34em")
+        self.path.observe(self.redraw, "value")
+        super().__init__([self.path])
 
     def show(self) -> Picture:
-        """The lookup of the typed path, or else of the chosen one."""
-        path = self.typed.value.strip() or self.path.value or "."
+        """The lookup of what stands in the field; an empty one is the root."""
+        path = self.path.value.strip() or "."
         try:
             return lookup_picture(self.overlay, self.overlay.lookup(path).path, self.names)
         except Finding:

@@ -101,11 +101,11 @@ def browse_picture(own: Own, layer: int) -> Picture:
     mine = work[layer]
     title = f"{label(own.overlay, layer, names)}  {_step(own, layer)}".rstrip()
     counts = say("browse.counts", added=mine.added, changed=mine.changed, removed=mine.removed, size=size_text(mine.size), wasted=size_text(mine.wasted))
-    sheet.text(360, 0, fitted(title, 76), width=560)
-    sheet.text(360, 22, counts, width=560)
+    sheet.text(360, 0, fitted(title, 76), width=556)
+    sheet.text(360, 22, counts, width=556)
     lines = _story(own, layer, names)
     for row, (text, style) in enumerate(lines):
-        sheet.box(360, 50 + row * 28, 560, 24, fitted(text, 66), style, title=text)
+        sheet.box(360, 50 + row * 28, 556, 24, fitted(text, 66), style, title=text)
     total = say("browse.total", size=size_text(sum(item.size for item in work)), wasted=size_text(sum(item.wasted for item in work)))
     sheet.text(0, 26 + (len(_window(len(work), layer)) + 1) * 26, total, width=340)
     alt = say("browse.alt", layer=label(own.overlay, layer, names), counts=counts)

@@ -17,12 +17,15 @@ from ..image import Container
 from ..readers.own import Own
 from .own import VERDICTS, called, findings, journey
 from .own_layers import own_names, wasted_files
+from .palette import CHANGES
 from .text import size_text
 from ..words import say
 
 __all__ = ["OwnReport", "own_report", "save_text"]
 
 FORMATS = {"markdown": "md", "json": "json", "text": "txt"}
+# A digest, or the digits of one.
+_LONG = re.compile("(?:sha256:)?[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9._ -]{1,100}")
 
 
@@ -67,12 +70,15 @@ class OwnReport:
         """The same as a page to read."""
         own, facts = self.own, self.facts
         lines = [f"# {_cell(called(own.target))}", "", say("report.from", source=_cell(own.source), kind=own.store.kind), "", f"## {say('report.journey')}", ""]
-        lines += _table(("", "", say("report.claimed"), say("report.found")), [
-            (_sign(row.verdict), say(f"own.row.{row.key}"), f"`{_cell(row.claimed)}`", f"`{_cell(row.found)}`") for row in journey(own)
+        rows = journey(own)
+        lines += _table(tuple(say(f"report.{key}") for key in ("sign", "row", "claimed", "found")), [
+            (_sign(row.verdict), say(f"own.row.{row.key}"), f"`{_brief(row.claimed)}`", f"`{_brief(row.found)}`") for row in rows
         ])
+        whole = {digits: say(f"own.row.{row.key}") for row in reversed(rows) for digits in _LONG.findall(f"{row.claimed} {row.found}")}
+        lines += ["", *(f"* {name}: `{digits}`" for digits, name in reversed(whole.items()))]
         lines += ["", f"## {say('report.layers')}", ""]
-        lines += _table(("", "+", "~", "−", say("report.bytes"), say("report.wasted"), say("report.step")), [
-            (name, work.added, work.changed, work.removed, f"{work.size:,}", f"{work.wasted:,}", _cell(self._step(number)))
+        lines += _table((say("report.layer"), CHANGES["added"], CHANGES["changed"], CHANGES["removed"], say("report.bytes"), say("report.wasted"), say("report.step")), [
+            (name, work.added, work.changed, work.removed, f"{work.size:,}", f"{work.wasted:,}", _brief(self._step(number)))
             for number, (name, work) in enumerate(zip(reversed(own_names(own)), own.work))
         ])
         total, wasted = sum(work.size for work in own.work), sum(work.wasted for work in own.work)
@@ -145,6 +151,11 @@ def _sign(verdict: str) -> str:
 def _cell(text: str) -> str:
     """Text from outside in a Markdown table or line: nothing in it is markup."""
     return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "ˋ").replace("<", "&lt;").replace("*", "\\*")
+
+
+def _brief(text: str) -> str:
+    """The same with twelve digits of each long name, so that a table is not wider than a page."""
+    return _LONG.sub(lambda name: f"{name[0][:-52]}…", _cell(text))
 
 
 def _table(head: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> list[str]:

@@ -119,9 +119,9 @@ class Lesson:
         return say(f"tamper.guess.{self.slip}", expected=expected, noticed=noticed)
 
     def picture(self) -> Picture:
-        """Everything in one card."""
+        """Everything in one card; where nothing was predicted in the call, nothing is said about it."""
         note = [say("tamper.instead", kind=say(f"tamper.kind.{self.instead}"), spot=spot_name(self.spot))] if self.instead else []
-        return tamper_picture(self.result, self.spot, [*note, self.feedback])
+        return tamper_picture(self.result, self.spot, [*note, self.feedback] if self.guess else note)
 
     def __repr__(self) -> str:
         return repr(self.picture())
@@ -201,7 +201,7 @@ def _witness(sheet: Sheet, y: float, witness: Witness) -> float:
     sheet.box(0, y, WIDE, 6 + LINE * len(words), "", style, title=say(f"tamper.check.{witness.check}"))
     sheet.text(10, y + 3, f"{glyph} {say(f'tamper.check.{witness.check}')}")
     for row, line in enumerate(words):
-        sheet.text(250, y + 3 + row * LINE, fitted(line, 84))
+        sheet.text(250, y + 3 + row * LINE, fitted(line, 80), width=WIDE - 260)
     return y + 6 + LINE * len(words) + 8
 
 

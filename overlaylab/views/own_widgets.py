@@ -17,6 +17,7 @@ from ..readers.own import LIVE, UPLOAD, Own, live_stores, open_own, packed_again
 from ..readers.shipped import FOUR, shipped
 from ..readers.tamper import Spot, spots, tamper
 from ..witness import CHECKS
+from .controls import Pick
 from .meter import Meter
 from .own import called, own_picture, refusal, sentence
 from .own_layers import browse_picture
@@ -69,13 +70,10 @@ class SourceChooser(Panel):
         self.button = _button(say("chooser.open"))
         self.upload = ipywidgets.FileUpload(description=say("chooser.upload"), multiple=False, layout=ipywidgets.Layout(width="auto"))
         stores = live_stores(live)
-        self.live = ipywidgets.Dropdown(
-            description=say("chooser.live"), style=STYLE, disabled=not stores,
-            options=[(say("chooser.live_some" if stores else "chooser.live_none"), ""), *((printable(store), store) for store in stores)],
-        )  # fmt: skip
+        self.live = Pick(say("chooser.live"), [(say("chooser.live_some" if stores else "chooser.live_none"), ""), *((printable(store), store) for store in stores)])
         kept = [(say(f"chooser.shipped_{label}"), label) for label in (*FOUR, PLAIN)]
-        self.shipped = ipywidgets.Dropdown(description=say("chooser.shipped"), style=STYLE, options=[(say("chooser.shipped_none"), ""), *kept])
-        self.image = ipywidgets.Dropdown(description=say("chooser.image"), style=STYLE, options=[], layout=wide)
+        self.shipped = Pick(say("chooser.shipped"), [(say("chooser.shipped_none"), ""), *kept])
+        self.image = Pick(say("chooser.image"))
 
     def _connect(self) -> None:
         self.path.on_msg(self._entered)
@@ -158,8 +156,8 @@ class SourceChooser(Panel):
         assert self.own is not None
         self._filling = True
         targets = self._targets()
-        self.image.options = [(f"{number}. {called(target)}", number - 1) for number, target in enumerate(targets, 1)]
-        self.image.value = next(number for number, target in enumerate(targets) if target is self.own.target)
+        opened = next(number for number, target in enumerate(targets) if target is self.own.target)
+        self.image.offer([(called(target), number) for number, target in enumerate(targets)], opened)
         self._filling = False
 
     def show(self) -> Picture:
@@ -211,10 +209,9 @@ class TamperLab(Panel):
             self.spots = spots(own)
         except InputError as error:
             self.note = say("tamper.failed", why=sentence(error.problem))
-        wide, narrow = ipywidgets.Layout(width="30em", max_width="100%"), ipywidgets.Layout(width="11em")
+        narrow = ipywidgets.Layout(width="11em")
         first = next((number for number, spot in enumerate(self.spots) if spot.kind == kind), 0)
-        options = [(f"{number}. {spot_name(spot)}", number - 1) for number, spot in enumerate(self.spots, 1)]
-        self.what = ipywidgets.Dropdown(description=say("tamper.what"), style=STYLE, options=options, value=first if options else None, layout=wide)
+        self.what = Pick(say("tamper.what"), [(spot_name(spot), number) for number, spot in enumerate(self.spots)], first)
         self.offset = ipywidgets.BoundedIntText(description=say("tamper.offset"), style=STYLE, min=0, max=0, layout=narrow)
         self.bit = ipywidgets.BoundedIntText(description=say("tamper.bit"), style=STYLE, min=0, max=7, layout=ipywidgets.Layout(width="6em"))
         names = guess.replace(",", " ").split() if isinstance(guess, str) else guess
@@ -296,7 +293,7 @@ class ReportKeeper(Panel):
 
     def __init__(self, report: OwnReport, folder: str = ".") -> None:
         self.report, self.folder, self.note = report, folder, ""
-        self.form = ipywidgets.Dropdown(description=say("report.form"), style=STYLE, options=[("Markdown", "markdown"), ("JSON", "json")], layout=ipywidgets.Layout(width="12em"))
+        self.form = Pick(say("report.form"), [("Markdown", "markdown"), ("JSON", "json")])
         self.name = ipywidgets.Text(description=say("report.name"), placeholder=say("report.name_hint"), style=STYLE, layout=ipywidgets.Layout(width="24em", max_width="100%"))
         self.button = _button(say("report.save"))
         self.button.on_click(self._save)

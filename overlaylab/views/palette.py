@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FACES", "INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
+__all__ = ["CHANGES", "EDGE", "FACES", "INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
 
-PAPER, INK = "#fdfcf9", "#1f2328"
+# The card, what is written on it, and the card's own border.
+PAPER, INK, EDGE = "#fdfcf9", "#1f2328", "#d8d4c8"
 # Faces whose widths Graphviz knows, so that a box is as wide as its text; `FACES` are what a page then shows.
 SANS, MONO = "Verdana", "Courier New"
 FACES = {SANS: "Verdana,DejaVu Sans,sans-serif", MONO: "DejaVu Sans Mono,Menlo,Consolas,Courier New,monospace"}
@@ -45,6 +46,9 @@ PALETTE: dict[str, Style] = {
     "equal": Style("#8a6d00", "#fff3c4", "=", width=3),
     "plain": Style("#6b7280", PAPER, ""),
 }
+
+# What a change is marked with, in pictures, tables and text.
+CHANGES: dict[str, str] = {"added": "+", "changed": "~", "removed": "−", "copied_up": "↑"}
 
 
 def hue(digest: str) -> str:

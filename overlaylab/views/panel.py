@@ -12,10 +12,14 @@ from typing import Any
 
 import ipywidgets
 
+from .controls import MARK, focus_style
 from .picture import CARD, Picture
 from ..words import say
 
 __all__ = ["Panel"]
+
+# Pixels: a wider drawing shrinks to this, and no further.
+LEAST = 760
 
 
 class Panel(ipywidgets.VBox):
@@ -32,11 +36,13 @@ class Panel(ipywidgets.VBox):
     def __init__(self, controls: list[ipywidgets.Widget]) -> None:
         self.view, self.twin = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
-        # A part of its own, so that it stays open while the picture changes.
-        folded = ipywidgets.Accordion([self.twin], titles=(say("picture.as_text"),))
-        super().__init__([row, self.view, folded])
+        # Parts of their own, so that the text stays open while the picture changes.
+        self.fold = ipywidgets.Button(layout=ipywidgets.Layout(width="auto"))
+        self.fold.on_click(lambda _: self._unfold(self.twin.layout.display == "none"))
+        super().__init__([row, self.view, self.fold, self.twin, focus_style()])
+        self.add_class(MARK)
         self.redraw()
-        folded.selected_index = None if self.picture.svg() else 0
+        self._unfold(not self.picture.svg())
 
     def show(self) -> Picture:
         """The view for the present values of the controls."""
@@ -48,12 +54,15 @@ class Panel(ipywidgets.VBox):
         self.view.value = self._live()
         self.twin.value = f"<pre>{html.escape(self.picture.text)}</pre>"
 
+    def _unfold(self, is_open: bool) -> None:
+        """Show the text twin, or hide it."""
+        self.twin.layout.display = None if is_open else "none"
+        self.fold.description = say("picture.fold" if is_open else "picture.unfold")
+
     def _live(self) -> str:
         """The view inside a running notebook: the drawing, and its sentence, which screen readers say when it changes."""
-        svg = self.picture.svg() or ""
         alt = html.escape(self.picture.alt)
-        style = f"margin:4px 0;overflow-x:auto;width:fit-content;{CARD}"
-        figure = f'<figure role="img" aria-label="{alt}" style="{style}">{svg}</figure>' if svg else ""
+        figure = drawing(self.picture.svg(), alt)
         # As wide as the window and not as the picture, so that the sentence wraps and the picture scrolls by itself.
         return f'<div style="width:0;min-width:100%">{figure}<p role="status" aria-live="polite">{alt}</p></div>'
 
@@ -67,3 +76,14 @@ class Panel(ipywidgets.VBox):
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
         data = {**data, "text/plain": repr(self), "text/html": self.picture.html()}
         return (data, *rest) if rest else data
+
+
+def drawing(svg: str | None, alt: str) -> str:
+    """The drawing as a part of the page; it shrinks in a narrow one as far as it can be read, and then scrolls, also by keyboard."""
+    if not svg:
+        return ""
+    width = float(svg.partition('width="')[2].partition('"')[0])
+    svg = svg.replace("<svg ", f'<svg style="max-width:100%;min-width:{min(width, LEAST):.0f}px;height:auto;vertical-align:top" ', 1)
+    style = f"margin:4px 0;overflow-x:auto;width:fit-content;{CARD}"
+    scrolls = ' tabindex="0"' if width > LEAST else ""
+    return f'<figure role="img" aria-label="{alt}"{scrolls} style="{style}">{svg}</figure>'

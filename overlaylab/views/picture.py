@@ -7,14 +7,14 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from .palette import INK, MONO, PAPER, SANS
+from .palette import EDGE, INK, MONO, PAPER, SANS
 from .render import svg_of
 from ..words import say
 
 __all__ = ["CARD", "Picture", "new_graph"]
 
 # The card that a picture lies on: the same in a light and in a dark theme.
-CARD = f"max-width:100%;box-sizing:border-box;background:{PAPER};border:1px solid #d8d4c8;border-radius:8px"
+CARD = f"max-width:100%;box-sizing:border-box;background:{PAPER};border:1px solid {EDGE};border-radius:8px"
 
 
 @dataclass(frozen=True, slots=True)

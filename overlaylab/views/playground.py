@@ -21,7 +21,9 @@ from ..shell import Said, carry_out
 from ..shell_words import Command, parse
 from ..tree import Directory, File, some
 from .board import Board, board_picture
+from .controls import Pick
 from .overlay_words import trace
+from .palette import CHANGES
 from .panel import Panel
 from .picture import Picture
 from .playground_words import misread_text, told, wrote
@@ -102,7 +104,7 @@ class Playground(Panel):
         self.kernel = _button("play.kernel", self._compare)
         self.kernel_says = ipywidgets.HTML()
         options = [(say("play.start.given"), "given")] * given + [(say("play.start.bowl"), "bowl"), (say("play.start.empty"), "empty")]
-        self.start = ipywidgets.Dropdown(description=say("play.start.label"), options=options, style=STYLE, layout=ipywidgets.Layout(width="16em", max_width="100%"))
+        self.start = Pick(say("play.start.label"), options)
         self.start.observe(lambda change: self._begin(), "value")
         self.again = _button("play.again", lambda _: self._begin())
 
@@ -278,7 +280,7 @@ class Playground(Panel):
 
 
 # What a row of the picture is marked with.
-SIGNS = {"CopyUp": "↑", "MetadataCopyUp": "↑", "Created": "+", "Removed": "−"}
+SIGNS = {"CopyUp": CHANGES["copied_up"], "MetadataCopyUp": CHANGES["copied_up"], "Created": CHANGES["added"], "Removed": CHANGES["removed"]}
 
 
 def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]:
@@ -290,11 +292,11 @@ def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]
     found: dict[str, str] = {}
     for effect in (effect for step in steps for effect in step.effects):
         if type(effect).__name__ == "Moved":
-            found[effect.detail.strip("/")] = "+"
-        found.setdefault(effect.path, "~")
+            found[effect.detail.strip("/")] = CHANGES["added"]
+        found.setdefault(effect.path, CHANGES["changed"])
         found[effect.path] = SIGNS.get(type(effect).__name__, found[effect.path])
     if not found and wrote(steps):
-        found = dict.fromkeys((path.strip("/") for path in paths), "~")
+        found = dict.fromkeys((path.strip("/") for path in paths), CHANGES["changed"])
     return {path: sign for path, sign in found.items() if path not in (".", "")}
 
 

@@ -21,6 +21,7 @@ from ..readers.shipped import Visit
 from ..readers.walk import Step, Walk, follow
 from ..select import select
 from .chips import DigestTable
+from .controls import suggesting
 from .palette import MONO, PALETTE
 from .panel import Panel
 from .picture import Picture
@@ -244,9 +245,9 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
 def mount_picture(store: DockerRoot, container: Container) -> Picture:
     """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
     image = next((image for image in store.images() if image.id == container.image_id), None)
-    rows = [(f"✎ {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
+    rows = [(f"{PALETTE['upper'].glyph} {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
     for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
-        rows.append((f"▤ {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
+        rows.append((f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
     sheet, lines = Sheet("mount"), []
     sheet.text(0, 0, say("store.mount_top"))
     sheet.text(0, 52, say("store.mount_first"))
@@ -295,7 +296,7 @@ def tell_visit(visit: Visit) -> Text:
 
 
 class PathFinder(Panel):
-    """Choose an image and a layer; see the whole way to its folder, and what was read at each step.
+    """Name an image and a layer; see the whole way to its folder, and what was read at each step.
 
     Args:
         store: A data root.
@@ -304,20 +305,14 @@ class PathFinder(Panel):
 
     def __init__(self, store: DockerRoot, query: str = "") -> None:
         self.store = store
-        names = sorted({name for image in store.images() if image.layers for name in image.names})
+        names = sorted({name for image in store.images() if image.layers for name in image.names if printable(name) == name})
         style = {"description_width": "initial"}
-        options, chosen = [(printable(name), name) for name in names], query if query in names else next(iter(names), None)
-        self.image = ipywidgets.Dropdown(description=say("finder.image"), options=options, value=chosen, style=style)
-        self.query = ipywidgets.Text(
-            description=say("finder.query"), placeholder=say("finder.query_hint"), value="" if query in names else query,
-            continuous_update=True, style=style, layout=ipywidgets.Layout(width="16em"),
-        )
+        self.query = suggesting(say("finder.query"), say("finder.query_hint"), names, query or next(iter(names), ""), "24em")
         narrow, fitting = ipywidgets.Layout(width="8em"), ipywidgets.Layout(width="auto")
         self.layer = ipywidgets.BoundedIntText(description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=narrow)
         self.down, self.up = (ipywidgets.Button(description=say(f"finder.{key}"), layout=fitting) for key in ("down", "up"))
         self._to_top()
-        super().__init__([self.image, self.query, self.layer, self.down, self.up])
-        self.image.observe(self._chosen, "value")
+        super().__init__([self.query, self.layer, self.down, self.up])
         self.query.observe(self._typed, "value")
         self.layer.observe(self.redraw, "value")
         self.down.on_click(lambda _: self._step(-1))
@@ -325,15 +320,8 @@ class PathFinder(Panel):
 
     @property
     def wanted(self) -> str:
-        """The name or ID to look for: what is typed counts, else what is chosen."""
-        return self.query.value.strip() or self.image.value or ""
-
-    def _chosen(self, _: Any) -> None:
-        """A choice from the list takes back what was typed."""
-        if self.query.value:
-            self.query.value = ""
-        else:
-            self._typed(None)
+        """The name or ID to look for."""
+        return self.query.value.strip()
 
     def _typed(self, _: Any) -> None:
         self._to_top()

@@ -46,7 +46,7 @@ class Table:
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th {LEFT}>{html.escape(name)}</th>" for name in ("", *self.columns))
+        head = f"<td></td>{''.join(f'<th {LEFT}>{html.escape(name)}</th>' for name in self.columns)}"
         body = "".join(
             f"<tr><th {LEFT}>{html.escape(str(name))}</th>" + "".join(f"<td {LEFT}>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
             for name, row in zip(self.index, self.rows)
@@ -87,7 +87,8 @@ def _frame_class(pandas: Any) -> type:
         def _repr_html_(self) -> str | None:
             with pandas.option_context(*options):
                 shown = super()._repr_html_()
-            return shown and shown.replace("<td>", f"<td {LEFT}>").replace("<th>", f"<th {LEFT}>").replace("text-align: right;", "text-align: left;")
+            # The corner heads nothing, so it is no heading.
+            return shown and shown.replace("<th></th>", "<td></td>").replace("<td>", f"<td {LEFT}>").replace("<th>", f"<th {LEFT}>").replace("text-align: right;", "text-align: left;")
 
     Frame.__name__ = Frame.__qualname__ = "DataFrame"
     return Frame

@@ -12,6 +12,7 @@ of the notebooks. ``page`` opens it in Chromium, one fresh tab for each test::
 Screenshots go to the folder named by OVERLAYLAB_SHOTS, else to the test's own.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -95,6 +96,7 @@ class LabPage:
     def __init__(self, lab, tab, shots):
         self.lab, self.tab, self.shots = lab, tab, shots
         self.outside, self.complaints, self.theme = [], [], LIGHT
+        self._held, self._holding = [], False
         tab.set_default_timeout(PATIENCE)
         tab.on("request", self._note_request)
         tab.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
@@ -114,6 +116,27 @@ class LabPage:
         """Open one notebook alone, without the lab's side bars, and wait for its kernel."""
         self.tab.goto(f"{self.lab.address}/doc/tree/{name}?token={self.lab.token}")
         self._wait_for_kernel()
+
+    def open_unanswered(self, name):
+        """Open one notebook whose kernel does not come, until `let_kernel_come` is called: only what is stored is there."""
+        self._holding = True
+        self.tab.route("**/api/sessions*", self._hold)
+        self.tab.goto(f"{self.lab.address}/doc/tree/{name}?token={self.lab.token}")
+        self.tab.wait_for_selector(".jp-Notebook .jp-Cell")
+
+    def let_kernel_come(self):
+        """Answer what was held back, and wait for the kernel."""
+        self._holding = False
+        while self._held:
+            self._held.pop().continue_()
+        self._wait_for_kernel()
+
+    def _hold(self, route):
+        """Keep the wish for a kernel back for now; all else goes on."""
+        if self._holding and route.request.method == "POST":
+            self._held.append(route)
+        else:
+            route.continue_()
 
     def _wait_for_kernel(self):
         self.tab.wait_for_selector(".jp-Notebook .jp-Cell")
@@ -193,6 +216,11 @@ class LabPage:
         self.tab.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
         self.theme = name
 
+    def set_width(self, width):
+        """Make the window so many pixels wide."""
+        self.tab.set_viewport_size(self.tab.viewport_size | {"width": width})
+        self.tab.wait_for_function("width => document.querySelector('.jp-Notebook').getBoundingClientRect().width <= width", arg=width)
+
     def shot(self, name, height=None):
         """Take a screenshot of the tab, made so many pixels high where asked, and return its path."""
         if height:
@@ -230,11 +258,26 @@ def chromium():
 
 
 @pytest.fixture
-def page(lab, chromium, tmp_path):
+def page(new_page):
+    with new_page() as view:
+        yield view
+
+
+@pytest.fixture(scope="session")
+def new_page(lab, chromium, tmp_path_factory):
+    """Give a function that opens a tab, for tests that share one."""
+    shots = Path(os.environ.get("OVERLAYLAB_SHOTS") or tmp_path_factory.mktemp("shots"))
+    return lambda: one_tab(lab, chromium, shots)
+
+
+@contextlib.contextmanager
+def one_tab(lab, chromium, shots):
     tab = chromium.new_page(viewport={"width": 1280, "height": 900})
-    view = LabPage(lab, tab, Path(os.environ.get("OVERLAYLAB_SHOTS") or tmp_path))
-    yield view
-    if view.theme != LIGHT:  # the lab remembers it for the next test
-        view.set_theme(LIGHT)
-    tab.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
-    tab.close()
+    view = LabPage(lab, tab, shots)
+    try:
+        yield view
+    finally:
+        if view.theme != LIGHT:  # the lab remembers it for the next test
+            view.set_theme(LIGHT)
+        tab.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
+        tab.close()

@@ -28,7 +28,7 @@ def test_a_prediction_is_made_with_the_keyboard_and_its_slip_is_named(page, lab)
     page.open_notebook("02_diff_id_and_chain_id.ipynb")
     page.run_all()
     ballot = page.output('ol.predict("02-order")')
-    ballot.get_by_role("radio").first.focus()
+    ballot.get_by_role("checkbox").first.focus()
     page.tab.keyboard.press("Space")
     for _ in range(4):  # past the other choices
         page.tab.keyboard.press("Tab")

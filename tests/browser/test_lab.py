@@ -1,13 +1,8 @@
 """The kit in a real JupyterLab in a real browser, with nothing else on the network."""
 
-from pathlib import Path
-
 import pytest
 
 pytestmark = pytest.mark.tier("browser")
-
-NOTEBOOKS = sorted(path.name for path in (Path(__file__).parent.parent.parent / "notebooks").glob("*.ipynb"))
-
 
 def test_the_lab_opens_on_the_start_notebook_and_nothing_pops_up(page):
     page.open_start()
@@ -16,17 +11,6 @@ def test_the_lab_opens_on_the_start_notebook_and_nothing_pops_up(page):
     assert page.tab.evaluate("() => window.jupyterapp.shell.currentWidget.context.path") == "00_map.ipynb"
     assert page.tab.locator(".jp-Dialog, .Toastify__toast").all_inner_texts() == []
     assert page.outside == []
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_to_its_end(page, name):
-    page.open_notebook(name)
-    page.run_all()
-    page.shot(Path(name).stem)
-
-    assert [cell["execution_count"] for cell in page.cells() if cell["cell_type"] == "code"] != []
-    assert page.outside == []
-    assert page.complaints == []
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])

@@ -61,7 +61,7 @@ def test_a_path_leads_to_its_folder_and_nonsense_to_a_sentence(lesson):
 def test_nothing_is_wider_than_the_page(lesson, theme, width):
     lesson.set_theme(theme)
     lesson.tab.set_viewport_size({"width": width, "height": 900})
-    for number, mark in enumerate(("ol.ids_table(stores)", "ol.stores_picture(stores", DETECTIVE, 'ol.sharing_picture(stores["docker29"]'), 1):
+    for number, mark in enumerate(("ol.ids_table(stores)", "ol.stores_picture(stores", DETECTIVE, 'ol.sharing_picture(stores["podman"]'), 1):
         box = lesson.output(mark).bounding_box()
         lesson.shot(f"08-{theme.split()[-1].lower()}-{width}-{number}")
 

@@ -252,7 +252,9 @@ def test_reading_changes_nothing(docker):
 def test_someone_without_the_right_is_told_what_to_do(docker):
     """Everything is imported first, so that only the data root can be what may not be read."""
     script = (
-        "import json, os, sys, zoneinfo, overlaylab.cli, overlaylab.select, overlaylab.readers.detect\n"
+        "import importlib, json, os, pkgutil, sys, zoneinfo, overlaylab.cli\n"
+        "for module in pkgutil.walk_packages(overlaylab.__path__, 'overlaylab.'):\n"
+        "    module.name.endswith('__main__') or importlib.import_module(module.name)\n"
         "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
         "overlaylab.cli.main(sys.argv[1:])"
     )

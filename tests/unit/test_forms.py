@@ -32,11 +32,8 @@ def answer_in(form, answer):
     """Fill in an answer as a learner does."""
     if form.field is not None:
         form.field.value = written(form.name, answer)
-    elif form.many:
-        for letter, box in form.boxes.items():
-            box.value = letter in answer
     else:
-        form.one.value = answer
+        form.choice.value = answer
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +91,7 @@ def test_what_happens_is_said_to_a_screen_reader():
 @pytest.mark.parametrize("name", ["01-layers", "01-changes"])
 def test_every_control_of_a_form_has_a_name(name):
     form = Form(name)
-    controls = [form.checks, form.hints, *form.boxes.values(), *filter(None, [form.field])]
+    controls = [form.checks, form.hints, *(form.choice.boxes.values() if form.choice else [form.field])]
 
     assert all(control.description for control in controls)
 
@@ -117,10 +114,10 @@ def test_a_ballot_keeps_what_was_chosen_and_the_check_judges_it(name):
     assert check(name).verdict == "open"
     ballot = ol.predict(name)
     for slip, letter in ALL[name].slips.items():
-        ballot.one.value = letter()
+        ballot.choice.value = letter()
         ballot.keep.click()
         assert check(name).slip == slip
-    ballot.one.value = ALL[name].answer()
+    ballot.choice.value = ALL[name].answer()
     ballot.keep.click()
 
     assert check(name).verdict == "right"
@@ -138,10 +135,20 @@ def test_a_ballot_shows_all_choices_where_no_widget_runs(name):
 def test_a_ballot_remembers_and_does_not_choose_by_itself():
     ballot = Ballot("01-origin")
     ballot.keep.click()
-    assert (ballot.one.value, say("form.empty") in ballot.said.value) == (None, True)
+    assert (ballot.choice.value, say("form.empty") in ballot.said.value) == ("", True)
 
     ol.predict("01-origin", "b")
-    assert Ballot("01-origin").one.value == "b"
+    assert Ballot("01-origin").choice.value == "b"
+
+
+def test_a_tick_takes_back_the_one_before_where_one_answer_is_asked_for():
+    ballot, form = Ballot("01-origin"), Form("01-changes")
+    for letter in "ab":
+        ballot.choice.boxes[letter].value = form.choice.boxes[letter].value = True
+
+    assert (ballot.choice.value, form.answer) == ("b", "ab")
+    ballot.choice.boxes["b"].value = False
+    assert ballot.choice.value == ""
 
 
 def test_words_with_quotes_tags_and_other_scripts_are_shown_as_they_are(monkeypatch):

@@ -240,21 +240,22 @@ def test_the_order_widget_turns_the_stack_round():
     assert "Beef" not in widget.picture.text and "upperdir" not in widget.picture.alt
 
 
-def test_the_lookup_widget_takes_a_typed_path_or_a_chosen_one():
+def test_the_lookup_widget_takes_any_path_and_offers_those_that_are_there():
     widget = ol.LookupTrace(page_stack(), NAMES, "Tomato")
-    widget.typed.set_state({"value": "Pork"})
+    assert {"Pork", "Carrots", "Tomato"} <= set(widget.path.options)
+    widget.path.set_state({"value": "Pork"})
 
     assert widget.picture.alt == "Pork comes from Meat (upper)."
     widget.path.value = "Carrots"
-    assert widget.typed.value == "" and widget.picture.alt == "Carrots comes from Vegetables (lower 2)."
-    widget.typed.value = "/Tomato/"
+    assert widget.picture.alt == "Carrots comes from Vegetables (lower 2)."
+    widget.path.value = "/Tomato/"
     assert widget.picture.alt.startswith("Tomato comes from Fruits")
 
 
 @pytest.mark.parametrize("path", ["../etc/passwd", "a\0b"])
 def test_a_path_that_leads_outside_is_answered_in_words(path):
     widget = ol.LookupTrace(page_stack(), NAMES)
-    widget.typed.value = path
+    widget.path.value = path
 
     assert "inside the overlay" in widget.picture.alt
 

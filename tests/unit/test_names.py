@@ -325,3 +325,14 @@ def test_the_table_of_sizes_has_the_named_images(stores):
 
     assert len(rows) == 8
     assert next(row for row in rows if "kit/web" in row[0])[2:4] == (18, 116_781)
+
+
+def test_a_choice_is_kept_while_the_meanings_stay_the_same(stores):
+    """What is typed may arrive after the choice."""
+    detective = Detective(stores, "cb84")
+    detective.meaning.value = 2
+    detective.query.value = "cb84e"
+
+    assert detective.meaning.value == 2
+    detective.query.value = "29497a"
+    assert detective.meaning.value == 1

@@ -12,7 +12,13 @@ from overlaylab.views import playground
 
 
 @pytest.fixture
-def play():
+def play(monkeypatch):
+    """One that waits for nothing: a test of the browser in the same process may have left an event loop."""
+
+    def none():
+        raise RuntimeError("no running event loop")
+
+    monkeypatch.setattr(playground.asyncio, "get_running_loop", none)
     return ol.Playground()
 
 

@@ -1,0 +1,58 @@
+"""Where the time of ``verify`` goes: its stages, one after the other in one thread."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import overlaylab as ol
+from overlaylab.blob import hash_blob
+from overlaylab.seeker import Seeker
+
+from .measure import RUNS, Figure, in_python, median, processor_seconds, seconds
+
+__all__ = ["stage_figures"]
+
+
+def stage_figures(folder: Path) -> Iterator[Figure]:
+    """Processor time of each stage for the save tar, the best of several runs."""
+    gc.disable()
+    runs = [_stages(folder / "save.tar") for _ in range(RUNS)]
+    gc.enable()
+    count = runs[0].pop("entries")
+    for stage in ("the layers are hashed", "headers are read and understood", "layers as overlayfs has them", "the merged view"):
+        best = min(run[stage] for run in runs)
+        yield Figure(f"stage: {stage}", best, "s", note=f"{1e6 * best / count:.2f} µs for each of {count:,.0f} entries")
+    yield Figure("stage: Python starts and imports", median(_start), "s")
+
+
+def _start() -> float:
+    before = processor_seconds()
+    seconds(in_python("-c", "import sys, overlaylab.cli, overlaylab.validate, overlaylab.readers.detect, overlaylab.readers.workers"))
+    return processor_seconds() - before
+
+
+def _stages(path: Path) -> dict[str, float]:
+    store = ol.open_store(path)
+    layers = store.images()[0].layers
+    marks = [time.process_time()]
+    for layer in layers:
+        with store.open_layer(layer) as stream:
+            hash_blob(stream, layer)
+    marks.append(time.process_time())
+    changesets = []
+    for layer in layers:
+        with store.open_layer(layer) as stream:
+            changesets.append(ol.read_changeset(stream, layer.source, digests=False))
+    marks.append(time.process_time())
+    lowers: list[ol.Directory] = []
+    for changeset in changesets:
+        lowers.append(ol.to_lowerdir(changeset, Seeker(ol.Overlay.of_layers(lowers)))[0])
+    marks.append(time.process_time())
+    ol.Overlay.of_layers(lowers).look_everywhere()
+    marks.append(time.process_time())
+    names = ("the layers are hashed", "headers are read and understood", "layers as overlayfs has them", "the merged view")
+    entries = sum(len(changeset.changes) for changeset in changesets)
+    return {name: end - start for name, start, end in zip(names, marks, marks[1:])} | {"entries": entries}
