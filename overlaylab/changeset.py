@@ -24,6 +24,8 @@ PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
 BOOKKEEPING = ".wh..wh."
 MARKS = ("trusted.overlay.", "user.overlay.")
+# Types of members that are no plain files: symlinks, devices, directories, FIFOs, and sparse files, which are not read.
+NO_FILES = frozenset("23456S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
         # Marks inside an archive would act on the mount, so they are dropped (overlay vector oci-21).
         xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
     kind = member.type
-    if kind == "0":
+    if kind not in NO_FILES:
         return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
     if kind == "5":
         return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
@@ -180,9 +182,7 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
         )
     if kind == "6":
         return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
-    if kind == "S":
-        raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
-    return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
+    raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
 
 
 def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:

@@ -14,6 +14,9 @@ from builders import DATA, docker_archive, member, tar, write
 
 import overlaylab as ol
 import overlaylab.media
+from overlaylab.errors import Finding
+from overlaylab.experiments import KINDS, PATHS
+from overlaylab.experiments import layer as experiments_layer
 from overlaylab.present import report_facts
 from overlaylab.readers.section import Section, Shared
 from overlaylab.readers.workers import Workers
@@ -244,3 +247,31 @@ def test_a_file_that_is_written_between_two_readings_is_noticed(workers, tmp_pat
 
     at_rest = ol.validate(ol.open_store(path)).problems
     assert [problem.kind for problem in set(report.problems) - set(at_rest)] == ["changed-while-reading"]
+
+
+def refusal(look):
+    """What a look at all names is refused for; None where it comes to its end."""
+    try:
+        look()
+    except Finding as finding:
+        return str(finding)
+    return None
+
+
+def marked_layer(dice, number):
+    """A layer with redirects, some of which lead nowhere that is allowed, and files without content."""
+    kinds = (*KINDS, "metadata only", "marked whiteout")
+    root = experiments_layer([(dice.choice(PATHS), dice.choice(kinds), "plain") for _ in range(8)], number)
+    for _, inode in ol.walk(root):
+        if isinstance(inode, ol.Directory) and dice.random() < 0.3:
+            inode.xattrs = {**inode.xattrs, "trusted.overlay.redirect": dice.choice([b"a", b"/a/b", b"/c", b"a/b", b"../a", b""])}
+    return root
+
+
+def test_a_look_at_what_leads_on_is_refused_where_a_look_at_every_path_is():
+    dice = random.Random(1)
+    stacks = [ol.Overlay(lowerdirs=[marked_layer(dice, number) for number in range(3)]) for _ in range(1_000)]
+    every = [refusal(lambda: list(stack.walk())) for stack in stacks]
+
+    assert len(set(every)) > 5 and None in every, "there are refusals, and stacks without"
+    assert [refusal(stack.look_everywhere) for stack in stacks] == every
