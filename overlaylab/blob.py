@@ -129,7 +129,7 @@ def read_content(
         except Finding as finding:
             problems.append(_no_tar(finding).problem)
         # Padding after the end of the tar belongs to the layer's bytes.
-        while plain is not None and tar.skip(PIECE):
+        while plain is not None and tar.read(PIECE):
             pass
     except Finding as finding:
         changeset = None

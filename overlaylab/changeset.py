@@ -169,11 +169,12 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
         xattrs = {key: value for key, value in xattrs.items() if not key.startswith(MARKS)} or NO_XATTRS
     kind = member.type
     if kind not in NO_FILES:
-        return File(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, size=member.size, sha256=digest, data=data)
+        # Names cost time; there are very many files.
+        return File(mode, uid, gid, mtime_ns, xattrs, 1, member.size, digest, data)
     if kind == "5":
-        return Directory(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+        return Directory(mode, uid, gid, mtime_ns, xattrs)
     if kind == "2":
-        return Symlink(mode=0o777, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, target=member.link)
+        return Symlink(0o777, uid, gid, mtime_ns, xattrs, 1, member.link)
     if kind in ("3", "4"):
         if kind == "3" and member.rdev == (0, 0):
             raise Finding("device-whiteout", f"{layer}: {member.name}", "a device with a number", "0:0")

@@ -308,14 +308,6 @@ class Pieces(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def skip(self, size: int) -> int:
-        """Pass over bytes, as far as there are any."""
-        left = size
-        while left and (count := min(left, self._left())):
-            self._at += count
-            left -= count
-        return size - left
-
 
 class Inflated(Pieces):
     """The plain bytes of a blob as something to read from.

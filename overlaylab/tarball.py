@@ -31,8 +31,9 @@ ABSURD = 1 << 40
 # What most members have, as one object for all of them.
 NO_DEVICE = (0, 0)
 NO_XATTRS: Mapping[str, bytes] = {}
-# Bytes that are fetched at a time from a stream that does not say what it likes best.
-AHEAD = 1 << 18
+# Bytes that are fetched at a time from a stream that does not say what it likes best: no less than any piece has that an
+# inflater gives, so that none is copied.
+AHEAD = 1 << 20
 # Layers repeat a few owners, modes and times: so many different fields are kept, so that equal numbers are one object.
 KEPT = 4096
 
@@ -144,9 +145,8 @@ class TarReader:
     Content that the caller does not take by `content` is skipped.
 
     Args:
-        stream: At the start of the tar; need not be seekable. If it has ``skip(size)``, which passes over bytes and
-            says how many there were, content that nobody takes is not even read; its ``ahead`` is how many bytes
-            to fetch at a time.
+        stream: At the start of the tar; need not be seekable. If it has ``read_at(position, size)``, content that nobody
+            takes is not even read; its ``ahead`` is how many bytes to fetch at a time.
         where: What to call it in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
         whole: Whether the stream is a whole file, so that a size beyond the limits is a mistake in any case.
@@ -154,7 +154,7 @@ class TarReader:
 
     def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
         self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
-        self._pass_over, self._ahead = getattr(stream, "skip", None), getattr(stream, "ahead", AHEAD)
+        self._read_at, self._ahead = getattr(stream, "read_at", None), getattr(stream, "ahead", AHEAD)
         # The bytes that were fetched last, and where they begin in the tar.
         self._window, self._start = b"", 0
         # Where reading is, where the content of the member ends, and where the next header begins.
@@ -201,19 +201,28 @@ class TarReader:
 
     def _fetched(self, size: int) -> bytes:
         """At most so many bytes, from what was fetched at once; none at the end, and then reading is there."""
+        if self._position - self._start >= len(self._window) and not self._move():
+            return b""
         at = self._position - self._start
-        while at >= len(self._window):
-            self._start += len(self._window)
-            if (at := self._position - self._start) and self._pass_over:
-                self._start += self._pass_over(at)
-            self._window = self._stream.read(self._ahead)
-            at = self._position - self._start
-            if not self._window:
-                self._position = self._start
-                return b""
         piece = self._window[at : at + size]
         self._position += len(piece)
         return piece
+
+    def _move(self) -> bool:
+        """Fetch what lies at the position; False at the end, and then the position is there."""
+        if self._read_at is not None:
+            self._start, self._window = self._position, self._read_at(self._position, self._ahead)
+            if not self._window:
+                self._start = self._stream.seek(0, 2)
+        else:
+            while self._position >= self._start + len(self._window):
+                self._start += len(self._window)
+                self._window = self._stream.read(self._ahead)
+                if not self._window:
+                    break
+        if not self._window:
+            self._position = self._start
+        return bool(self._window)
 
     def _read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end of the stream."""
@@ -227,7 +236,12 @@ class TarReader:
         start = self._next
         at = start - self._start
         header = self._window[at : at + BLOCK]
-        if len(header) == BLOCK and _checksum_holds(header):
+        if not header:
+            self._position = start
+            self._move()
+            header = self._window[:BLOCK]
+        # What `_checksum_holds` says of most headers, without a call.
+        if header.isascii() and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156]) and len(header) == BLOCK:
             self._position = start + BLOCK
             return header
         self._position = start
@@ -251,15 +265,12 @@ class TarReader:
 
     def _parse(self, header: bytes) -> Member:
         raw, owner, size, mtime, _, flag, link, magic, device, prefix = _FIELDS.unpack(header)
-        name = _text(raw)
+        name = raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
         if prefix[0] and magic == b"ustar\0":
             name = f"{_text(prefix)}/{name}"
-        kind = "0" if flag == b"\0" else flag.decode("latin-1")
-        more = kind == "S" and header[482]
-        while more:
-            # The map of the holes goes on in blocks of its own; byte 504 says whether one more follows.
-            block = self._read(BLOCK)
-            more = len(block) == BLOCK and block[504]
+        kind = flag.decode("latin-1") if flag != b"\0" else "0"
+        if kind == "S":
+            self._pass_map(header)
         try:
             mode, uid, gid = _owner(owner)
             member = Member(
@@ -270,6 +281,13 @@ class TarReader:
             raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
         self._announce(member)
         return member
+
+    def _pass_map(self, header: bytes) -> None:
+        """The map of a sparse file's holes goes on in blocks of its own; byte 504 says whether one more follows."""
+        more = header[482]
+        while more:
+            block = self._read(BLOCK)
+            more = len(block) == BLOCK and block[504]
 
     def _announce(self, member: Member) -> None:
         """Note how much content follows the header, after a look at whether that can be."""

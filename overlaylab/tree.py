@@ -25,7 +25,7 @@ __all__ = [
 MADE_AT = 1_000_000_000 * 10**9
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Inode:
     """What a name stands for.
 
@@ -47,7 +47,7 @@ class Inode:
     nlink: int = 1
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Directory(Inode):
     """A directory; `names` is its table. As a root it is a whole tree."""
 
@@ -56,7 +56,7 @@ class Directory(Inode):
     names: dict[str, Inode] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class File(Inode):
     """A regular file.
 
@@ -77,7 +77,7 @@ class File(Inode):
         return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, **attributes)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Symlink(Inode):
     """A symbolic link; `target` is its text, verbatim."""
 
@@ -86,7 +86,7 @@ class Symlink(Inode):
     target: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Device(Inode):
     """A device node, ``char`` or ``block``, with its numbers ``(major, minor)``."""
 
@@ -98,14 +98,14 @@ class Device(Inode):
         return self.kind
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Fifo(Inode):
     """A named pipe."""
 
     type: ClassVar[str] = "fifo"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Socket(Inode):
     """A socket."""
 

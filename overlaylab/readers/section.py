@@ -77,14 +77,10 @@ class Section(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def skip(self, size: int) -> int:
-        """Pass over bytes, as far as there are any."""
-        position = self._position + size
-        if position > self._size:
-            size = max(0, self._size - self._position)
-            position = self._position + size
-        self._position = position
-        return size
+    def read_at(self, position: int, size: int) -> bytes:
+        """At most so many bytes from a place; the position stays where it is."""
+        left = self._size - position
+        return self._take(self._offset + position, size if size < left else left) if left > 0 else b""
 
     def read(self, size: int = -1) -> bytes:
         position = self._position
