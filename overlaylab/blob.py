@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from .changeset import Changeset, read_changeset
-from .digest import Digest, Hasher
+from .digest import Digest, Hasher, Names
 from .errors import Finding, Problem
 from .image import Layer
 from .limits import Limits
@@ -25,14 +25,14 @@ class Content:
     """What the plain tar of a layer says.
 
     Args:
-        plain: Has hashed the plain bytes; None if they are the bytes as stored.
-        stored: Has hashed the bytes as stored, where these come only once.
+        plain: Names of the plain bytes; None if they are the bytes as stored.
+        stored: Names of the bytes as stored, where these come only once.
         changeset: Its changes; None if the tar cannot be read.
         problems: Findings about the blob, not about any config.
     """
 
-    plain: Hasher | None
-    stored: Hasher | None
+    plain: Names | None
+    stored: Names | None
     changeset: Changeset | None
     problems: tuple[Problem, ...]
 
@@ -44,12 +44,12 @@ class Reading:
     Args:
         layer: Says which algorithms its digests use.
         content: What was read.
-        stored: Gives the hasher of the bytes as stored, when all of them are hashed.
+        stored: Gives the names of the bytes as stored, when all of them are hashed.
     """
 
     layer: Layer
     content: Content
-    stored: Callable[[], Hasher]
+    stored: Callable[[], Names]
 
     @property
     def changeset(self) -> Changeset | None:
@@ -64,12 +64,12 @@ class Reading:
     @property
     def diff_id(self) -> Digest:
         """The digest of the uncompressed bytes, in the algorithm that the config uses."""
-        return (self.content.plain or self.stored()).digest(self.layer.diff_id.algorithm)
+        return (self.content.plain or self.stored()).digests[self.layer.diff_id.algorithm]
 
     @property
     def blob(self) -> Digest:
         """The digest of the bytes as stored, in the algorithm that the manifest uses."""
-        return self.stored().digest(_algorithm(self.layer))
+        return self.stored().digests[_algorithm(self.layer)]
 
     @property
     def size(self) -> int:
@@ -77,7 +77,7 @@ class Reading:
         return self.stored().size
 
 
-def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) -> Hasher:
+def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) -> Names:
     """Hash the bytes as stored, from the start of the stream to its end.
 
     Args:
@@ -92,7 +92,7 @@ def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) 
         hasher.update(buffer[:count])
         if progress:
             progress(count)
-    return hasher
+    return hasher.names()
 
 
 def read_content(
@@ -135,7 +135,7 @@ def read_content(
         changeset = None
         if finding.problem not in problems:
             problems.append(finding.problem)
-    return Content(plain, stored, changeset, tuple(problems))
+    return Content(plain and plain.names(), stored and stored.names(), changeset, tuple(problems))
 
 
 def _told(pieces: Iterator[bytes], progress: Progress | None) -> Iterator[bytes]:

@@ -28,7 +28,8 @@ MARKS = ("trusted.overlay.", "user.overlay.")
 NO_FILES = frozenset("23456S")
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as the others are: that would make a layer of very many files a good deal slower to read.
+@dataclass(slots=True)
 class Upsert:
     """Put an inode at a path; a directory on a directory only changes its attributes."""
 
@@ -105,12 +106,13 @@ def read_changeset(
             data, digest = _content(reader, member.size <= keep)
             keep -= len(data or b"")
         try:
-            change = _change(member, where, digest, data, problems)
+            path = member.name
+            if is_clean(path) and PREFIX not in path and member.type != "1":
+                changes.append(Upsert(path, _inode(member, where, digest, data)))
+            else:
+                changes += _change(member, where, digest, data, problems)
         except Finding as finding:
             problems.append(finding.problem)
-        else:
-            if change is not None:
-                changes.append(change)
     return Changeset(tuple(changes), tuple(problems + list(_order_problems(changes, where))))
 
 
@@ -124,18 +126,16 @@ def _content(reader: TarReader, keep: bool) -> tuple[bytes | None, str]:
     return b"".join(pieces) if keep else None, hasher.hexdigest()
 
 
-def _change(member: Member, layer: str, digest: str, data: bytes | None, problems: list[Problem]) -> Change | None:
-    """The meaning of one member; None if it has none."""
-    path = member.name
-    if not is_clean(path):
-        path = _path(member, f"{layer}: {path}", problems)
-    if PREFIX in path:
-        directory, name = parent_of(path)
-        if name.startswith(PREFIX):
-            return _mark(directory, name, f"{layer}: {member.name}", problems)
+def _change(member: Member, layer: str, digest: str, data: bytes | None, problems: list[Problem]) -> Iterable[Change]:
+    """The meaning of one member, if it has one."""
+    path = _path(member, f"{layer}: {member.name}", problems)
+    directory, name = parent_of(path)
+    if name.startswith(PREFIX):
+        mark = _mark(directory, name, f"{layer}: {member.name}", problems)
+        return () if mark is None else (mark,)
     if member.type == "1":
-        return Link(path, clean(member.link, f"{layer}: {member.name} (hard link)")[0])
-    return Upsert(path, _inode(member, layer, digest, data))
+        return (Link(path, clean(member.link, f"{layer}: {member.name} (hard link)")[0]),)
+    return (Upsert(path, _inode(member, layer, digest, data)),)
 
 
 def _path(member: Member, where: str, problems: list[Problem]) -> str:

@@ -114,7 +114,8 @@ def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Re
         # An engine may have removed the image of a container that is still there.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with Meter("read") as progress:
-        report = validate(store, chosen, _limits(options), progress, later=Workers().later)
+        workers = Workers()
+        report = validate(store, chosen, _limits(options), progress, later=workers.later, apart=workers.apart)
     return report, sum(isinstance(item, Image) for item in chosen or store.images())
 
 
@@ -332,7 +333,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(arguments))
+    status = run(arguments)
+    # Nor at the end, when Python would look through everything that is left.
+    gc.freeze()
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .errors import Finding
 
@@ -179,3 +180,20 @@ class Hasher:
     def digest(self, algorithm: str = "sha256") -> Digest:
         """The digest of all pieces so far."""
         return Digest(f"{algorithm}:{self._hashes[algorithm].hexdigest()}")
+
+    def names(self) -> Names:
+        """What all pieces so far are called."""
+        return Names(self.size, {name: self.digest(name) for name in self._hashes})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What some bytes are called, when all of them were seen.
+
+    Args:
+        size: How many there are.
+        digests: Algorithm to digest.
+    """
+
+    size: int
+    digests: dict[str, Digest]

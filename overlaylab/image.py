@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from .config import HistoryEntry, ImageConfig
 from .digest import ChainID, DiffID, Digest
 from .errors import Problem
 from .manifest import Descriptor, Manifest
-from .mounts import Mount
 from .tree import Directory
+
+if TYPE_CHECKING:
+    from .mounts import Mount
 
 __all__ = ["Container", "Image", "Layer", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
 

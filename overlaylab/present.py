@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import Problem
 from .image import Container, Image, NotChecked, Store, unowned_directories
-from .mounts import Mount
 from .validate import Report
+
+if TYPE_CHECKING:
+    from .mounts import Mount
 
 __all__ = ["container_facts", "image_facts", "inspect_facts", "mount_facts", "one_per_config", "printable", "problem_facts", "report_facts"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, BinaryIO
 
 from .blob import Content, Progress, Reading, hash_blob, look, read_content
 from .changeset import Upsert
-from .digest import Hasher
+from .digest import Names
 from .errors import Finding, InputError, Problem
 from .image import Container, Image, Layer, NotChecked, Store, home
 from .limits import DEFAULT_LIMITS, Limits
@@ -28,6 +27,8 @@ __all__ = ["LayerReader", "Report", "merged_entries", "merged_view", "overlay_of
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
 # Begins with a call, and gives what waits for its result.
 Later = Callable[..., Callable[[], Any]]
+# Begins with a call for each of some items, and gives what waits for each result.
+Apart = Callable[..., list[Callable[[], Any]]]
 # Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
 WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
 # Findings about a store that concern every image in it.
@@ -55,6 +56,11 @@ def _kept(problems: Iterable[Problem]) -> Iterable[Problem]:
         yield finding.problem
 
 
+def _here(function: Callable[..., Any], items: Iterable[Any], sizes: Iterable[int], progress: Progress | None) -> list[Callable[[], Any]]:
+    """Each call is made when its result is asked for."""
+    return [partial(function, item, progress) for item in items]
+
+
 class LayerReader:
     """Layers of a store as overlayfs directories, each read once in a run.
 
@@ -64,16 +70,17 @@ class LayerReader:
         keep: See `read_changeset`; `digests` too.
         progress: Called with each number of stored bytes that was read, by whichever thread reads them.
         later: Begins with a call in another thread; without it everything is done when it is asked for.
+        apart: Begins with calls in other processes, likewise; see `Workers.apart`.
     """
 
     def __init__(
         self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None,
-        digests: bool = True, later: Later = partial,
+        digests: bool = True, later: Later = partial, apart: Apart = _here,
     ) -> None:  # fmt: skip
         self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
-        self._digests, self._later = digests, later
+        self._digests, self._later, self._apart = digests, later, apart
         self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
-        self._hashes: dict[tuple[str, ...], Callable[[], Hasher]] = {}
+        self._hashes: dict[tuple[str, ...], Callable[[], tuple[Names, set[object]]]] = {}
         # What a file was like before and after each reading: its bytes are hashed and understood at two times.
         self._states: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
         self._readings: dict[tuple[str, ...], Reading] = {}
@@ -90,11 +97,11 @@ class LayerReader:
             if layer.readable and layer.directory is None and _key(layer) not in self._readings:
                 sizes[_key(layer)] = *self._look(layer), layer
         blobs = sorted(sizes.items(), key=lambda item: -item[1][0])
+        hashes = self._apart(self._hash, [layer for _, (_, _, layer) in blobs], [size for _, (size, _, _) in blobs], self._progress)
+        self._hashes |= zip((key for key, _ in blobs), hashes)
         for key, (_, packing, layer) in blobs:
             if self._digests or packing is not Compression.NONE:
                 self._contents[key] = self._later(self._content, layer)
-        for key, (_, _, layer) in blobs:
-            self._hashes[key] = self._later(self._hash, layer)
 
     def _look(self, layer: Layer) -> tuple[int, Compression]:
         try:
@@ -112,20 +119,21 @@ class LayerReader:
         with stream:
             # What lies in a folder is compared with it, file by file.
             digests = self._digests or layer.directory is not None
-            with self._watched(layer, stream):
-                return read_content(stream, layer, self._limits, self._keep, digests, self._progress)
+            before = _state(stream)
+            content = read_content(stream, layer, self._limits, self._keep, digests, self._progress)
+            self._states[_key(layer)] |= {before, _state(stream)}
+            return content
 
-    def _hash(self, layer: Layer) -> Hasher:
-        with self._store.open_layer(layer) as stream, self._watched(layer, stream):
-            return hash_blob(stream, layer, self._progress)
+    def _hash(self, layer: Layer, progress: Progress | None) -> tuple[Names, set[object]]:
+        """What a blob is called, and what its file was like before and after it was read."""
+        with self._store.open_layer(layer) as stream:
+            before = _state(stream)
+            return hash_blob(stream, layer, progress), {before, _state(stream)}
 
-    @contextmanager
-    def _watched(self, layer: Layer, stream: BinaryIO) -> Iterator[None]:
-        """Note what a file is like before and after it is read."""
-        state = getattr(stream, "state", lambda: None)
-        self._states[_key(layer)].add(state())
-        yield
-        self._states[_key(layer)].add(state())
+    def _names(self, layer: Layer) -> Names:
+        names, states = self._hashes.pop(_key(layer), partial(self._hash, layer, self._progress))()
+        self._states[_key(layer)] |= states
+        return names
 
     def reading(self, layer: Layer) -> Reading | None:
         """What is in a layer's blob, read once; None where the store has none."""
@@ -134,8 +142,8 @@ class LayerReader:
             content = self._contents.pop(key, partial(self._content, layer))()
             if content is None:
                 return None
-            stored = self._hashes.pop(key, partial(self._hash, layer))
-            self._readings[key] = Reading(layer, content, cache(stored) if content.stored is None else lambda: content.stored)
+            stored = cache(partial(self._names, layer)) if content.stored is None else lambda: content.stored
+            self._readings[key] = Reading(layer, content, stored)
             self._seen[key] = replace(self._readings[key], content=replace(content, changeset=None))
         return self._readings[key]
 
@@ -270,6 +278,11 @@ class LayerReader:
             yield from _kept(self._store.changed_files(layer))
 
 
+def _state(stream: BinaryIO) -> object:
+    """What changes when a program writes into a stream's file."""
+    return stream.state() if hasattr(stream, "state") else None
+
+
 def _key(layer: Layer) -> tuple[str, ...]:
     """What one pass over a layer depends on."""
     blob = layer.descriptor
@@ -278,7 +291,7 @@ def _key(layer: Layer) -> tuple[str, ...]:
 
 def validate(
     store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
-    readers: dict[int, LayerReader] | None = None, later: Later = partial,
+    readers: dict[int, LayerReader] | None = None, later: Later = partial, apart: Apart = _here,
 ) -> Report:
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
@@ -288,7 +301,7 @@ def validate(
         limits: How much the input may ask for.
         progress: Called with each number of stored bytes that was read.
         readers: The reader of a store, by the store's ``id``, to use and to look into later.
-        later: See `LayerReader`: what can be done side by side. The report is the same.
+        later: See `LayerReader`: what can be done side by side; `apart` too. The report is the same.
 
     Returns:
         All problems, each once, and what was not checked, with the reason.
@@ -299,7 +312,7 @@ def validate(
     later_looks, readers = readers is not None, {} if readers is None else readers
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
-        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later))
+        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later, apart=apart))
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:

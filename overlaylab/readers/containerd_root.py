@@ -28,13 +28,12 @@ from .oci_layout import IndexWalker
 from .place import Folder, Place, within
 from .short_names import named_folder
 from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
+from .tables import DAEMON, META
 
-__all__ = ["DAEMON", "META", "ContainerdRoot"]
+__all__ = ["ContainerdRoot"]
 
 CONTENT = "io.containerd.content.v1.content"
-META = "io.containerd.metadata.v1.bolt/meta.db"
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
-DAEMON = "containerd/daemon"
 DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
 MOBY = "moby"
 _NUMBER = re.compile(r"[0-9]{1,20}")

@@ -25,12 +25,12 @@ from ..option_text import PAGE
 from ..tree import Directory
 from .place import Folder, Place
 from .short_names import ShortNames, named_folder
+from .tables import IMAGES
 from .tar_split import KeepsRecipes, Recipe
 
-__all__ = ["IMAGES", "ContainersStorage", "podman_layer_ids"]
+__all__ = ["ContainersStorage", "podman_layer_ids"]
 
 DRIVER = "overlay"
-IMAGES = f"{DRIVER}-images/images.json"
 DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")

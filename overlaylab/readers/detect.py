@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from ..errors import Finding, InputError, NotReadable, Problem
 from ..image import Store
 from ..limits import DEFAULT_LIMITS, Limits
-from .containerd_root import DAEMON, META, ContainerdRoot
-from .containers_storage import IMAGES, ContainersStorage
 from .docker_archive import DockerArchive
-from .docker_root import DockerRoot, check_driver, has_layerdb
-from .mixed import Mixed
 from .oci_layout import OciLayout
 from .opening import Progress, open_place
 from .place import Folder, Place, within
+from .tables import DAEMON, IMAGES, META
 from .tar_place import Tar
 
 __all__ = ["open_store", "store_in"]
@@ -29,7 +26,7 @@ PAUSE = 0.02
 INNER = tuple(f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage"))
 
 
-def open_store(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Store:
+def open_store(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Store:
     """Open an archive, a layout or a data root; a folder, a .tar or a compressed .tar alike.
 
     Args:
@@ -117,7 +114,7 @@ def _recognise(place: Place) -> Store:
         stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
     if not stores:
         raise NotReadable.of(refused) if refused else _refusal(place)
-    store = stores[0] if len(stores) == 1 else Mixed(stores)
+    store = stores[0] if len(stores) == 1 else _mixed(stores)
     # What is wrong with one store is said; the others are read all the same.
     store.problems += tuple(refused)
     return store
@@ -136,10 +133,23 @@ def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
             yield store
 
 
+def _mixed(stores: list[Store]) -> Store:
+    from .mixed import Mixed
+
+    return Mixed(stores)
+
+
+# Most of what is opened is an archive: what reads the roots of engines is imported when there is one.
+
+
 def _docker(place: Place) -> Store | None:
     """Docker's classic store."""
     classic = place.has("image") and (place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image")))
-    if not classic or (place.has(f"{DAEMON}/{META}") and not has_layerdb(place)):
+    if not classic:
+        return None
+    from .docker_root import DockerRoot, check_driver, has_layerdb
+
+    if (place.has(f"{DAEMON}/{META}") and not has_layerdb(place)):
         return None
     check_driver(place)
     return DockerRoot(place)
@@ -147,20 +157,25 @@ def _docker(place: Place) -> Store | None:
 
 def _containerd(place: Place) -> Store | None:
     """containerd's own root, or the one that dockerd runs by itself."""
-    if place.has(META):
-        return ContainerdRoot(place)
-    if not place.has(f"{DAEMON}/{META}"):
+    if not place.has(META) and not place.has(f"{DAEMON}/{META}"):
         return None
+    from .containerd_root import ContainerdRoot
+    from .docker_root import has_layerdb
+
     store = ContainerdRoot(place)
+    if place.has(META):
+        return store
     # A classic Docker that runs its own containerd keeps no image there.
     return store if store.images() or not has_layerdb(place) else None
 
 
 def _storage(place: Place) -> Store | None:
     """That of podman, buildah and CRI-O."""
-    if place.has(IMAGES) or any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
-        return ContainersStorage(place)
-    return None
+    if not place.has(IMAGES) and not any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
+        return None
+    from .containers_storage import ContainersStorage
+
+    return ContainersStorage(place)
 
 
 def _inner_roots(place: Place) -> Iterator[Place]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..config import ImageConfig, history_problems, layer_history, parse_config
 from ..digest import ChainID, Digest, verify
@@ -13,9 +13,11 @@ from ..errors import Finding, NotReadable, Problem
 from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
 from ..media import MediaType, layer_compression
-from ..mounts import Mount
 from ..tree import Directory
 from .place import Place
+
+if TYPE_CHECKING:
+    from ..mounts import Mount
 
 __all__ = ["BlobStore", "IndexWalker", "OciLayout", "blob_path", "read_index"]
 

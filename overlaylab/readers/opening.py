@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import Finding, NotReadable, Problem
@@ -20,9 +19,11 @@ from .tar_place import Tar
 __all__ = ["Progress", "bolt_problems", "open_place", "place_of"]
 
 Progress = Callable[[int], None]
+# What a compressed tar may take of the memory when it is unpacked; more than this goes to the disk.
+IN_MEMORY = 32 << 20
 
 
-def open_place(path: str | Path, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
+def open_place(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
     """Open a folder, a tar, or a compressed tar.
 
     A compressed tar is unpacked once, as one stream, into a private temporary
@@ -66,7 +67,7 @@ def place_of(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, prog
         raise NotReadable.of([finding.problem]) from None
 
 
-def bolt_problems(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Problem, ...] | None:
+def bolt_problems(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> tuple[Problem, ...] | None:
     """What is wrong with a bolt file that stands alone; None if `path` is something else."""
     path = os.fspath(path)
     try:
@@ -119,15 +120,27 @@ def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress |
 
 
 def _spool(stream: BinaryIO, where: str, limits: Limits, progress: Progress | None) -> BinaryIO:
-    spool = tempfile.SpooledTemporaryFile(max_size=32 << 20)
+    """The plain bytes: in memory, or in a file without a name if they are many."""
+    spool: BinaryIO = io.BytesIO()
     plain = Inflated(stream, where, limits)
     while piece := plain.read(1 << 18):
+        if isinstance(spool, io.BytesIO) and spool.tell() + len(piece) > IN_MEMORY:
+            spool = _on_disk(spool)
         spool.write(piece)
         if progress:
             progress(len(piece))
     stream.close()
+    spool.flush()
     spool.seek(0)
     return spool
+
+
+def _on_disk(memory: io.BytesIO) -> BinaryIO:
+    import tempfile
+
+    file = tempfile.TemporaryFile()
+    file.write(memory.getbuffer())
+    return file
 
 
 def _describe(head: bytes) -> str:

@@ -19,8 +19,8 @@ class Shared:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._lock = stream, Lock()
-        # Windows has no such call, and a spooled file has no number; the lock serves there.
-        self._file = stream.fileno() if isinstance(stream, io.BufferedReader) else None
+        # Windows has no such call, and what is in memory has no number; the lock serves there.
+        self._file = stream.fileno() if isinstance(stream, (io.BufferedReader, io.BufferedRandom)) else None
         self._number = self._file if hasattr(os, "preadv") else None
 
     def state(self) -> tuple[int, ...] | None:

@@ -1,13 +1,16 @@
-"""Threads that hash and unpack side by side: Python lets go of its lock while C code does either."""
+"""Work that goes on side by side: threads, since Python lets go of its lock while C code hashes or unpacks, and processes."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
+
+from .children import Child, can_fork
 
 __all__ = ["Workers"]
 
@@ -16,15 +19,20 @@ __all__ = ["Workers"]
 SWITCH = 0.0002
 
 
+# Less work than this, in bytes, is done before another process has begun.
+LITTLE = 1 << 23
+
+
 class Workers:
-    """As many threads as there are processors, which do jobs in the order in which these come.
+    """As many threads and processes as there are processors, which do jobs in the order in which these come.
 
     Args:
-        number: How many threads, if it is not that of the processors.
+        number: How many of each, if it is not that of the processors.
+        little: How much work is too little for a process, in bytes.
     """
 
-    def __init__(self, number: int = 0) -> None:
-        self._number = number or _processors()
+    def __init__(self, number: int = 0, little: int = LITTLE) -> None:
+        self._number, self._little = number or _processors(), little
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._threads: list[Thread] = []
 
@@ -38,6 +46,29 @@ class Workers:
             self._threads.append(Thread(target=self._work, daemon=True))
             self._threads[-1].start()
         return job.result
+
+    def apart(
+        self, function: Callable[..., Any], items: Sequence[Any], sizes: Sequence[int], progress: Callable[[int], None] | None
+    ) -> list[Callable[[], Any]]:
+        """Begin with a call for each item, in processes of their own, where that can be; see `Child`.
+
+        Args:
+            items: The largest first.
+            sizes: How much work each of them is, in bytes.
+
+        Returns:
+            For each item what waits for its result.
+        """
+        if sum(sizes) < self._little or not can_fork():
+            return [self.later(function, item, progress) for item in items]
+        shares: list[list[int]] = [[] for _ in range(min(self._number, len(items)))]
+        for number in range(len(items)):
+            min(shares, key=lambda share: sum(sizes[i] for i in share)).append(number)
+        waits: dict[int, Callable[[], Any]] = {}
+        for share in shares:
+            child = Child(function, [items[number] for number in share], progress)
+            waits |= {number: partial(child.result, place) for place, number in enumerate(share)}
+        return [waits[number] for number in range(len(items))]
 
     def _work(self) -> None:
         while True:
