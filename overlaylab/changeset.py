@@ -8,7 +8,7 @@ overlayfs has another; `translate` is the one place where they meet.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -186,34 +186,42 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
     raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
 
 
-def _order_problems(changes: Iterable[Change], where: str) -> Iterable[Problem]:
+def _order_problems(changes: Sequence[Change], where: str) -> Iterable[Problem]:
     """What only shows when the members of a layer are seen together."""
     put: dict[str, Change] = {}
     for change in changes:
         path = change.path
-        if isinstance(change, (Upsert, Link)):
+        if type(change) is Upsert or type(change) is Link:
             if path in put and path != ".":
                 yield Problem("duplicate-entry", f"{where}: {path}", "each path once", "twice")
             put[path] = change
-        elif path in put and isinstance(change, Whiteout):
+        elif path in put and type(change) is Whiteout:
             yield Problem("whiteout-conflict", f"{where}: {path}", "the whiteout first", "the name first")
-    links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
     sound = {".", ""}
+    if not any(_no_directory(above, put, sound) for above in {path.rpartition("/")[0] for path in put}):
+        return
+    links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
     for path in put:
-        above = path[: max(path.rfind("/"), 0)]
-        if above in sound:
-            continue
-        # Upwards to a directory that is known to be sound, so that deep trees cost no more than flat ones.
-        walked = []
-        while above not in sound:
-            walked.append(above)
-            above, _ = parent_of(above)
-        for above in reversed(walked):
-            if not _is_directory(put.get(above)):
-                kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
-                yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
-                break
-            sound.add(above)
+        if above := _no_directory(path.rpartition("/")[0], put, sound):
+            kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
+            yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
+
+
+def _no_directory(path: str, put: Mapping[str, Change], sound: set[str]) -> str:
+    """The first name on the way to a path that is no directory in this layer; empty if there is none.
+
+    Args:
+        sound: Directories that are known to be some, so that deep trees cost no more than flat ones; more are added.
+    """
+    walked = []
+    while path not in sound:
+        walked.append(path)
+        path, _ = parent_of(path)
+    for path in reversed(walked):
+        if not _is_directory(put.get(path)):
+            return path
+        sound.add(path)
+    return ""
 
 
 def _is_directory(change: Change | None) -> bool:

@@ -169,12 +169,9 @@ class TarReader:
         """
         extended: dict[str, bytes] = {}
         common: dict[str, bytes] = {}
-        count = 0
-        most = self._limits.entries
-        while (header := self._next_header()) is not None:
-            count += 1
-            if count > most:
-                raise Finding("limit", self._where, f"at most {most} members", "more")
+        for _ in range(self._limits.entries):
+            if (header := self._next_header()) is None:
+                return
             member = self._parse(header)
             if member.type in "xgLK":
                 self._extend(member, extended, common)
@@ -187,6 +184,8 @@ class TarReader:
             if not member.size and member.type == "0" and member.name.endswith("/"):
                 member.type = "5"
             yield member
+        if self._next_header() is not None:
+            raise Finding("limit", self._where, f"at most {self._limits.entries} members", "more")
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
         """The content of the member that was yielded last, piece by piece."""

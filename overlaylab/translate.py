@@ -40,7 +40,7 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
     layer = _Layer(below, where)
     others: list[Change] = []
     for change in changeset.changes:
-        if isinstance(change, Upsert):
+        if type(change) is Upsert:
             layer.put(change.path, change.inode)
         else:
             others.append(change)
@@ -94,12 +94,13 @@ class _Layer:
         names = self._tables.get(parent)
         if names is None:
             names = self._tables[parent] = self._directory(parent or ".").names
-        there = names.get(name)
-        if isinstance(inode, Directory):
-            inode = _like(inode, there.names if isinstance(there, Directory) else {})
-        elif isinstance(there, Directory):
-            # What was in it is gone.
-            self._tables.clear()
+        if name in names or type(inode) is Directory:
+            there = names.get(name)
+            if isinstance(inode, Directory):
+                inode = _like(inode, there.names if isinstance(there, Directory) else {})
+            elif isinstance(there, Directory):
+                # What was in it is gone.
+                self._tables.clear()
         names[name] = inode
 
     def link(self, links: list[Link]) -> None:
@@ -210,14 +211,17 @@ class _Layer:
         files, waiting = [], [self.root]
         while waiting:
             for inode in waiting.pop().names.values():
-                if isinstance(inode, Directory):
+                kind = type(inode)
+                if kind is Directory:
                     waiting.append(inode)
-                elif not isinstance(inode, Device):
+                elif kind is not Device:
                     files.append(inode)
+        # Most layers have no hard links, and the numbers are right already.
+        if len(set(map(id, files))) == len(files) and {inode.nlink for inode in files} <= {1}:
+            return
         count = Counter(map(id, files))
-        if len(count) < len(files) or any(inode.nlink != 1 for inode in files):
-            for inode in files:
-                inode.nlink = count[id(inode)]
+        for inode in files:
+            inode.nlink = count[id(inode)]
 
 
 def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Directory:
