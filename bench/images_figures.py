@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .docker import private_docker
 from .measure import RUNS, Figure, anonymous_memory, in_python, processor_seconds, seconds
 
 __all__ = ["entry_figures", "image_figures", "peer_figures"]
@@ -78,7 +79,7 @@ def peer_figures(folder: Path) -> Iterator[Figure]:
             try:
                 took = run(folder, Path(scratch))
             except Exception as error:
-                # A program that is there and cannot work here, such as docker without its daemon, is said to be so.
+                # A program that is there and cannot work here, such as dockerd without root, is said to be so.
                 yield Figure(name, None, "times hashing it", note=f"it does not run here: {type(error).__name__}")
                 continue
         yield Figure(name, took / unit, "times hashing it", note=f"{took:.2f} s, one run")
@@ -102,7 +103,9 @@ def _podman(folder: Path, scratch: Path) -> float:
 
 
 def _docker(folder: Path, scratch: Path) -> float:
-    return seconds(["docker", "load", "-q", "-i", str(folder / "save.tar")])
+    # Into an empty store: a daemon that runs already may know the layers, and would keep the image.
+    with private_docker(scratch) as docker:
+        return seconds([*docker, "load", "-q", "-i", str(folder / "save.tar")])
 
 
 PEERS: tuple[tuple[str, str, Callable[[Path, Path], float]], ...] = (
