@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,9 @@ def private_docker(folder: Path) -> Iterator[list[str]]:
     """
     if os.geteuid() != 0:
         raise PermissionError("dockerd needs root")
+    for program in ("unshare", "containerd", "dockerd", "docker"):
+        if shutil.which(program) is None:
+            raise FileNotFoundError(program)
     (folder / "containerd.toml").write_text(CONTAINERD.format(folder=folder), encoding="utf-8")
     (folder / "dockerd.json").write_text("{}", encoding="utf-8")
     containerd = ["containerd", "--log-level", "warn", "--config", f"{folder}/containerd.toml"]
