@@ -15,7 +15,7 @@ from .tree import Directory
 if TYPE_CHECKING:
     from .mounts import Mount
 
-__all__ = ["Container", "Image", "Layer", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
+__all__ = ["Alone", "Container", "Image", "Layer", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +205,15 @@ class Store(Protocol):
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
+
+
+class Alone:
+    """A store that holds no others. It does not keep itself, so that it goes when nobody has it any more."""
+
+    @property
+    def parts(self) -> tuple[Store, ...]:
+        """The stores in it: itself."""
+        return (self,)
 
 
 def home(store: Store, target: Image | Container) -> Store:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from ..digest import ChainID, Digest
 from ..document import parse_json
 from ..errors import Finding, Problem
-from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
+from ..image import Alone, Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor
 from ..mounts import Mount
 from ..option_text import PAGE
@@ -53,7 +53,7 @@ class _Walker(IndexWalker):
         return snapshot.number if snapshot and snapshot.kind == "committed" else None
 
 
-class ContainerdRoot:
+class ContainerdRoot(Alone):
     """A containerd root as a store; a folder or a tar of one, read alike, without locks and never changed.
 
     Args:
@@ -66,7 +66,6 @@ class ContainerdRoot:
         self.docker = place if place.has(f"{DAEMON}/{META}") else None
         self.place = within(place, DAEMON) if self.docker else place
         self.content = within(self.place, CONTENT)
-        self.parts = (self,)
         self.marks = "user.overlay." if self.place.owner(f"{SNAPSHOTTER}/snapshots") else "trusted.overlay."
         found = Found()
         self._meta = self._database(META, found)

@@ -18,7 +18,7 @@ from ..config import ImageConfig, history_problems, layer_history, parse_config
 from ..digest import DiffID, Digest
 from ..document import Node, parse_json
 from ..errors import Finding, NotReadable, Problem
-from ..image import Container, Image, Layer, NotChecked, StoreFolder
+from ..image import Alone, Container, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Manifest, parse_manifest
 from ..mounts import Mount
 from ..option_text import PAGE
@@ -73,7 +73,7 @@ class StoredLayer:
     blob: Digest | None
 
 
-class ContainersStorage(KeepsRecipes):
+class ContainersStorage(KeepsRecipes, Alone):
     """A storage root as a store; a folder or a tar of one, read alike and never changed.
 
     Args:
@@ -91,7 +91,6 @@ class ContainersStorage(KeepsRecipes):
             drivers = [name.removesuffix("-images") for name in place.names(".") if name.endswith("-images")]
             raise NotReadable("unsupported-driver", place.where, DRIVER, ", ".join(drivers) or "none")
         self.place = place
-        self.parts = (self,)
         self.short_names = ShortNames(place, DRIVER, LAYER_ID)
         # Without root the marks are attributes that a user may set, and the kernel is told so.
         self.rootless = place.owner(DRIVER) != 0

@@ -18,7 +18,7 @@ from ..config import history_problems, layer_history, parse_config
 from ..digest import ChainID, Digest, ImageID
 from ..document import parse_json
 from ..errors import Finding, NotReadable, Problem
-from ..image import Container, Image, Layer, NotChecked, StoreFolder
+from ..image import Alone, Container, Image, Layer, NotChecked, StoreFolder
 from ..mounts import Mount
 from ..options import docker_options
 from ..tree import Directory
@@ -35,7 +35,7 @@ BUILDKIT = 25
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
-class DockerRoot(KeepsRecipes):
+class DockerRoot(KeepsRecipes, Alone):
     """A data root as a store; a folder or a tar of one, read alike and never changed.
 
     Args:
@@ -54,7 +54,6 @@ class DockerRoot(KeepsRecipes):
         self._db = f"image/{DRIVER}"
         self.layerdb = LayerDB(place)
         self.short_names = self.layerdb.short_names
-        self.parts = (self,)
         self._recorded = ""
         self._blobs = self._pulled_blobs()
         problems: list[Problem] = []

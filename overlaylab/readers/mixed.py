@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ..errors import Finding, Problem
-from ..image import Container, Image, Layer, NotChecked, Store, StoreFolder
+from ..image import Alone, Container, Image, Layer, NotChecked, Store, StoreFolder
 from ..mounts import Mount
 from ..tree import Directory
 
@@ -74,12 +74,11 @@ class Mixed:
         return Finding("wrong-call", name, "one store", ", ".join(part.kind for part in self.parts))
 
 
-class _Part:
+class _Part(Alone):
     """A store whose images and containers say that they are in it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.parts = (self,)
         self._images = tuple(replace(image, store=store.kind) for image in store.images())
         self._containers = tuple(replace(container, store=store.kind) for container in store.containers())
 

@@ -10,7 +10,7 @@ from ..config import ImageConfig, history_problems, layer_history, parse_config
 from ..digest import ChainID, Digest, verify
 from ..document import parse_json
 from ..errors import Finding, NotReadable, Problem
-from ..image import Container, Found, Image, Layer, NotChecked, StoreFolder
+from ..image import Alone, Container, Found, Image, Layer, NotChecked, StoreFolder
 from ..manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
 from ..media import MediaType, layer_compression
 from ..tree import Directory
@@ -26,7 +26,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 REFERENCE = "vnd.docker.reference.digest"
 
 
-class BlobStore:
+class BlobStore(Alone):
     """What archives have in common: layers as blobs in a place, no containers, no folders."""
 
     kind = folder_kind = ""
@@ -34,7 +34,6 @@ class BlobStore:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.parts = (self,)
         found = self._read()
         self.problems = tuple(found.problems)
         self.not_checked = tuple(found.not_checked)
