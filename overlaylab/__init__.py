@@ -23,6 +23,7 @@ _CORE: dict[str, str] = {
     "document": "compact_json field_at pretty_json",
     "errors": "KINDS Finding InputError KernelUnavailable NoSuchImage NotReadable OverlayLabError Problem",
     "image": "Container Image Layer Store home unowned_directories",
+    "layer_reader": "LayerReader",
     "limits": "Limits",
     "manifest": "Descriptor Index Manifest Platform parse_index parse_manifest select_platform",
     "media": "Compression MediaType inflate pack sniff unpack",
@@ -34,7 +35,7 @@ _CORE: dict[str, str] = {
     "system": "System",
     "translate": "to_changeset to_lowerdir to_lowerdirs",
     "tree": "Device Directory File Inode Symlink entry find make_tree walk",
-    "validate": "LayerReader Report merged_entries overlay_of validate",
+    "validate": "Report merged_entries overlay_of validate",
 }
 
 # What reads, mounts and draws: public name -> the module that has it.

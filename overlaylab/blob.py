@@ -17,7 +17,7 @@ __all__ = ["Content", "Progress", "Reading", "hash_blob", "read_content"]
 
 Progress = Callable[[int], None]
 # Bytes that are hashed at a time: this fits into the processor's caches.
-PIECE = 1 << 20
+PIECE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)

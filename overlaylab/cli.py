@@ -142,7 +142,8 @@ def _lasting(report: Report, path: str, image: str | None, options: dict[str, An
 def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     """Show the merged view of IMAGE in PATH: every file, and the layer that it comes from."""
     from .image import home
-    from .validate import LayerReader, merged_view
+    from .layer_reader import LayerReader
+    from .validate import merged_view
 
     store = _open(path, options)
     target = _select(store, image, options)
@@ -163,7 +164,8 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
     """Show what each layer of IMAGE in PATH added, changed and removed, and which of its bytes are wasted."""
     from .image import home
     from .layers import layer_facts
-    from .validate import LayerReader, Report
+    from .layer_reader import LayerReader
+    from .validate import Report
 
     store = _open(path, options)
     target = _select(store, image, options)
@@ -220,7 +222,7 @@ def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
     FOLDER is a folder of the store, or any path that goes through one. PATH itself may be such a path.
     """
     from .owners import owner_facts
-    from .validate import LayerReader
+    from .layer_reader import LayerReader
 
     store, folder = _open_around(path, folder, options)
     with Meter("read") as progress:

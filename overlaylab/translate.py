@@ -8,7 +8,7 @@ only the second: a file called ``.wh.x`` in a lower directory is just a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .changeset import MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
@@ -17,7 +17,7 @@ from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
 from .seeker import Seeker
 from .tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, walk, whiteout
 
-__all__ = ["to_changeset", "to_lowerdir", "to_lowerdirs"]
+__all__ = ["to_changeset", "to_lowerdir", "to_lowerdir_on", "to_lowerdirs"]
 
 Below = Callable[[str], Inode | None]
 
@@ -67,8 +67,13 @@ def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
     """
     layers: list[Directory] = []
     for changeset in changesets:
-        layers.append(to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)))[0])
+        layers.append(to_lowerdir_on(layers, changeset)[0])
     return layers
+
+
+def to_lowerdir_on(layers: Sequence[Directory], changeset: Changeset, where: str = "layer") -> tuple[Directory, tuple[Problem, ...]]:
+    """See `to_lowerdir`; what is below are the layers that were made before, bottom first."""
+    return to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)), where)
 
 
 class _Layer:

@@ -28,6 +28,13 @@ def archive(name):
     return path if path.exists() else KIT / file
 
 
+def inputs():
+    """Every archive and root that is kept, the broken ones first."""
+    folder = DATA / "broken-images"
+    cases = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["cases"]
+    return [*(folder / case["file"] for case in cases), *map(archive, NAMES)]
+
+
 def manifests(entries):
     """All image manifests of a recorded index, nested ones too, without attestations."""
     for item in entries:

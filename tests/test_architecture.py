@@ -20,7 +20,7 @@ CORE = """
     errors limits digest document media config manifest tree tarball tarwriter access option_text parameters options mounts image select
     witness changeset journal marks vnode pathwalk posix attributes content opening descriptors parts lookup seeker identity overlay disk
     mounting shorthand system ops shell_words shell compare
-    invariants vectors verdict labels broken experiments translate samples commit archive unpacked blob validate present owners layers detective
+    invariants vectors verdict labels broken experiments translate samples commit archive unpacked blob layer_reader validate present owners layers detective
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.

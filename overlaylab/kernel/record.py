@@ -16,7 +16,8 @@ from ..readers.shipped import shipped_root
 from ..samples import page_overlay
 from ..select import select
 from ..tree import Device, Directory, Fifo, File, Inode, Symlink, entry, walk
-from ..validate import LayerReader, overlay_of
+from ..layer_reader import LayerReader
+from ..validate import overlay_of
 from .mount import KernelView, MountOptions, Stack, mounted_views
 
 __all__ = ["recordable", "recordable_images", "recorded", "to_plain"]

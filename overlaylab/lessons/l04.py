@@ -10,7 +10,8 @@ from ..overlay import Overlay
 from ..readers.shipped import shipped_root
 from ..select import select
 from ..tree import Directory, find, make_tree
-from ..validate import LayerReader, overlay_of
+from ..layer_reader import LayerReader
+from ..validate import overlay_of
 
 __all__: list[str] = []
 

@@ -30,14 +30,25 @@ class Child:
         function: Called as ``function(item, progress)``. What it returns must be small, and something that pickle knows.
         items: In their order.
         progress: Called here with the numbers that the function gives to its own.
+
+    Raises:
+        OSError: No further process is to be had.
     """
 
     def __init__(self, function: Callable[..., Any], items: Sequence[Any], progress: Callable[[int], None] | None) -> None:
         self._function, self._items, self._progress = function, items, progress
         self._results: list[Any] = []
+        self._lock = threading.Lock()
         reading, writing = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         if self._pid == 0:
+            # Else this end would stay open when the other process is gone.
+            os.close(reading)
             self._work(writing)
         os.close(writing)
         self._words = open(reading, "rb")
@@ -45,6 +56,8 @@ class Child:
     def _work(self, writing: int) -> None:
         """The life of the copy: numbers are progress, everything else is a result."""
         try:
+            # Whoever waits for nobody lets those go first who wait for each other.
+            os.nice(19)
             with open(writing, "wb", buffering=0) as words:
                 for item in self._items:
                     waiting = 0
@@ -64,15 +77,20 @@ class Child:
 
     def result(self, number: int) -> Any:
         """The result for the item with this number, once it is there."""
-        while len(self._results) <= number and not self._words.closed:
-            self._listen()
-        if len(self._results) == len(self._items):
-            self._end()
+        self.listen(number + 1)
         if number < len(self._results):
             return self._results[number]
         return self._function(self._items[number], self._progress)
 
-    def _listen(self) -> None:
+    def listen(self, results: int = sys.maxsize) -> None:
+        """Hear what it says until there are so many results, or no more."""
+        while len(self._results) < results and not self._words.closed:
+            with self._lock:
+                self._hear()
+
+    def _hear(self) -> None:
+        if self._words.closed:
+            return
         try:
             word = pickle.load(self._words)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -80,11 +98,12 @@ class Child:
             return
         if isinstance(word, tuple):
             self._results += word
+            if len(self._results) == len(self._items):
+                self._end()
         elif self._progress:
             self._progress(word)
 
     def _end(self) -> None:
-        if not self._words.closed:
-            self._words.close()
-            with suppress(ChildProcessError):
-                os.waitpid(self._pid, 0)
+        self._words.close()
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)

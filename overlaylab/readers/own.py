@@ -19,6 +19,7 @@ from ..commit import LayerTar
 from ..digest import ChainID, Digest, DiffID, chain_ids
 from ..errors import Finding, InputError, NotReadable
 from ..image import Container, Image, Layer, Store, home
+from ..layer_reader import LayerReader
 from ..layers import LayerWork, layer_work
 from ..limits import DEFAULT_LIMITS, Limits
 from ..media import inflate
@@ -27,7 +28,7 @@ from ..overlay import Overlay
 from ..owners import images_of
 from ..select import familiar, select
 from ..tree import Directory
-from ..validate import LayerReader, Report, validate
+from ..validate import Report, validate
 from .detect import store_in
 from .opening import Progress, open_place, place_of
 from .place import Place

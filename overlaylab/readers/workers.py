@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -49,26 +50,27 @@ class Workers:
 
     def apart(
         self, function: Callable[..., Any], items: Sequence[Any], sizes: Sequence[int], progress: Callable[[int], None] | None
-    ) -> list[Callable[[], Any]]:
-        """Begin with a call for each item, in processes of their own, where that can be; see `Child`.
+    ) -> dict[int, Callable[[], Any]]:
+        """Begin with a call for each item, in processes of their own, as far as that can be; see `Child`.
 
         Args:
             items: The largest first.
             sizes: How much work each of them is, in bytes.
 
         Returns:
-            For each item what waits for its result.
+            The number of an item -> what waits for its result; without those that no process takes.
         """
         if sum(sizes) < self._little or not can_fork():
-            return [self.later(function, item, progress) for item in items]
-        shares: list[list[int]] = [[] for _ in range(min(self._number, len(items)))]
-        for number in range(len(items)):
-            min(shares, key=lambda share: sum(sizes[i] for i in share)).append(number)
+            return {}
         waits: dict[int, Callable[[], Any]] = {}
-        for share in shares:
-            child = Child(function, [items[number] for number in share], progress)
-            waits |= {number: partial(child.result, place) for place, number in enumerate(share)}
-        return [waits[number] for number in range(len(items))]
+        children: list[Child] = []
+        with suppress(OSError):
+            for share in _shares(sizes, self._number):
+                children.append(Child(function, [items[number] for number in share], progress))
+                waits |= {number: partial(children[-1].result, place) for place, number in enumerate(share)}
+        for child in children if progress else ():
+            Thread(target=child.listen, daemon=True).start()
+        return waits
 
     def _work(self) -> None:
         while True:
@@ -94,6 +96,17 @@ class _Job:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def _shares(sizes: Sequence[int], most: int) -> list[list[int]]:
+    """Numbers of items in so many shares, none empty: each item goes where the least work is so far."""
+    shares: list[list[int]] = [[] for _ in range(min(most, len(sizes)))]
+    loads = [0] * len(shares)
+    for number, size in enumerate(sizes):
+        least = loads.index(min(loads))
+        shares[least].append(number)
+        loads[least] += size
+    return [share for share in shares if share]
 
 
 def _processors() -> int:

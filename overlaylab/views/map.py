@@ -11,10 +11,11 @@ import ipywidgets
 
 from ..digest import short
 from ..kernel.machine import Fact, check_machine
+from ..layer_reader import LayerReader
 from ..present import printable
 from ..readers.docker_root import DockerRoot
 from ..readers.walk import follow
-from ..validate import LayerReader, merged_entries, overlay_of
+from ..validate import merged_entries, overlay_of
 from .controls import Pick
 from .palette import MONO
 from .panel import Panel

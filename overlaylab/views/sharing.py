@@ -9,10 +9,10 @@ from typing import Any
 from ..digest import short
 from ..errors import Finding
 from ..image import Container, Image, Layer, Store
+from ..layer_reader import LayerReader
 from ..owners import owner_facts
 from ..present import one_per_config, printable
 from ..select import familiar, select
-from ..validate import LayerReader
 from .chips import DigestTable
 from .palette import PALETTE
 from .picture import Picture

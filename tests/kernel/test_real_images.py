@@ -7,7 +7,8 @@ from realdata import ARCHIVES, archive
 from overlaylab.kernel.mount import Stack, mounted_views
 from overlaylab.readers.detect import open_store
 from overlaylab.tree import Directory
-from overlaylab.validate import LayerReader, overlay_of
+from overlaylab.layer_reader import LayerReader
+from overlaylab.validate import overlay_of
 
 pytestmark = pytest.mark.tier("kernel")
 

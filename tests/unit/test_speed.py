@@ -2,7 +2,6 @@
 
 import functools
 import io
-import json
 import os
 import random
 import sys
@@ -10,7 +9,7 @@ import zlib
 
 import pytest
 import realdata
-from builders import DATA, docker_archive, member, tar, write
+from builders import docker_archive, member, tar, write
 
 import overlaylab as ol
 import overlaylab.media
@@ -22,9 +21,7 @@ from overlaylab.readers.section import Section, Shared
 from overlaylab.readers.workers import Workers
 from overlaylab.tarball import TarReader
 
-BROKEN = DATA / "broken-images"
-INPUTS = [*(BROKEN / case["file"] for case in json.loads((BROKEN / "expected.json").read_text(encoding="utf-8"))["cases"])]
-INPUTS += [realdata.archive(name) for name in realdata.NAMES]
+INPUTS = realdata.inputs()
 ENTRIES = 3_000
 # Measured, and a little more. What is beyond costs every reader of every image.
 CALLS_TO_READ, CALLS_TO_MERGE, CALLS_TO_WALK, CALLS_TO_LOOK = 28, 13, 14, 3
