@@ -29,11 +29,14 @@ def judged(path, **options):
     except ol.InputError as error:
         return str(error)
 
+narrow = ol.Limits(expanded=20_000, free=20_000, entries=200, path=2_000)
 different = []
 for path in sys.argv[1:]:
-    made = workers.Workers(2, little=0)
-    if judged(path, apart=made.apart) != judged(path):
+    plain = judged(path)
+    if judged(path, apart=workers.Workers(2, little=0).apart) != plain:
         different.append(path)
+    if judged(path, limits=narrow, apart=workers.Workers(2, little=0).apart) != judged(path, limits=narrow):
+        different.append("narrow: " + path)
 print(json.dumps([different, len(begun)]))
 """
 
