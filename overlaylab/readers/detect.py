@@ -149,7 +149,7 @@ def _docker(place: Place) -> Store | None:
         return None
     from .docker_root import DockerRoot, check_driver, has_layerdb
 
-    if (place.has(f"{DAEMON}/{META}") and not has_layerdb(place)):
+    if place.has(f"{DAEMON}/{META}") and not has_layerdb(place):
         return None
     check_driver(place)
     return DockerRoot(place)
