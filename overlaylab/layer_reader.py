@@ -96,7 +96,11 @@ class LayerReader:
 
     def _hash(self, layer: Layer, progress: Progress | None) -> tuple[Names, set[object]]:
         """What a blob is called, and what its file was like before and after it was read."""
-        with self._store.open_layer(layer) as stream:
+        stream = self._store.open_layer(layer)
+        if stream is None:
+            # It was there when it was understood; an engine at work took it away.
+            raise Finding("changed-while-reading", layer.source, "a blob", "nothing")
+        with stream:
             before = _state(stream)
             return hash_blob(stream, layer, progress), {before, _state(stream)}
 

@@ -272,3 +272,15 @@ def test_a_look_at_what_leads_on_is_refused_where_a_look_at_every_path_is():
 
     assert len(set(every)) > 5 and None in every, "there are refusals, and stacks without"
     assert [refusal(stack.look_everywhere) for stack in stacks] == every
+
+
+def test_a_blob_that_is_gone_when_it_is_hashed_is_a_change(tmp_path):
+    store = ol.open_store(write(tmp_path, docker_archive(([layer(300)], {}))))
+    opened = store.open_layer
+    calls = iter([opened, opened])
+
+    store.open_layer = lambda layer: next(calls, lambda layer: None)(layer)
+    report = ol.validate(store)
+
+    assert [problem.kind for problem in report.problems] == ["changed-while-reading"]
+    assert report.ok
