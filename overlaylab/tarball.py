@@ -238,7 +238,8 @@ class TarReader:
         if not header:
             self._position = start
             self._move()
-            header = self._window[:BLOCK]
+            at = start - self._start
+            header = self._window[at : at + BLOCK]
         # What `_checksum_holds` says of most headers, without a call.
         if header.isascii() and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156]) and len(header) == BLOCK:
             self._position = start + BLOCK

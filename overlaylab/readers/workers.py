@@ -68,8 +68,10 @@ class Workers:
             for share in _shares(sizes, self._number):
                 children.append(Child(function, [items[number] for number in share], progress))
                 waits |= {number: partial(children[-1].result, place) for place, number in enumerate(share)}
-        for child in children if progress else ():
-            Thread(target=child.listen, daemon=True).start()
+        # Where no thread is to be had, progress is told later: whoever waits for a result listens too.
+        with suppress(RuntimeError):
+            for child in children if progress else ():
+                Thread(target=child.listen, daemon=True).start()
         return waits
 
     def _work(self) -> None:

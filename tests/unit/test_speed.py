@@ -83,6 +83,19 @@ def test_content_that_is_passed_over_hides_no_damage(seed, tmp_path):
     assert len(passed_over) > 0
 
 
+@pytest.mark.parametrize("ahead", [512, 700, 8192, 1 << 18])
+def test_headers_inside_of_content_are_content(ahead):
+    inner = tar(*(member(f"hidden{number}", kind="symlink", link="x") for number in range(3_000)))
+    data = tar(member("inner.tar", inner), member("between", kind="dir"), member("again.tar", inner + b"odd"), member("after", b"abc"))
+    section = Section(Shared(io.BytesIO(data)), 0, len(data))
+    section.ahead = ahead
+    pieces = overlaylab.media.Pieces(iter([data[i : i + ahead] for i in range(0, len(data), ahead)]))
+    packed = overlaylab.media.Inflated(io.BytesIO(zlib.compress(data, wbits=31)), "layer")
+
+    for stream in (section, pieces, packed):
+        assert [item.name.rstrip("/") for item in TarReader(stream, "layer")] == ["inner.tar", "between", "again.tar", "after"]
+
+
 def test_an_error_in_a_thread_is_raised_where_the_result_is_asked_for():
     result = Workers(1).later(zlib.decompress, b"no")
 
