@@ -96,6 +96,16 @@ def test_headers_inside_of_content_are_content(ahead):
         assert [item.name.rstrip("/") for item in TarReader(stream, "layer")] == ["inner.tar", "between", "again.tar", "after"]
 
 
+def test_a_layer_without_its_end_does_not_go_on_into_what_lies_behind_it():
+    layers = [tar(member(name, b"x" * 600)) for name in ("mine", "theirs")]
+    cut = layers[0][: 512 + 1024]
+    file = Shared(io.BytesIO(cut + layers[1]))
+
+    assert [item.name for item in TarReader(Section(file, 0, len(cut)), "layer")] == ["mine"]
+    assert Section(file, 0, len(cut)).read_at(len(cut) - 10, 100) == cut[-10:]
+    assert Section(file, 0, len(cut)).read_at(len(cut), 100) == b""
+
+
 def test_an_error_in_a_thread_is_raised_where_the_result_is_asked_for():
     result = Workers(1).later(zlib.decompress, b"no")
 
