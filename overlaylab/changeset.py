@@ -208,11 +208,7 @@ def _order_problems(changes: Sequence[Change], where: str) -> Iterable[Problem]:
 
 
 def _no_directory(path: str, put: Mapping[str, Change], sound: set[str]) -> str:
-    """The first name on the way to a path that is no directory in this layer; empty if there is none.
-
-    Args:
-        sound: Directories that are known to be some, so that deep trees cost no more than flat ones; more are added.
-    """
+    """The first name on the way to a path that is no directory in this layer; empty if there is none. Directories go to `sound`."""
     walked = []
     while path not in sound:
         walked.append(path)

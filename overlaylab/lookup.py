@@ -43,8 +43,7 @@ class Stack:
         # Directories that are layers themselves: what leads into one from another layer is ELOOP (mount-14, mount-74).
         self.traps: set[int] = set()
         stack = ([upperdir] if upperdir is not None else []) + list(lowerdirs)
-        # The parts of the root.
-        self.roots = tuple(Part(len(stack) - 1 - i, root) for i, root in enumerate(stack))
+        self.root_parts = tuple(Part(len(stack) - 1 - i, root) for i, root in enumerate(stack))
 
     def lookup(self, path: str) -> Found:
         """Resolve a path, and keep what was met in every layer.
@@ -61,7 +60,7 @@ class Stack:
             Kernel, section 2: topmost wins (merge-02, merge-04, mount-01); all roots always merge (wo-15, wo-16).
         """
         path, _ = clean(path, "path")
-        parts = self.roots
+        parts = self.root_parts
         seen: dict[int, Seen] = {}
         walked = "."
         for name in parts_of(path):
@@ -71,7 +70,7 @@ class Stack:
             parts = self._lookup_name(parts, name, walked, seen)
         for part in parts:
             seen[part.layer] = Seen(part.layer, Verdict.SHOWN if part is parts[0] else Verdict.MERGED, path)
-        return Found(path, parts, tuple(seen[root.layer] for root in self.roots if root.layer in seen))
+        return Found(path, parts, tuple(seen[root.layer] for root in self.root_parts if root.layer in seen))
 
     def readdir(self, path: str = ".") -> tuple[str, ...]:
         """List a directory as the kernel does, sorted.
@@ -95,7 +94,7 @@ class Stack:
 
     def walk(self) -> Iterator[tuple[str, tuple[Part, ...]]]:
         """Every visible path with its parts, the root first, names sorted, each directory before its content."""
-        stack: list[tuple[str, tuple[Part, ...]]] = [(".", self.roots)] if self.roots else []
+        stack: list[tuple[str, tuple[Part, ...]]] = [(".", self.root_parts)] if self.root_parts else []
         while stack:
             path, parts = stack.pop()
             yield path, parts
@@ -117,7 +116,7 @@ class Stack:
         Raises:
             Refused: for the first mark that cannot be followed.
         """
-        waiting = [(".", self.roots)] if self.roots else []
+        waiting = [(".", self.root_parts)] if self.root_parts else []
         while waiting:
             path, parts = waiting.pop()
             if isinstance(parts[0].inode, Directory):
@@ -187,7 +186,7 @@ class Stack:
 
     def _counts(self, part: Part) -> bool:
         """Whether ``x`` on a lower directory is seen at all: not in the bottom layer below its root. Read off a live mount."""
-        return part.layer > 0 or part.inode is self.roots[-1].inode
+        return part.layer > 0 or part.inode is self.root_parts[-1].inode
 
     def _deletes(self, name: str, inode: Inode) -> bool:
         """Whether an entry stands for a deletion to a mere reader. Kernel, section 1: wo-01."""
@@ -244,7 +243,7 @@ class Stack:
             elif not (search.metacopy and any(not self._is_upper(above) for above in found)):
                 found.append(Part(part.layer, inode))
             if search.restart:
-                layers, search.restart = deque(root for root in self.roots if root.layer < part.layer), False
+                layers, search.restart = deque(root for root in self.root_parts if root.layer < part.layer), False
         return tuple(found + self._last_data(search, found))
 
     def _is_last(self, part: Part, search: _Search, rest: deque[Part]) -> bool:

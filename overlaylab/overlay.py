@@ -71,7 +71,7 @@ class Overlay(Identity):
         self._moved: dict[Any, Inode] = {}
         self.device, self.depth = 0, 1
         self.dead: dict[int, bool] = {}
-        self.root = Node(self, None, ".", upperdir, self.roots[upperdir is not None :])
+        self.root = Node(self, None, ".", upperdir, self.root_parts[upperdir is not None :])
         if upperdir is not None and features.index and lowerdirs:
             self.book.set_origin(upperdir, lowerdirs[0], ".")
 

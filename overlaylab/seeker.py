@@ -18,7 +18,7 @@ class Seeker:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._known: dict[str, tuple[Part, ...]] = {".": stack.roots}
+        self._known: dict[str, tuple[Part, ...]] = {".": stack.root_parts}
 
     def __call__(self, path: str) -> Inode | None:
         """The inode that the stack shows at a path, or None."""
