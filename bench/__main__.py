@@ -1,6 +1,6 @@
 """Measure everything, print one table, and write it as JSON.
 
-    python -m bench [FOLDER] [--only PART]...   # FOLDER: where the images are, or are made (5 GB); .bench if none is named
+python -m bench [FOLDER] [--only PART]...   # FOLDER: where the images are, or are made (5 GB); .bench if none is named
 """
 
 from __future__ import annotations

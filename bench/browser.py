@@ -55,7 +55,9 @@ def browser_figures() -> Iterator[Figure]:
         try:
             _write_notebook(Path(folder), lab.wait().notebooks / "bench.ipynb")
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=kit.tiers.chromium(), headless=True, args=kit.CHROME_FLAGS)
+                browser = playwright.chromium.launch(
+                    executable_path=kit.tiers.chromium(), headless=True, args=kit.CHROME_FLAGS
+                )
                 page = kit.LabPage(lab, browser.new_page(viewport={"width": 1280, "height": 900}), Path(folder))
                 page.open_notebook("bench.ipynb")
                 page.run_all()
@@ -65,7 +67,9 @@ def browser_figures() -> Iterator[Figure]:
         finally:
             lab.stop()
     note = f"half of them within {1e3 * statistics.median(took):.0f} ms, the slowest {1e3 * took[-1]:.0f} ms"
-    yield Figure("a widget's answer, 95 of 100", 1e3 * took[int(0.95 * CLICKS) - 1], "ms from click to drawn", 100, note)
+    yield Figure(
+        "a widget's answer, 95 of 100", 1e3 * took[int(0.95 * CLICKS) - 1], "ms from click to drawn", 100, note
+    )
 
 
 def _answers(tab) -> Iterator[float]:
@@ -80,7 +84,9 @@ def _write_notebook(folder: Path, path: Path) -> None:
     write_many(image, ENTRIES, LAYERS)
     # Without a kernel's name the lab asks for one.
     named = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    book = nbformat.v4.new_notebook(metadata=named, cells=[nbformat.v4.new_code_cell(CELL.format(path=str(image), steps=STEPS))])
+    book = nbformat.v4.new_notebook(
+        metadata=named, cells=[nbformat.v4.new_code_cell(CELL.format(path=str(image), steps=STEPS))]
+    )
     nbformat.write(book, path)
 
 

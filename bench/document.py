@@ -1,6 +1,6 @@
 """The table in docs/performance.md, made from the figures of one run, so that nobody copies a number by hand.
 
-    python -m bench.document FIGURES.json      # keep them as docs/performance.json, and renew the table
+python -m bench.document FIGURES.json      # keep them as docs/performance.json, and renew the table
 """
 
 from __future__ import annotations

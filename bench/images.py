@@ -1,6 +1,6 @@
 """The images that are measured: made from this machine's own files by our writer, the same on every run of one machine.
 
-    python -m bench.images FOLDER      # about 5 GB, two minutes
+python -m bench.images FOLDER      # about 5 GB, two minutes
 """
 
 from __future__ import annotations
@@ -59,9 +59,16 @@ def tar_of(entries: list[tuple[str, os.stat_result]]) -> Iterator[bytes]:
     """A layer tar of real files, piece by piece."""
     for path, status in entries:
         member = Member(
-            name=path, type="0", mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid, size=0,
-            mtime_ns=status.st_mtime_ns // 10**9 * 10**9, link="", rdev=(0, 0),
-        )  # fmt: skip
+            name=path,
+            type="0",
+            mode=status.st_mode & 0o7777,
+            uid=status.st_uid,
+            gid=status.st_gid,
+            size=0,
+            mtime_ns=status.st_mtime_ns // 10**9 * 10**9,
+            link="",
+            rdev=(0, 0),
+        )
         if stat.S_ISDIR(status.st_mode):
             member.type = "5"
             yield member_header(member)
@@ -111,7 +118,12 @@ def spooled(pieces: Iterator[bytes], path: Path) -> LayerTar:
 
 def config_of(layers: list[LayerTar]):
     """The config of these layers, bottom first."""
-    document = {"architecture": "amd64", "config": {}, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}}
+    document = {
+        "architecture": "amd64",
+        "config": {},
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+    }
     return parse_config(go_json(document))
 
 
@@ -129,16 +141,31 @@ def oci_layout(folder: Path, spool: Path, layers: list[LayerTar], packer: list[s
         for piece in content(str(packed), packed.stat().st_size):
             hasher.update(piece)
         packed.rename(blobs / hasher.digest().hex)
-        described.append({"mediaType": f"{MediaType.OCI_LAYER}+{suffix}", "digest": hasher.digest(), "size": hasher.size})
-    manifest = go_json({
-        "schemaVersion": 2, "mediaType": MediaType.OCI_MANIFEST,
-        "config": {"mediaType": MediaType.OCI_CONFIG, "digest": config.image_id, "size": len(config.raw)}, "layers": described,
-    })  # fmt: skip
+        described.append(
+            {"mediaType": f"{MediaType.OCI_LAYER}+{suffix}", "digest": hasher.digest(), "size": hasher.size}
+        )
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_MANIFEST,
+            "config": {"mediaType": MediaType.OCI_CONFIG, "digest": config.image_id, "size": len(config.raw)},
+            "layers": described,
+        }
+    )
     for data in (manifest, config.raw):
         (blobs / Digest.of(data).hex).write_bytes(data)
-    index = {"schemaVersion": 2, "mediaType": MediaType.OCI_INDEX, "manifests": [
-        {"mediaType": MediaType.OCI_MANIFEST, "digest": Digest.of(manifest), "size": len(manifest),
-         "annotations": {"org.opencontainers.image.ref.name": "1"}}]}  # fmt: skip
+    index = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_INDEX,
+        "manifests": [
+            {
+                "mediaType": MediaType.OCI_MANIFEST,
+                "digest": Digest.of(manifest),
+                "size": len(manifest),
+                "annotations": {"org.opencontainers.image.ref.name": "1"},
+            }
+        ],
+    }
     (folder / "index.json").write_bytes(go_json(index))
     (folder / "oci-layout").write_bytes(go_json({"imageLayoutVersion": "1.0.0"}))
 
@@ -173,7 +200,10 @@ def main(folder: str) -> None:
     target, spool = Path(folder), Path(folder) / "spool"
     spool.mkdir(parents=True, exist_ok=True)
     first, second = chosen()
-    layers = [spooled(tar, spool / f"{number}.tar") for number, tar in enumerate((tar_of(first), tar_of(second), last_layer(first + second)))]
+    layers = [
+        spooled(tar, spool / f"{number}.tar")
+        for number, tar in enumerate((tar_of(first), tar_of(second), last_layer(first + second)))
+    ]
     with (target / "save.tar").open("wb") as out:
         write_docker_archive(out, config_of(layers), layers, ["bench/usr:1"])
     for suffix, packer in (("gzip", ["gzip", "-6"]), ("zstd", ["zstd", "-q", "-3"])):

@@ -94,7 +94,16 @@ def _umoci(folder: Path, scratch: Path) -> float:
 
 
 def _skopeo(folder: Path, scratch: Path) -> float:
-    return seconds(["skopeo", "copy", "-q", "--insecure-policy", f"docker-archive:{folder / 'save.tar'}", f"dir:{scratch / 'copy'}"])
+    return seconds(
+        [
+            "skopeo",
+            "copy",
+            "-q",
+            "--insecure-policy",
+            f"docker-archive:{folder / 'save.tar'}",
+            f"dir:{scratch / 'copy'}",
+        ]
+    )
 
 
 def _podman(folder: Path, scratch: Path) -> float:

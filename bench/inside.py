@@ -58,11 +58,17 @@ def model_figures() -> Iterator[Figure]:
         write_many(path, 100_000, 5)
         store = ol.open_store(path)
         overlay, _ = ol.overlay_of(store.images()[0], store, ol.LayerReader(store))
-    places = [path for path, parts in overlay.walk() if isinstance(parts[0].inode, ol.Directory) and path.count("/") == 2][:NAMES]
+    places = [
+        path for path, parts in overlay.walk() if isinstance(parts[0].inode, ol.Directory) and path.count("/") == 2
+    ][:NAMES]
     player = Player(ol.Overlay(lowerdirs=overlay.lowerdirs, upperdir=ol.Directory()))
     each = 1e3 / len(places)
-    yield Figure("a look-up", each * median(lambda: _timed(lambda: [overlay.lookup(f"{p}/f5") for p in places])), "ms", 0.1)
-    yield Figure("a listing of 100 names", each * median(lambda: _timed(lambda: [overlay.readdir(p) for p in places])), "ms", 1)
+    yield Figure(
+        "a look-up", each * median(lambda: _timed(lambda: [overlay.lookup(f"{p}/f5") for p in places])), "ms", 0.1
+    )
+    yield Figure(
+        "a listing of 100 names", each * median(lambda: _timed(lambda: [overlay.readdir(p) for p in places])), "ms", 1
+    )
     numbers = iter(range(10**9))
 
     def operate() -> None:

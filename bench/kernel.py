@@ -21,7 +21,12 @@ def kernel_figures() -> Iterator[Figure]:
 
     os.environ |= ENVIRONMENT | {"JUPYTER_CONFIG_PATH": str(ROOT / "jupyter_config")}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        client = NotebookClient(nbformat.read(path, as_version=4), timeout=120, resources={"metadata": {"path": str(path.parent)}}, allow_errors=True)
+        client = NotebookClient(
+            nbformat.read(path, as_version=4),
+            timeout=120,
+            resources={"metadata": {"path": str(path.parent)}},
+            allow_errors=True,
+        )
         with client.setup_kernel(stderr=subprocess.DEVNULL):
             for index, cell in enumerate(client.nb.cells):
                 client.execute_cell(cell, index)

@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "Figure", "anonymous_memory", "in_python", "machine", "median", "processor_seconds", "seconds"]
+__all__ = [
+    "ENVIRONMENT",
+    "Figure",
+    "anonymous_memory",
+    "in_python",
+    "machine",
+    "median",
+    "processor_seconds",
+    "seconds",
+]
 
 RUNS = 5
 ROOT = Path(__file__).parent.parent
@@ -55,7 +64,9 @@ def median(measure: Callable[[], float], runs: int = RUNS) -> float:
 def seconds(command: Sequence[str] | str) -> float:
     """How long a command takes from its start to its end; a text is given to the shell."""
     start = time.perf_counter()
-    subprocess.run(command, shell=isinstance(command, str), stdout=subprocess.DEVNULL, check=True, cwd=ROOT, env=ENVIRONMENT)
+    subprocess.run(
+        command, shell=isinstance(command, str), stdout=subprocess.DEVNULL, check=True, cwd=ROOT, env=ENVIRONMENT
+    )
     return time.perf_counter() - start
 
 
@@ -102,7 +113,9 @@ def rss_anon(pid: int) -> int:
 def machine() -> dict[str, str]:
     """What the figures depend on."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
         "processor": f"{model}, {len(os.sched_getaffinity(0))} usable",

@@ -21,7 +21,12 @@ def write_root(folder: Path, layers: int) -> None:
     names: dict[str, dict[str, str]] = {}
     for number in range(layers // LAYERS):
         diff_ids = [DiffID.of(f"{number}/{step}".encode()) for step in range(LAYERS)]
-        document = {"architecture": "amd64", "config": {}, "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+        document = {
+            "architecture": "amd64",
+            "config": {},
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        }
         config = parse_config(go_json(document))
         path = folder / "image" / "overlay2" / "imagedb" / "content" / "sha256" / config.image_id.hex
         _write(path, config.raw)

@@ -22,7 +22,12 @@ def stage_figures(folder: Path) -> Iterator[Figure]:
     runs = [_stages(folder / "save.tar") for _ in range(RUNS)]
     gc.enable()
     count = runs[0].pop("entries")
-    for stage in ("the layers are hashed", "headers are read and understood", "layers as overlayfs has them", "the merged view"):
+    for stage in (
+        "the layers are hashed",
+        "headers are read and understood",
+        "layers as overlayfs has them",
+        "the merged view",
+    ):
         best = min(run[stage] for run in runs)
         yield Figure(f"stage: {stage}", best, "s", note=f"{1e6 * best / count:.2f} µs for each of {count:,.0f} entries")
     yield Figure("stage: Python starts and imports", median(_start), "s")
@@ -47,7 +52,12 @@ def _bare(path: Path) -> float:
 
 def _start() -> float:
     before = processor_seconds()
-    seconds(in_python("-c", "import sys, overlaylab.cli, overlaylab.validate, overlaylab.translate, overlaylab.readers.detect, overlaylab.readers.workers"))
+    seconds(
+        in_python(
+            "-c",
+            "import sys, overlaylab.cli, overlaylab.validate, overlaylab.translate, overlaylab.readers.detect, overlaylab.readers.workers",
+        )
+    )
     return processor_seconds() - before
 
 
@@ -70,6 +80,11 @@ def _stages(path: Path) -> dict[str, float]:
     marks.append(time.process_time())
     ol.Overlay.of_layers(lowers).look_everywhere()
     marks.append(time.process_time())
-    names = ("the layers are hashed", "headers are read and understood", "layers as overlayfs has them", "the merged view")
+    names = (
+        "the layers are hashed",
+        "headers are read and understood",
+        "layers as overlayfs has them",
+        "the merged view",
+    )
     entries = sum(len(changeset.changes) for changeset in changesets)
     return {name: end - start for name, start, end in zip(names, marks, marks[1:])} | {"entries": entries}

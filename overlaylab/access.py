@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
 __all__ = [
-    "EXECUTE", "NOBODY", "READ", "WRITE", "Caller", "check", "check_delete", "check_link", "check_xattr", "error_name", "fail", "inherit", "kept_mode",
+    "EXECUTE",
+    "NOBODY",
+    "READ",
+    "WRITE",
+    "Caller",
+    "check",
+    "check_delete",
+    "check_link",
+    "check_xattr",
+    "error_name",
+    "fail",
+    "inherit",
+    "kept_mode",
 ]
 
 READ, WRITE, EXECUTE = 4, 2, 1
@@ -21,16 +33,32 @@ SUID, SGID, STICKY, GROUP_EXECUTE = 0o4000, 0o2000, 0o1000, 0o010
 NOBODY = 65534
 
 TEXT = {
-    errno.EPERM: "Operation not permitted", errno.ENOENT: "No such file or directory", errno.EIO: "Input/output error",
-    errno.ENXIO: "No such device or address", errno.EBADF: "Bad file descriptor", errno.EACCES: "Permission denied",
-    errno.EBUSY: "Device or resource busy", errno.EEXIST: "File exists", errno.EXDEV: "Invalid cross-device link",
-    errno.ENOTDIR: "Not a directory", errno.EISDIR: "Is a directory", errno.EINVAL: "Invalid argument",
-    errno.EFBIG: "File too large", errno.EROFS: "Read-only file system", errno.ENAMETOOLONG: "File name too long",
-    errno.ENOTEMPTY: "Directory not empty", errno.ELOOP: "Too many levels of symbolic links",
-    errno.ENODATA: "No data available", errno.EOVERFLOW: "Value too large for defined data type",
-    errno.EAGAIN: "Resource temporarily unavailable", errno.EPIPE: "Broken pipe", errno.ENODEV: "No such device",
-    errno.EOPNOTSUPP: "Operation not supported", errno.ESPIPE: "Illegal seek", errno.ESTALE: "Stale file handle",
-}  # fmt: skip
+    errno.EPERM: "Operation not permitted",
+    errno.ENOENT: "No such file or directory",
+    errno.EIO: "Input/output error",
+    errno.ENXIO: "No such device or address",
+    errno.EBADF: "Bad file descriptor",
+    errno.EACCES: "Permission denied",
+    errno.EBUSY: "Device or resource busy",
+    errno.EEXIST: "File exists",
+    errno.EXDEV: "Invalid cross-device link",
+    errno.ENOTDIR: "Not a directory",
+    errno.EISDIR: "Is a directory",
+    errno.EINVAL: "Invalid argument",
+    errno.EFBIG: "File too large",
+    errno.EROFS: "Read-only file system",
+    errno.ENAMETOOLONG: "File name too long",
+    errno.ENOTEMPTY: "Directory not empty",
+    errno.ELOOP: "Too many levels of symbolic links",
+    errno.ENODATA: "No data available",
+    errno.EOVERFLOW: "Value too large for defined data type",
+    errno.EAGAIN: "Resource temporarily unavailable",
+    errno.EPIPE: "Broken pipe",
+    errno.ENODEV: "No such device",
+    errno.EOPNOTSUPP: "Operation not supported",
+    errno.ESPIPE: "Illegal seek",
+    errno.ESTALE: "Stale file handle",
+}
 
 
 def error_name(number: int) -> str:
@@ -122,7 +150,11 @@ def check_link(caller: Caller, inode: Inode, path: str = "") -> None:
     """
     if caller.owns(inode):
         return
-    plain = isinstance(inode, File) and not inode.mode & SUID and inode.mode & (SGID | GROUP_EXECUTE) != SGID | GROUP_EXECUTE
+    plain = (
+        isinstance(inode, File)
+        and not inode.mode & SUID
+        and inode.mode & (SGID | GROUP_EXECUTE) != SGID | GROUP_EXECUTE
+    )
     try:
         check(caller, inode, READ | WRITE)
     except OSError:

@@ -22,7 +22,9 @@ from .tarwriter import END, file_member, member_header, padded
 __all__ = ["write_docker_archive", "write_oci_layout"]
 
 
-def write_docker_archive(out: BinaryIO, config: ImageConfig, layers: Sequence[LayerTar], names: Sequence[str] = ()) -> None:
+def write_docker_archive(
+    out: BinaryIO, config: ImageConfig, layers: Sequence[LayerTar], names: Sequence[str] = ()
+) -> None:
     """Write what ``docker load`` reads.
 
     Args:
@@ -40,7 +42,11 @@ def write_docker_archive(out: BinaryIO, config: ImageConfig, layers: Sequence[La
     """
     _check(config, layers)
     member = f"{config.image_id.hex}.json"
-    entry = {"Config": member, "RepoTags": [_tagged(name) for name in names] or None, "Layers": [f"{layer.diff_id.hex}.tar" for layer in layers]}
+    entry = {
+        "Config": member,
+        "RepoTags": [_tagged(name) for name in names] or None,
+        "Layers": [f"{layer.diff_id.hex}.tar" for layer in layers],
+    }
     archive = _Archive(out)
     archive.put("manifest.json", go_json([entry]))
     archive.put(member, config.raw)
@@ -69,10 +75,14 @@ def write_oci_layout(out: BinaryIO, config: ImageConfig, layers: Sequence[LayerT
     """
     _check(config, layers)
     blobs = [_descriptor(MediaType.OCI_LAYER, layer.diff_id, layer.size) for layer in layers]
-    manifest = go_json({
-        "schemaVersion": 2, "mediaType": MediaType.OCI_MANIFEST,
-        "config": _descriptor(MediaType.OCI_CONFIG, config.image_id, len(config.raw)), "layers": blobs,
-    })  # fmt: skip
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_MANIFEST,
+            "config": _descriptor(MediaType.OCI_CONFIG, config.image_id, len(config.raw)),
+            "layers": blobs,
+        }
+    )
     entry = _descriptor(MediaType.OCI_MANIFEST, Digest.of(manifest), len(manifest))
     entry["annotations"] = {"org.opencontainers.image.ref.name": name}
     archive = _Archive(out)

@@ -79,10 +79,18 @@ class AttributeCalls(PathCalls):
         """Writes and changes of owner take file capabilities away. Kernel, section 11: cu-38."""
         if CAPABILITY in node.inode.xattrs:
             inode = node.fs.xattrs_of(node)
-            node.fs.journal.set(inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY})
+            node.fs.journal.set(
+                inode, "xattrs", {key: value for key, value in inode.xattrs.items() if key != CAPABILITY}
+            )
 
-    def utime(self, path: str, times: tuple[float, float] | None = None, *, ns: tuple[int, int] | None = None,
-              follow_symlinks: bool = True) -> None:  # fmt: skip
+    def utime(
+        self,
+        path: str,
+        times: tuple[float, float] | None = None,
+        *,
+        ns: tuple[int, int] | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
         """Set the times, the second one being the modification time; now, if none is given.
 
         Spec:

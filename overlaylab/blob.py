@@ -96,7 +96,12 @@ def hash_blob(stream: BinaryIO, layer: Layer, progress: Progress | None = None) 
 
 
 def read_content(
-    stream: BinaryIO, layer: Layer, limits: Limits, keep: int = 0, digests: bool = True, progress: Progress | None = None
+    stream: BinaryIO,
+    layer: Layer,
+    limits: Limits,
+    keep: int = 0,
+    digests: bool = True,
+    progress: Progress | None = None,
 ) -> Content:
     """Unpack a layer and read its tar. The plain bytes are hashed, unless they are those stored.
 

@@ -36,7 +36,9 @@ class Broken:
         """The model with this rule broken, and everything else as it is."""
         method = {self.attribute: self.wrong(getattr(self.owner, self.attribute))}
         name = f"Wrong{self.name.title()}"
-        return type(name, (Overlay,), {"book_of_marks": type(name, (Marks,), method)} if self.owner is Marks else method)
+        return type(
+            name, (Overlay,), {"book_of_marks": type(name, (Marks,), method)} if self.owner is Marks else method
+        )
 
 
 def instead(function: Any) -> Callable[[Any], Any]:

@@ -18,7 +18,18 @@ from .tarball import NO_XATTRS, Member, TarReader
 from .tarwriter import END, file_member, member_header, padded
 from .tree import Device, Directory, Fifo, File, Inode, Symlink, clean, find, is_clean, parent_of, parts_of
 
-__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten", "read_changeset", "tar_pieces", "write_tar"]
+__all__ = [
+    "Changeset",
+    "Link",
+    "OpaqueWhiteout",
+    "Upsert",
+    "Whiteout",
+    "apply",
+    "flatten",
+    "read_changeset",
+    "tar_pieces",
+    "write_tar",
+]
 
 PREFIX = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -179,7 +190,13 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
         if kind == "3" and member.rdev == (0, 0):
             raise Finding("device-whiteout", f"{layer}: {member.name}", "a device with a number", "0:0")
         return Device(
-            mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs, kind="char" if kind == "3" else "block", rdev=member.rdev
+            mode=mode,
+            uid=uid,
+            gid=gid,
+            mtime_ns=mtime_ns,
+            xattrs=xattrs,
+            kind="char" if kind == "3" else "block",
+            rdev=member.rdev,
         )
     if kind == "6":
         return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
@@ -203,7 +220,9 @@ def _order_problems(changes: Sequence[Change], where: str) -> Iterable[Problem]:
     links = {change.path for change in changes if isinstance(change, Upsert) and isinstance(change.inode, Symlink)}
     for path in put:
         if above := _no_directory(path.rpartition("/")[0], put, sound):
-            kind, expected = ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
+            kind, expected = (
+                ("path-escape", "a directory, not a symlink") if above in links else ("bad-layer", "a directory")
+            )
             yield Problem(kind, f"{where}: {path}", f"{expected} at {above}", "another type in the same layer")
 
 
@@ -277,8 +296,13 @@ class _Editor:
     @staticmethod
     def _copy(directory: Directory) -> Directory:
         return Directory(
-            mode=directory.mode, uid=directory.uid, gid=directory.gid, mtime_ns=directory.mtime_ns,
-            xattrs=directory.xattrs, nlink=directory.nlink, names=dict(directory.names),
+            mode=directory.mode,
+            uid=directory.uid,
+            gid=directory.gid,
+            mtime_ns=directory.mtime_ns,
+            xattrs=directory.xattrs,
+            nlink=directory.nlink,
+            names=dict(directory.names),
         )
 
     def _step(self, node: Directory, name: str, make: bool) -> Directory | None:
@@ -386,9 +410,16 @@ def _member(path: str, inode: Inode) -> Member:
     if inode.type not in TYPE_FLAGS:
         raise Finding("unsupported-mark", path, "something that a tar can hold", f"a {inode.type}")
     return Member(
-        name="./" if path == "." else path, type=TYPE_FLAGS[inode.type], mode=inode.mode, uid=inode.uid, gid=inode.gid,
-        size=inode.size if isinstance(inode, File) else 0, mtime_ns=inode.mtime_ns, xattrs=dict(inode.xattrs),
-        link=inode.target if isinstance(inode, Symlink) else "", rdev=inode.rdev if isinstance(inode, Device) else (0, 0),
+        name="./" if path == "." else path,
+        type=TYPE_FLAGS[inode.type],
+        mode=inode.mode,
+        uid=inode.uid,
+        gid=inode.gid,
+        size=inode.size if isinstance(inode, File) else 0,
+        mtime_ns=inode.mtime_ns,
+        xattrs=dict(inode.xattrs),
+        link=inode.target if isinstance(inode, Symlink) else "",
+        rdev=inode.rdev if isinstance(inode, Device) else (0, 0),
     )
 
 

@@ -40,10 +40,20 @@ def _platform(context: click.Context, option: click.Parameter, value: str | None
 
 
 OPTIONS = (
-    click.option("--json", "as_json", is_flag=True, callback=_json_anywhere, help="One JSON value on standard output and nothing else."),
-    click.option("--platform", metavar="OS/ARCH[/VARIANT]", callback=_platform, help="Choose among the platforms of one name."),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_json_anywhere,
+        help="One JSON value on standard output and nothing else.",
+    ),
+    click.option(
+        "--platform", metavar="OS/ARCH[/VARIANT]", callback=_platform, help="Choose among the platforms of one name."
+    ),
     click.option("--namespace", metavar="NAME", help="Choose among the namespaces of one store."),
-    click.option("--max-expand", metavar="BYTES", type=click.IntRange(1), help="Refuse what expands to more than this."),
+    click.option(
+        "--max-expand", metavar="BYTES", type=click.IntRange(1), help="Refuse what expands to more than this."
+    ),
 )
 
 
@@ -360,12 +370,18 @@ def run(arguments: list[str]) -> int:
     except OverlayLabError as error:
         return _refuse(arguments, Problem("kernel-unavailable", "overlaylab", "", str(error)))
     except PermissionError as error:
-        return _refuse(arguments, Problem("permission-denied", _name(error.filename), "the right to read it (try sudo)", str(error.strerror)))
+        return _refuse(
+            arguments,
+            Problem("permission-denied", _name(error.filename), "the right to read it (try sudo)", str(error.strerror)),
+        )
     except FileNotFoundError as error:
         return _refuse(arguments, Problem("changed-while-reading", _name(error.filename), "a file", "nothing"))
     except OSError as error:
         # A disk or a network that fails while it is read.
-        return _refuse(arguments, Problem("truncated", _name(error.filename or "overlaylab"), "all of it", str(error.strerror or error)))
+        return _refuse(
+            arguments,
+            Problem("truncated", _name(error.filename or "overlaylab"), "all of it", str(error.strerror or error)),
+        )
 
 
 def _name(path: str | bytes) -> str:

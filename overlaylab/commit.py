@@ -97,7 +97,9 @@ class Commit:
         return self.config.image_id
 
 
-def empty_config(architecture: str, os: str = "linux", variant: str = "", execution: ExecutionConfig | None = None) -> ImageConfig:
+def empty_config(
+    architecture: str, os: str = "linux", variant: str = "", execution: ExecutionConfig | None = None
+) -> ImageConfig:
     """The config of an image of no layers, to commit the first one on: what ``FROM scratch`` begins with.
 
     Args:
@@ -110,14 +112,26 @@ def empty_config(architecture: str, os: str = "linux", variant: str = "", execut
         >>> empty_config("amd64").raw
         b'{"architecture":"amd64","config":{},"os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
     """
-    document = {"architecture": architecture, "config": _execution(execution), "os": os, "variant": variant,
-                "rootfs": {"type": "layers", "diff_ids": []}}  # fmt: skip
+    document = {
+        "architecture": architecture,
+        "config": _execution(execution),
+        "os": os,
+        "variant": variant,
+        "rootfs": {"type": "layers", "diff_ids": []},
+    }
     return _written({key: value for key, value in document.items() if value != ""})
 
 
 def commit(
-    config: ImageConfig, upper: Directory, *, created: str, created_by: str = "", comment: str = "", author: str = "",
-    overlay: Overlay | None = None, marks: str = TRUSTED,
+    config: ImageConfig,
+    upper: Directory,
+    *,
+    created: str,
+    created_by: str = "",
+    comment: str = "",
+    author: str = "",
+    overlay: Overlay | None = None,
+    marks: str = TRUSTED,
 ) -> Commit:
     """Make an image of an image and what a container wrote on it.
 
@@ -160,7 +174,11 @@ def _child(config: ImageConfig, diff_id: DiffID, step: dict[str, str]) -> ImageC
     Choice: an image without any history gets an empty entry for each layer that it has, since history is matched to
     layers by counting, and the new step must not be taken for that of the bottom layer.
     """
-    document = {key: value for key, value in parse_json(config.raw, "config", "bad-config").value.items() if key not in _OF_ONE_STEP}
+    document = {
+        key: value
+        for key, value in parse_json(config.raw, "config", "bad-config").value.items()
+        if key not in _OF_ONE_STEP
+    }
     document["created"] = step["created"]
     if step.get("author"):
         document["author"] = step["author"]
@@ -186,8 +204,12 @@ def _execution(execution: ExecutionConfig | None) -> dict[str, Any]:
     if execution is None:
         return {}
     fields = {
-        "User": execution.user, "ExposedPorts": {name: {} for name in sorted(execution.exposed_ports)}, "Env": list(execution.env),
-        "Entrypoint": list(execution.entrypoint), "Cmd": list(execution.cmd), "WorkingDir": execution.working_dir,
+        "User": execution.user,
+        "ExposedPorts": {name: {} for name in sorted(execution.exposed_ports)},
+        "Env": list(execution.env),
+        "Entrypoint": list(execution.entrypoint),
+        "Cmd": list(execution.cmd),
+        "WorkingDir": execution.working_dir,
         "Labels": dict(sorted(execution.labels.items())),
     }
     return {key: value for key, value in fields.items() if value}

@@ -82,11 +82,20 @@ def stored(root: Directory) -> Listing:
 def _stored_entry(path: str, inode: Inode, sights: Sights) -> dict[str, Any]:
     if isinstance(inode, Device) and inode.kind == "char" and inode.rdev == (0, 0):
         return {"path": path, "type": "whiteout"}
-    item = {"path": path, "type": inode.type, "mode": f"{inode.mode & 0o7777:04o}", "uid": inode.uid, "gid": inode.gid,
-            "mtime": moment(inode.mtime_ns), "nlink": inode.nlink, "number": sights.name(id(inode))}  # fmt: skip
+    item = {
+        "path": path,
+        "type": inode.type,
+        "mode": f"{inode.mode & 0o7777:04o}",
+        "uid": inode.uid,
+        "gid": inode.gid,
+        "mtime": moment(inode.mtime_ns),
+        "nlink": inode.nlink,
+        "number": sights.name(id(inode)),
+    }
     item["xattrs"] = {
         name: b"*" if name.endswith(".overlay.origin") and ".overlay.overlay." not in name else value
-        for name, value in sorted(inode.xattrs.items()) if not name.endswith(".overlay.uuid")
+        for name, value in sorted(inode.xattrs.items())
+        if not name.endswith(".overlay.uuid")
     }
     match inode:
         case File():
@@ -132,8 +141,16 @@ def seen(calls: Any, sights: Sights | None = None) -> Listing:
 
 def _seen_entry(calls: Any, path: str, stat: Any, sights: Sights) -> dict[str, Any]:
     kind = next(name for name, bits in TYPES.items() if bits == stat.st_mode & 0o170000)
-    item = {"path": path, "type": kind, "mode": f"{stat.st_mode & 0o7777:04o}", "uid": stat.st_uid, "gid": stat.st_gid,
-            "mtime": moment(stat.st_mtime_ns), "nlink": stat.st_nlink, "number": sights.name(stat.st_ino)}  # fmt: skip
+    item = {
+        "path": path,
+        "type": kind,
+        "mode": f"{stat.st_mode & 0o7777:04o}",
+        "uid": stat.st_uid,
+        "gid": stat.st_gid,
+        "mtime": moment(stat.st_mtime_ns),
+        "nlink": stat.st_nlink,
+        "number": sights.name(stat.st_ino),
+    }
     item["xattrs"] = {name: calls.getxattr(path, name) for name in sorted(calls.listxattr(path))}
     if kind == "file":
         try:
@@ -165,7 +182,9 @@ def first_difference(expected: Listing, found: Listing, skip: Sequence[str] = ()
     return ""
 
 
-def _entry_difference(want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]) -> str:
+def _entry_difference(
+    want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]
+) -> str:
     for key in sorted({*want, *have} - set(skip)):
         one, two = want.get(key, "nothing"), have.get(key, "nothing")
         if key == "xattrs" and isinstance(one, Mapping) and isinstance(two, Mapping):
@@ -176,7 +195,11 @@ def _entry_difference(want: Mapping[str, Any], have: Mapping[str, Any], skip: Se
 
 
 def _without(xattrs: Mapping[str, Any], marks: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in xattrs.items() if not (marks and ".overlay." in name and name.endswith(tuple(marks)))}
+    return {
+        name: value
+        for name, value in xattrs.items()
+        if not (marks and ".overlay." in name and name.endswith(tuple(marks)))
+    }
 
 
 def plain(value: Any) -> Any:

@@ -48,10 +48,15 @@ def investigate(query: str, stores: Iterable[tuple[str, Store]]) -> tuple[Match,
     """
     if not _QUERY.fullmatch(query):
         raise Finding("wrong-call", "id", "hex digits, or the name of a folder", query)
-    return tuple(dict.fromkeys(
-        Match(kind=match.kind, value=match.value, image=match.image, position=match.position, path=path)
-        for path, store in stores for part in store.parts for match in names_of(part) if _fits(query, match)
-    ))
+    return tuple(
+        dict.fromkeys(
+            Match(kind=match.kind, value=match.value, image=match.image, position=match.position, path=path)
+            for path, store in stores
+            for part in store.parts
+            for match in names_of(part)
+            if _fits(query, match)
+        )
+    )
 
 
 def _fits(query: str, match: Match) -> bool:
@@ -84,7 +89,9 @@ def names_of_image(store: Store, image: Image) -> Iterator[Match]:
 def _image_names(image: Image) -> Iterator[Match]:
     """The digests of an image's documents; its index may be what an engine shows as its ID."""
     for kind, digests in (
-        ("config", [image.config_digest]), ("manifest", [image.manifest_digest, *image.other_manifests]), ("index", image.indexes),
+        ("config", [image.config_digest]),
+        ("manifest", [image.manifest_digest, *image.other_manifests]),
+        ("index", image.indexes),
     ):
         for digest in filter(None, digests):
             yield Match(kind=kind, value=digest, image=image.id)
@@ -124,6 +131,13 @@ def _folder_names(store: Store) -> Iterator[Match]:
 def match_facts(query: str, matches: Iterable[Match]) -> dict[str, Any]:
     """Everything that ``id`` says, with fixed keys."""
     listed = [
-        {"kind": item.kind, "value": item.value, "image": item.image or None, "position": item.position, "path": item.path} for item in matches
+        {
+            "kind": item.kind,
+            "value": item.value,
+            "image": item.image or None,
+            "position": item.position,
+            "path": item.path,
+        }
+        for item in matches
     ]
     return {"query": query, "matches": listed}

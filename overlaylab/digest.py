@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from .errors import Finding
 
 __all__ = [
-    "ALGORITHMS", "ChainID", "DiffID", "Digest", "Hasher", "ImageID",
-    "chain_ids", "chain_text", "digest_bytes", "short", "verify",
+    "ALGORITHMS",
+    "ChainID",
+    "DiffID",
+    "Digest",
+    "Hasher",
+    "ImageID",
+    "chain_ids",
+    "chain_text",
+    "digest_bytes",
+    "short",
+    "verify",
 ]
 
 # The registered algorithms and the number of hex digits of each.
@@ -47,7 +56,9 @@ class Digest(str):
         if algorithm not in ALGORITHMS:
             raise Finding("unsupported-digest-algorithm", where, " or ".join(ALGORITHMS), algorithm)
         if len(encoded) != ALGORITHMS[algorithm] or not _HEX.fullmatch(encoded):
-            raise Finding("bad-digest", where, f"{ALGORITHMS[algorithm]} lower-case hex digits after {algorithm}:", text)
+            raise Finding(
+                "bad-digest", where, f"{ALGORITHMS[algorithm]} lower-case hex digits after {algorithm}:", text
+            )
         return super().__new__(cls, text)
 
     @classmethod

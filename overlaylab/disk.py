@@ -27,7 +27,9 @@ class Disk:
     hidden = ""
     depth = 0
 
-    def __init__(self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1) -> None:
+    def __init__(
+        self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1
+    ) -> None:
         self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or Numbers(), device
         self.read_only = self.no_devices = False
         self.dead: dict[int, bool] = {}
@@ -133,7 +135,9 @@ def snapshot(node: Node) -> Directory:
         Kernel, sections 14 and 15: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
     """
     root = node.inode
-    made = Directory(mode=root.mode, uid=root.uid, gid=root.gid, mtime_ns=root.mtime_ns, xattrs=shown_xattrs(root, node.fs.hidden))
+    made = Directory(
+        mode=root.mode, uid=root.uid, gid=root.gid, mtime_ns=root.mtime_ns, xattrs=shown_xattrs(root, node.fs.hidden)
+    )
     for name in node.fs.names(node):
         try:
             child = node.fs.look(node, name)

@@ -159,7 +159,9 @@ def compact_json(text: str) -> bytes:
 
 
 # What Go's encoder escapes so that JSON may stand in a web page, and what is no character.
-_GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"} | {number: "\\ufffd" for number in range(0xD800, 0xE000)}
+_GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"} | {
+    number: "\\ufffd" for number in range(0xD800, 0xE000)
+}
 
 
 def go_json(value: Any) -> bytes:

@@ -17,7 +17,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Finding", "InputError", "KernelUnavailable", "NoSuchImage", "NotReadable", "OverlayLabError", "Problem"]
+__all__ = [
+    "KINDS",
+    "Finding",
+    "InputError",
+    "KernelUnavailable",
+    "NoSuchImage",
+    "NotReadable",
+    "OverlayLabError",
+    "Problem",
+]
 
 ERROR, WARNING = "error", "warning"
 
@@ -43,7 +52,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "dangling-hardlink": (ERROR, "a hard link to a name that is nowhere"),
     "dangling-link": (ERROR, "a short name in l/ that leads nowhere"),
     "device-whiteout": (ERROR, "a character device 0:0 in a layer tar; on an overlay it would delete a name"),
-    "diffid-mismatch": (ERROR, "a layer whose uncompressed bytes have another digest than the config says, or whose folder is not what they say"),
+    "diffid-mismatch": (
+        ERROR,
+        "a layer whose uncompressed bytes have another digest than the config says, or whose folder is not what they say",
+    ),
     "digest-mismatch": (ERROR, "bytes that have another digest than their name or descriptor says"),
     "duplicate-entry": (WARNING, "a path that occurs twice in one layer; the later one counts"),
     "duplicate-json-key": (ERROR, "a key that occurs twice in one JSON object"),

@@ -25,7 +25,20 @@ OLD = 1_000_000_000 * 10**9
 NAMES = ("a", "b", "c")
 # Most paths lie below a and a/b, so that layers and operations meet there.
 PATHS = NAMES * 3 + tuple(f"a/{name}" for name in NAMES) * 4 + ("a/b/a", "a/b/b") * 2 + ("b/a", "c/b")
-KINDS = ("dir", "file", "dir", "file", "dir", "whiteout", "opaque", "file", "hard link", "hard link", "link to a", "fifo")
+KINDS = (
+    "dir",
+    "file",
+    "dir",
+    "file",
+    "dir",
+    "whiteout",
+    "opaque",
+    "file",
+    "hard link",
+    "hard link",
+    "link to a",
+    "fifo",
+)
 
 # dress -> owner, group, mode of a directory, mode of anything else, attributes
 DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
@@ -44,7 +57,10 @@ DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
 
 
 def layer(
-    entries: Iterable[tuple[str, str, str]], number: int, marks: str = TRUSTED, make: Callable[..., Inode | None] | None = None,
+    entries: Iterable[tuple[str, str, str]],
+    number: int,
+    marks: str = TRUSTED,
+    make: Callable[..., Inode | None] | None = None,
 ) -> Directory:
     """A layer's tree, every link counted.
 
@@ -150,7 +166,10 @@ class Experiment:
 
     def overlay(self) -> Overlay:
         """The layers, under an empty upper."""
-        return Overlay(lowerdirs=[layer(entries, number) for number, entries in enumerate(self.lowers)], upperdir=Directory(mode=0o777, mtime_ns=OLD))
+        return Overlay(
+            lowerdirs=[layer(entries, number) for number, entries in enumerate(self.lowers)],
+            upperdir=Directory(mode=0o777, mtime_ns=OLD),
+        )
 
 
 class _Dice:
@@ -179,7 +198,10 @@ def experiment(number: int, length: int = LENGTH) -> Experiment:
         (True, 20)
     """
     dice = _Dice(number)
-    lowers = tuple(tuple((dice.one(PATHS), dice.one(KINDS), "plain") for _ in range(3 + dice.below(8))) for _ in range(1 + dice.below(3)))
+    lowers = tuple(
+        tuple((dice.one(PATHS), dice.one(KINDS), "plain") for _ in range(3 + dice.below(8)))
+        for _ in range(1 + dice.below(3))
+    )
     ops = []
     for _ in range(length):
         call, arguments = dice.one(WEIGHTED)
@@ -214,12 +236,18 @@ class Moment:
         Args:
             numbers: Whether it counts which names of the merged view share an inode.
         """
-        merged = self.merged if numbers else [{key: value for key, value in item.items() if key != "number"} for item in self.merged]
+        merged = (
+            self.merged
+            if numbers
+            else [{key: value for key, value in item.items() if key != "number"} for item in self.merged]
+        )
         text = repr((self.error, self.value, self.upper, merged, self.lowers))
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
-def moments(overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay, labels: Labels | None = None) -> Iterator[Moment]:
+def moments(
+    overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay, labels: Labels | None = None
+) -> Iterator[Moment]:
     """Run operations on a model and look around after each.
 
     Args:
@@ -234,7 +262,9 @@ def moments(overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay,
         if labels is not None:
             labels.take(step, player.overlay)
         upper, merged = stored(player.overlay.upperdir or Directory()), seen(player.system, sights)
-        yield Moment(step.error, plain(step.value), upper, merged, before == [stored(lower) for lower in overlay.lowerdirs])
+        yield Moment(
+            step.error, plain(step.value), upper, merged, before == [stored(lower) for lower in overlay.lowerdirs]
+        )
 
 
 @dataclass(frozen=True, slots=True)

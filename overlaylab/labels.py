@@ -14,9 +14,17 @@ from .tree import Directory, File
 __all__ = ["PLACES", "Labels"]
 
 PLACES = (
-    "copy-up of a file", "copy-up of a chain of directories", "copy-up of a hard link", "whiteout made", "whiteout removed", "opaque made",
-    "delete and create again", "rename over a whiteout", "listing merges three layers", "refused for want of permission",
-)  # fmt: skip
+    "copy-up of a file",
+    "copy-up of a chain of directories",
+    "copy-up of a hard link",
+    "whiteout made",
+    "whiteout removed",
+    "opaque made",
+    "delete and create again",
+    "rename over a whiteout",
+    "listing merges three layers",
+    "refused for want of permission",
+)
 
 
 class Labels:
@@ -57,7 +65,11 @@ class Labels:
     def _copies(self, step: Step, overlay: Overlay) -> Iterator[str]:
         # Copies are noted before anything moves, so the first notes are those of this step.
         copied = sum(isinstance(effect, (CopyUp, MetadataCopyUp)) for effect in step.effects)
-        notes = [change.after for change in step.changes if change.thing is overlay.book.copies and change.after is not ABSENT]
+        notes = [
+            change.after
+            for change in step.changes
+            if change.thing is overlay.book.copies and change.after is not ABSENT
+        ]
         lowers = [lower for _, lower in notes[:copied]]
         if any(isinstance(lower, File) for lower in lowers):
             yield "copy-up of a file"

@@ -42,9 +42,15 @@ class LayerReader:
     """
 
     def __init__(
-        self, store: Store, limits: Limits = DEFAULT_LIMITS, keep: int = 0, progress: Progress | None = None,
-        digests: bool = True, later: Later = partial, apart: Apart = lambda *_: {},
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        limits: Limits = DEFAULT_LIMITS,
+        keep: int = 0,
+        progress: Progress | None = None,
+        digests: bool = True,
+        later: Later = partial,
+        apart: Apart = lambda *_: {},
+    ) -> None:
         self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
         self._digests, self._later, self._apart = digests, later, apart
         self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
@@ -66,7 +72,9 @@ class LayerReader:
                 sizes[_key(layer)] = *self._look(layer), layer
         blobs = sorted(sizes.items(), key=lambda item: -item[1][0])
         # Before there are threads: a process that has some is not easily copied.
-        hashes = self._apart(self._hash, [layer for _, (_, _, layer) in blobs], [size for _, (size, _, _) in blobs], self._progress)
+        hashes = self._apart(
+            self._hash, [layer for _, (_, _, layer) in blobs], [size for _, (size, _, _) in blobs], self._progress
+        )
         for key, (_, packing, layer) in blobs:
             if self._digests or packing is not Compression.NONE:
                 self._contents[key] = self._later(self._content, layer)
@@ -138,7 +146,9 @@ class LayerReader:
         """Bytes of the files in a layer's blob; 0 if it cannot be read."""
         reading = self.reading(layer) if layer.readable else None
         changes = reading.changeset.changes if reading and reading.changeset else ()
-        return sum(change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File))
+        return sum(
+            change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File)
+        )
 
     def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
         """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
@@ -174,7 +184,9 @@ class LayerReader:
                         raise
                     found = (finding.problem,)
             # Above a layer that cannot be read nobody knows what is below.
-            odd.append([problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")])
+            odd.append(
+                [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
+            )
             whole = whole and tree is not None
             if tree is not None:
                 layers.append(tree)
@@ -194,7 +206,9 @@ class LayerReader:
                     problems += [finding.problem] if finding.problem not in found else []
         return problems
 
-    def _lowerdir(self, image: Image, layer: Layer, below: list[Directory]) -> tuple[Directory | None, tuple[Problem, ...]]:
+    def _lowerdir(
+        self, image: Image, layer: Layer, below: list[Directory]
+    ) -> tuple[Directory | None, tuple[Problem, ...]]:
         if layer.directory is not None:
             return self.folder(layer.directory), ()
         key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
@@ -231,7 +245,9 @@ class LayerReader:
         proof = (*reading.problems, *odd, *self._digest_problems(layer))
         if reading.changeset and not any(problem.severity == "error" for problem in proof):
             where = self._store.folder_path(layer.directory)
-            proof += tuple(folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost))
+            proof += tuple(
+                folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost)
+            )
         # The folder is what is shown; what the tar said need not be kept.
         self._readings.pop(_key(layer))
         return proof

@@ -53,7 +53,13 @@ def layer_work(layers: Sequence[Directory], marks: str) -> tuple[LayerWork, ...]
     # Equal layers may share their inodes, so what is visible is told by layer as well.
     visible = {(parts[0].layer, id(parts[0].inode)) for _, parts in Overlay.of_layers(layers, marks=marks).walk()}
     return tuple(
-        LayerWork(added=added, changed=changed, removed=removed, size=sizes(layer), wasted=_hidden_bytes(layer, number, visible))
+        LayerWork(
+            added=added,
+            changed=changed,
+            removed=removed,
+            size=sizes(layer),
+            wasted=_hidden_bytes(layer, number, visible),
+        )
         for number, (layer, (added, changed, removed)) in enumerate(zip(layers, counts))
     )
 
@@ -67,7 +73,9 @@ def _paths(tree: Directory) -> dict[str, Inode]:
 def _differences(below: dict[str, Inode], now: dict[str, Inode], marks: str) -> tuple[int, int, int]:
     """How many paths are new, different, gone."""
     both = below.keys() & now.keys()
-    changed = sum(below[path] is not now[path] and _look(below[path], marks) != _look(now[path], marks) for path in both)
+    changed = sum(
+        below[path] is not now[path] and _look(below[path], marks) != _look(now[path], marks) for path in both
+    )
     return len(now) - len(both), changed, len(below) - len(both)
 
 
@@ -80,11 +88,17 @@ def _look(inode: Inode, marks: str) -> dict[str, Any]:
 
 def _hidden_bytes(layer: Directory, number: int, visible: set[tuple[int, int]]) -> int:
     """Bytes of the files of which no name is left in the final view."""
-    hidden = {id(inode): inode.size for _, inode in walk(layer) if isinstance(inode, File) and (number, id(inode)) not in visible}
+    hidden = {
+        id(inode): inode.size
+        for _, inode in walk(layer)
+        if isinstance(inode, File) and (number, id(inode)) not in visible
+    }
     return sum(hidden.values())
 
 
-def layer_facts(store: Store, target: Image | Container, layers: Sequence[Directory], marks: str) -> list[dict[str, Any]]:
+def layer_facts(
+    store: Store, target: Image | Container, layers: Sequence[Directory], marks: str
+) -> list[dict[str, Any]]:
     """Everything that ``layers`` says, with fixed keys; bottom first, a container's upper last."""
     known = list(target.layers) if isinstance(target, Image) else _container_layers(store, target)
     return [_facts(layer, work) for layer, work in zip(known, layer_work(layers, marks))]

@@ -36,7 +36,12 @@ class Stack:
     """
 
     def __init__(
-        self, lowerdirs: Sequence[Directory], upperdir: Directory | None, datadirs: Sequence[Directory], features: Features, book: Marks,
+        self,
+        lowerdirs: Sequence[Directory],
+        upperdir: Directory | None,
+        datadirs: Sequence[Directory],
+        features: Features,
+        book: Marks,
     ) -> None:
         self.lowerdirs, self.upperdir, self.datadirs = tuple(lowerdirs), upperdir, tuple(datadirs)
         self.features, self.book, self.marks = features, book, book.prefix
@@ -101,7 +106,9 @@ class Stack:
             if isinstance(parts[0].inode, Directory):
                 stack += self._children(path, parts)
 
-    def _children(self, path: str, parts: tuple[Part, ...], among: set[str] | None = None) -> list[tuple[str, tuple[Part, ...]]]:
+    def _children(
+        self, path: str, parts: tuple[Part, ...], among: set[str] | None = None
+    ) -> list[tuple[str, tuple[Part, ...]]]:
         """The visible paths in a directory with their parts, names sorted backwards; of some names only, if these are given."""
         prefix = "" if path == "." else path + "/"
         found = []
@@ -126,7 +133,12 @@ class Stack:
         """The names in a directory that are not plain files in all of its parts; None for all, where the directory is marked."""
         if self.traps or any(part.inode.xattrs for part in parts):
             return None
-        return {name for part in parts for name, inode in part.inode.names.items() if inode.xattrs or isinstance(inode, Directory)}
+        return {
+            name
+            for part in parts
+            for name, inode in part.inode.names.items()
+            if inode.xattrs or isinstance(inode, Directory)
+        }
 
     def merged(self) -> Directory:
         """The merged view as a tree of its own. Files are shared with the layers, directories are new."""
@@ -135,7 +147,11 @@ class Stack:
             inode = parts[0].inode
             if isinstance(inode, Directory):
                 inode = made[path] = Directory(
-                    mode=inode.mode, uid=inode.uid, gid=inode.gid, mtime_ns=inode.mtime_ns, xattrs=inode.xattrs,
+                    mode=inode.mode,
+                    uid=inode.uid,
+                    gid=inode.gid,
+                    mtime_ns=inode.mtime_ns,
+                    xattrs=inode.xattrs,
                 )
             if path != ".":
                 parent, _, name = path.rpartition("/")
@@ -172,7 +188,11 @@ class Stack:
             impure = gone is not None and self._is_upper(part) and self.book.has(part.inode, "impure")
             if not marked and not impure:
                 # Only devices can delete here.
-                deleted = {name for name, inode in part.inode.names.items() if isinstance(inode, Device) and is_whiteout(inode, self.marks)}
+                deleted = {
+                    name
+                    for name, inode in part.inode.names.items()
+                    if isinstance(inode, Device) and is_whiteout(inode, self.marks)
+                }
                 names |= part.inode.names.keys() - hidden - deleted
                 hidden |= deleted - names
                 continue
@@ -367,7 +387,9 @@ class Stack:
             reason, _, by = end.partition("@")
             seen[layer] = Seen(layer, verdict, path, int(by) if by else None, reason)
 
-    def _note_miss(self, seen: dict[int, Seen] | None, layer: int, path: str, search: _Search, found: Sequence[Part]) -> None:
+    def _note_miss(
+        self, seen: dict[int, Seen] | None, layer: int, path: str, search: _Search, found: Sequence[Part]
+    ) -> None:
         if search.end.startswith("whiteout@"):
             self._note(seen, layer, Verdict.WHITEOUT, path)
         elif search.end and found:

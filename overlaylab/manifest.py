@@ -10,7 +10,16 @@ from .document import Node, parse_json
 from .errors import Finding, Problem
 from .media import MediaType
 
-__all__ = ["Descriptor", "Index", "Manifest", "Platform", "is_attestation", "parse_index", "parse_manifest", "select_platform"]
+__all__ = [
+    "Descriptor",
+    "Index",
+    "Manifest",
+    "Platform",
+    "is_attestation",
+    "parse_index",
+    "parse_manifest",
+    "select_platform",
+]
 
 ATTESTATION = "vnd.docker.reference.type"
 
@@ -44,7 +53,9 @@ class Platform:
         Spec:
             containerd, platforms.Normalize: ``arm64/v8`` is another word for ``arm64``.
         """
-        asked, offered = (text.removesuffix("/v8") if text.endswith("/arm64/v8") else text for text in (str(self), offered))
+        asked, offered = (
+            text.removesuffix("/v8") if text.endswith("/arm64/v8") else text for text in (str(self), offered)
+        )
         return offered == asked or (not self.variant and offered.startswith(f"{asked}/"))
 
 

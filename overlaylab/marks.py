@@ -60,7 +60,9 @@ class Marks:
             whole machine, so in a user namespace only a name that was copied up in this mount keeps its number.
     """
 
-    def __init__(self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True, decodes: bool = True) -> None:
+    def __init__(
+        self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True, decodes: bool = True
+    ) -> None:
         self.prefix, self.journal, self.numbers, self.stored, self.decodes = prefix, journal, numbers, stored, decodes
         # Names that were copied up in this mount, by directory and name: the copy, and what it is a copy of. It holds
         # also where no mark can be kept (ux-04), but not for other names that the copy is given.
@@ -89,7 +91,11 @@ class Marks:
     def copied(self, inode: Inode) -> dict[str, bytes]:
         """The attributes that a copy takes along: all but marks; escaped ones are none. Kernel, section 5: cu-15, wo-35, img-03."""
         escaped = self.prefix + "overlay."
-        return {key: value for key, value in inode.xattrs.items() if not key.startswith(self.prefix) or key.startswith(escaped)}
+        return {
+            key: value
+            for key, value in inode.xattrs.items()
+            if not key.startswith(self.prefix) or key.startswith(escaped)
+        }
 
     def set_origin(self, copy: Inode, lower: Inode, path: str) -> None:
         """Remember what a copy is a copy of.

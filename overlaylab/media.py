@@ -200,7 +200,9 @@ def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:
 
     frames = _Frames(pieces)
     # It gives no more than it is asked for, however much a piece stands for.
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(frames, read_size=CHUNK, read_across_frames=True)
+    reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
+        frames, read_size=CHUNK, read_across_frames=True
+    )
     try:
         while piece := reader.read(CHUNK):
             yield piece
@@ -320,7 +322,11 @@ class Inflated(Pieces):
     """
 
     def __init__(
-        self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, observe: Callable[[bytes], object] | None = None
+        self,
+        stream: BinaryIO,
+        where: str,
+        limits: Limits = DEFAULT_LIMITS,
+        observe: Callable[[bytes], object] | None = None,
     ) -> None:
         super().__init__(inflate(stream, where, limits), observe)
 

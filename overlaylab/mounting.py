@@ -46,9 +46,15 @@ class Stacked:
         self._check_lowers(lowers, datas)
         index = system._indexes.setdefault(id(self.work.inode), {}) if self.work else {}
         overlay = Overlay(
-            lowerdirs=[_tree(node) for node in lowers], datadirs=[_tree(node) for node in datas],
-            upperdir=self.upper.inode if self.upper else None, features=self.features, userns=system.caller.userns,
-            read_only=read_only, journal=system.journal, numbers=system.numbers, index=index,
+            lowerdirs=[_tree(node) for node in lowers],
+            datadirs=[_tree(node) for node in datas],
+            upperdir=self.upper.inode if self.upper else None,
+            features=self.features,
+            userns=system.caller.userns,
+            read_only=read_only,
+            journal=system.journal,
+            numbers=system.numbers,
+            index=index,
         )
         overlay.depth = 1 + max(node.fs.depth for node in (*lowers, *datas))
         overlay.traps = {id(node.inode) for node in self.traps.values() if isinstance(node.fs, Disk)}
@@ -183,4 +189,3 @@ def _inside(node: Node, directory: Node) -> bool:
 def _tree(node: Node) -> Directory:
     """A layer: a directory of the disk itself, or what an overlay shows now (mount-65)."""
     return node.inode if isinstance(node.fs, Disk) else snapshot(node)
-

@@ -32,16 +32,26 @@ class Mount:
     start: str = ""
 
     @classmethod
-    def at(cls, base: str, lower: Sequence[str], upper: str | None = None, work: str | None = None, userxattr: bool = False) -> Mount:
+    def at(
+        cls, base: str, lower: Sequence[str], upper: str | None = None, work: str | None = None, userxattr: bool = False
+    ) -> Mount:
         """A mount whose names are relative to `base`; `lower` is topmost first."""
         paths = tuple(f"{base}/{name}" for name in lower)
-        return cls(lowerdir=paths, upperdir=upper and f"{base}/{upper}", workdir=work and f"{base}/{work}", userxattr=userxattr)
+        return cls(
+            lowerdir=paths, upperdir=upper and f"{base}/{upper}", workdir=work and f"{base}/{work}", userxattr=userxattr
+        )
 
     @classmethod
     def of(cls, options: MountOptions, base: str) -> Mount:
         """A mount with these options; relative paths count from `base`."""
         start = "" if options.lowerdirs[0].startswith("/") else base
-        return cls(lowerdir=options.lowerdirs, upperdir=options.upperdir, workdir=options.workdir, userxattr=options.userxattr, start=start)
+        return cls(
+            lowerdir=options.lowerdirs,
+            upperdir=options.upperdir,
+            workdir=options.workdir,
+            userxattr=options.userxattr,
+            start=start,
+        )
 
     def relative(self, base: str, names: Sequence[str] = (), upper_too: bool = True) -> Mount:
         """The same mount made from within `base`: shorter, so that many lowers fit into a page.
@@ -51,6 +61,7 @@ class Mount:
             names: Other names of the lowers, topmost first; by default their paths from `base` on.
             upper_too: Whether upper and work are shortened as well.
         """
+
         def cut(path: str | None) -> str | None:
             return path and path.removeprefix(base + "/")
 
@@ -70,7 +81,9 @@ class Mount:
             return ""
         if self.is_bind:
             return "ro,bind"
-        return MountOptions(lowerdirs=self.lowerdir, upperdir=self.upperdir, workdir=self.workdir, userxattr=self.userxattr).text()
+        return MountOptions(
+            lowerdirs=self.lowerdir, upperdir=self.upperdir, workdir=self.workdir, userxattr=self.userxattr
+        ).text()
 
     @property
     def command(self) -> str:

@@ -23,10 +23,20 @@ O_TMPFILE = 0o20000000 | O_DIRECTORY
 
 # The numbers of Linux on x86; a program passes its own `os.O_*`.
 OPEN_FLAGS = {
-    "O_RDONLY": O_RDONLY, "O_WRONLY": O_WRONLY, "O_RDWR": O_RDWR, "O_CREAT": O_CREAT, "O_EXCL": O_EXCL, "O_TRUNC": O_TRUNC,
-    "O_APPEND": O_APPEND, "O_NONBLOCK": O_NONBLOCK, "O_DIRECTORY": O_DIRECTORY, "O_NOFOLLOW": O_NOFOLLOW,
-    "O_CLOEXEC": O_CLOEXEC, "O_NOCTTY": O_NOCTTY, "O_TMPFILE": O_TMPFILE,
-}  # fmt: skip
+    "O_RDONLY": O_RDONLY,
+    "O_WRONLY": O_WRONLY,
+    "O_RDWR": O_RDWR,
+    "O_CREAT": O_CREAT,
+    "O_EXCL": O_EXCL,
+    "O_TRUNC": O_TRUNC,
+    "O_APPEND": O_APPEND,
+    "O_NONBLOCK": O_NONBLOCK,
+    "O_DIRECTORY": O_DIRECTORY,
+    "O_NOFOLLOW": O_NOFOLLOW,
+    "O_CLOEXEC": O_CLOEXEC,
+    "O_NOCTTY": O_NOCTTY,
+    "O_TMPFILE": O_TMPFILE,
+}
 
 
 class Descriptor:
@@ -109,7 +119,9 @@ class OpenCalls(ContentCalls):
             raise fail(errno.ENOTDIR, path)
         self._may_write(parent.fs, path)
         check(self.caller, parent.inode, WRITE | EXECUTE, path)
-        inode = File(mode=mode & 0o7777 & ~self.mask, uid=self.caller.uid, gid=self.caller.gid, mtime_ns=self._now(), nlink=0)
+        inode = File(
+            mode=mode & 0o7777 & ~self.mask, uid=self.caller.uid, gid=self.caller.gid, mtime_ns=self._now(), nlink=0
+        )
         if parent.inode.mode & 0o2000:
             inode.gid = parent.inode.gid
         self.root.fs.journal.put(self.linkable, id(inode), inode)
@@ -128,7 +140,9 @@ class OpenCalls(ContentCalls):
             self._may_create_in_sticky(node)
         if flags & O_DIRECTORY and not node.is_dir:
             raise fail(errno.ELOOP if isinstance(inode, Symlink) and not flags & O_DIRECTORY else errno.ENOTDIR, path)
-        want = (READ if flags & O_ACCMODE in (O_RDONLY, O_RDWR) else 0) | (WRITE if flags & (O_ACCMODE | O_TRUNC) else 0)
+        want = (READ if flags & O_ACCMODE in (O_RDONLY, O_RDWR) else 0) | (
+            WRITE if flags & (O_ACCMODE | O_TRUNC) else 0
+        )
         if isinstance(inode, Symlink):
             raise fail(errno.ELOOP, path)
         if node.is_dir and want & WRITE:
@@ -157,7 +171,11 @@ class OpenCalls(ContentCalls):
         inode = node.inode
         if isinstance(inode, Socket) or (isinstance(inode, Device) and (inode.kind, inode.rdev) != ("char", (1, 3))):
             raise fail(errno.ENXIO, node.path)
-        if isinstance(inode, Fifo) and flags & O_ACCMODE == O_WRONLY and not any(other.reads for other in self._others(node)):
+        if (
+            isinstance(inode, Fifo)
+            and flags & O_ACCMODE == O_WRONLY
+            and not any(other.reads for other in self._others(node))
+        ):
             raise fail(errno.ENXIO, node.path)
         if not isinstance(inode, File):
             return
@@ -203,4 +221,8 @@ class OpenCalls(ContentCalls):
     def _others(self, node: Node) -> list[Descriptor]:
         """The descriptors that are open on what a node stands for."""
         mine = node.fs.identity(node)
-        return [other for other in self.files.values() if other.opened.fs is node.fs and node.fs.identity(other.node) == mine]
+        return [
+            other
+            for other in self.files.values()
+            if other.opened.fs is node.fs and node.fs.identity(other.node) == mine
+        ]

@@ -127,12 +127,20 @@ class Player:
     """
 
     def __init__(
-        self, overlay: Overlay, ops: Iterable[Op] = (), options: MountOptions | Features | None = None, model: type[Overlay] = Overlay,
+        self,
+        overlay: Overlay,
+        ops: Iterable[Op] = (),
+        options: MountOptions | Features | None = None,
+        model: type[Overlay] = Overlay,
     ) -> None:
         features = options.features() if isinstance(options, MountOptions) else options or overlay.features
         own = model(
-            lowerdirs=overlay.lowerdirs, datadirs=overlay.datadirs, features=features, userns=overlay.userns,
-            upperdir=None if overlay.upperdir is None else copied(overlay.upperdir), read_only=overlay.read_only,
+            lowerdirs=overlay.lowerdirs,
+            datadirs=overlay.datadirs,
+            features=features,
+            userns=overlay.userns,
+            upperdir=None if overlay.upperdir is None else copied(overlay.upperdir),
+            read_only=overlay.read_only,
         )
         self.system = System.over(own)
         self._steps: list[Step] = []
@@ -304,10 +312,15 @@ RECORDED: dict[str, tuple[str, Callable[[_Record], dict[str, Any]]]] = {
     "overwrite": ("overwrite", _path_data),
     "append": ("append", _path_data),
     "read_file": ("read_file", _path),
-    "open": ("open", lambda r: {
-        "path": r.get("path"), "flags": r.bits("flags", OPEN_FLAGS) | OPEN_FLAGS["O_NONBLOCK"], "mode": r.octal("mode", 0o644),
-        "fd": r.get("fd"),
-    }),
+    "open": (
+        "open",
+        lambda r: {
+            "path": r.get("path"),
+            "flags": r.bits("flags", OPEN_FLAGS) | OPEN_FLAGS["O_NONBLOCK"],
+            "mode": r.octal("mode", 0o644),
+            "fd": r.get("fd"),
+        },
+    ),
     "read": ("pread", lambda r: {**_fd(r), "count": 1 << 62, "offset": r.get("offset", int, 0)}),
     "write": ("write", lambda r: {**_fd(r), "data": r.text("data")}),
     "pwrite": ("pwrite", lambda r: {**_fd(r), "data": r.text("data"), "offset": r.get("offset", int)}),
@@ -316,7 +329,10 @@ RECORDED: dict[str, tuple[str, Callable[[_Record], dict[str, Any]]]] = {
     "ftruncate": ("ftruncate", lambda r: {**_fd(r), "length": r.get("size", int)}),
     "fchmod": ("fchmod", lambda r: {**_fd(r), "mode": r.octal("mode")}),
     "fchown": ("fchown", lambda r: {**_fd(r), "uid": r.get("uid", int), "gid": r.get("gid", int)}),
-    "fallocate": ("posix_fallocate", lambda r: {**_fd(r), "offset": r.get("offset", int, 0), "length": r.get("size", int)}),
+    "fallocate": (
+        "posix_fallocate",
+        lambda r: {**_fd(r), "offset": r.get("offset", int, 0), "length": r.get("size", int)},
+    ),
     "mmap": ("mmap", lambda r: {**_fd(r), "map": r.get("map")}),
     "mread": ("mread", lambda r: {"map": r.get("map")}),
     "linkfd": ("linkfd", lambda r: {**_fd(r), "dst": r.get("dst")}),
@@ -329,18 +345,33 @@ RECORDED: dict[str, tuple[str, Callable[[_Record], dict[str, Any]]]] = {
     "unlink": ("unlink", _path),
     "readlink": ("readlink", _path),
     "rename": ("rename", lambda r: {"src": r.get("src"), "dst": r.get("dst"), "flags": r.bits("flags", _RENAME)}),
-    "link": ("link", lambda r: {"src": r.get("src"), "dst": r.get("dst"), "follow_symlinks": r.get("follow", bool, False)}),
+    "link": (
+        "link",
+        lambda r: {"src": r.get("src"), "dst": r.get("dst"), "follow_symlinks": r.get("follow", bool, False)},
+    ),
     "symlink": ("symlink", lambda r: {"target": r.get("target"), **_path(r)}),
     "mknod": ("mknod", _mknod),
     "chmod": ("chmod", lambda r: {**_path(r), "mode": r.octal("mode")}),
-    "chown": ("chown", lambda r: {
-        **_path(r), "uid": r.get("uid", int), "gid": r.get("gid", int), "follow_symlinks": r.get("follow", bool, False),
-    }),
+    "chown": (
+        "chown",
+        lambda r: {
+            **_path(r),
+            "uid": r.get("uid", int),
+            "gid": r.get("gid", int),
+            "follow_symlinks": r.get("follow", bool, False),
+        },
+    ),
     "utimens": ("utime", _utimens),
     "truncate": ("truncate", lambda r: {**_path(r), "length": r.get("size", int)}),
-    "setxattr": ("setxattr", lambda r: {
-        **_path(r), "name": r.get("name"), "value": r.bytes("value"), "flags": _choice(r, "flag", _XATTR),
-    }),
+    "setxattr": (
+        "setxattr",
+        lambda r: {
+            **_path(r),
+            "name": r.get("name"),
+            "value": r.bytes("value"),
+            "flags": _choice(r, "flag", _XATTR),
+        },
+    ),
     "getxattr": ("getxattr", lambda r: {**_path(r), "name": r.get("name")}),
     "removexattr": ("removexattr", lambda r: {**_path(r), "name": r.get("name")}),
     "listxattr": ("listxattr", _path),
@@ -350,7 +381,7 @@ RECORDED: dict[str, tuple[str, Callable[[_Record], dict[str, Any]]]] = {
     "umask": ("umask", lambda r: {"mask": r.octal("mask")}),
     "remount": ("remount", lambda r: {}),
     "rotate": ("rotate", lambda r: {}),
-}  # fmt: skip
+}
 
 
 def parse_op(record: Any, where: str = "op") -> Op:

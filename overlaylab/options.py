@@ -18,7 +18,19 @@ __all__ = ["MountOptions", "docker_options", "parse_options"]
 # The settings that `MountOptions` has, in the order in which it writes them.
 _SHOWN = ("redirect_dir", "metacopy", "index", "xino")
 # Options that every file system takes, and that the kernel adds to a line of /proc/mounts.
-GENERIC = {"rw", "ro", "relatime", "noatime", "nodiratime", "strictatime", "nosuid", "nodev", "noexec", "sync", "dirsync"}
+GENERIC = {
+    "rw",
+    "ro",
+    "relatime",
+    "noatime",
+    "nodiratime",
+    "strictatime",
+    "nosuid",
+    "nodev",
+    "noexec",
+    "sync",
+    "dirsync",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,9 @@ class MountOptions:
         """
         upper = () if self.upperdir is None else (self.upperdir, self.workdir or "")
         if not self.lowerdirs or not all((*self.lowerdirs, *self.datadirs, *upper)):
-            raise Finding("wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one")
+            raise Finding(
+                "wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one"
+            )
         lowers = ":".join(escaped(path).replace(":", "\\:") for path in self.lowerdirs)
         words = ["lowerdir=" + "::".join([lowers, *(escaped(path).replace(":", "\\:") for path in self.datadirs)])]
         if self.upperdir is not None:
@@ -86,10 +100,20 @@ class MountOptions:
             so a mount might show fewer layers than were asked for.
         """
         if len(self.lowerdirs) + len(self.datadirs) > MOST_LOWERS:
-            raise Finding("limit", "mount options", f"at most {MOST_LOWERS} lower layers", len(self.lowerdirs) + len(self.datadirs))
+            raise Finding(
+                "limit",
+                "mount options",
+                f"at most {MOST_LOWERS} lower layers",
+                len(self.lowerdirs) + len(self.datadirs),
+            )
         data = self._bytes()
         if len(data) >= PAGE:
-            raise Finding("limit", "mount options", f"at most {PAGE - 1} bytes: shorter names, or relative ones", f"{len(data)} bytes")
+            raise Finding(
+                "limit",
+                "mount options",
+                f"at most {PAGE - 1} bytes: shorter names, or relative ones",
+                f"{len(data)} bytes",
+            )
         return data
 
     def _bytes(self) -> bytes:
@@ -186,7 +210,10 @@ def _options(parsed: Parsed) -> MountOptions:
     if not parsed.lowerdirs:
         raise Finding("wrong-call", "mount options", "a lowerdir", "none")
     return MountOptions(
-        lowerdirs=tuple(parsed.lowerdirs), datadirs=tuple(parsed.datadirs), upperdir=parsed.upperdir,
-        workdir=parsed.workdir if upper else None, userxattr="userxattr" in parsed.flags,
+        lowerdirs=tuple(parsed.lowerdirs),
+        datadirs=tuple(parsed.datadirs),
+        upperdir=parsed.upperdir,
+        workdir=parsed.workdir if upper else None,
+        userxattr="userxattr" in parsed.flags,
         **{name: parsed.values.get(name) for name in _SHOWN},
-    )  # fmt: skip
+    )

@@ -54,16 +54,31 @@ class Overlay(Identity):
     book_of_marks = Marks
 
     def __init__(
-        self, *, lowerdirs: Sequence[Directory], upperdir: Directory | None = None, marks: str = TRUSTED,
-        features: Features | None = None, datadirs: Sequence[Directory] = (), userns: bool = False, read_only: bool = False,
-        journal: Journal | None = None, numbers: Numbers | None = None, index: dict[int, Inode] | None = None,
+        self,
+        *,
+        lowerdirs: Sequence[Directory],
+        upperdir: Directory | None = None,
+        marks: str = TRUSTED,
+        features: Features | None = None,
+        datadirs: Sequence[Directory] = (),
+        userns: bool = False,
+        read_only: bool = False,
+        journal: Journal | None = None,
+        numbers: Numbers | None = None,
+        index: dict[int, Inode] | None = None,
     ) -> None:
         userxattr = marks == USER
         features = features or Features(userxattr=userxattr, redirect="nofollow" if userxattr else "follow")
         stored = not userns or features.userxattr
         prefix = (USER if features.userxattr else marks) if stored else UNSEEN
         self.journal, self.numbers = journal or Journal(), numbers or Numbers()
-        super().__init__(lowerdirs, upperdir, datadirs, features, self.book_of_marks(prefix, self.journal, self.numbers, stored, decodes=not userns))
+        super().__init__(
+            lowerdirs,
+            upperdir,
+            datadirs,
+            features,
+            self.book_of_marks(prefix, self.journal, self.numbers, stored, decodes=not userns),
+        )
         self.userns, self.read_only = userns, read_only or upperdir is None
         self.no_devices = userns
         self.index = {} if index is None else index
@@ -93,9 +108,15 @@ class Overlay(Identity):
         """
         lowers = [self.upperdir, *self.lowerdirs] if rotated else self.lowerdirs
         new = Overlay(
-            lowerdirs=lowers, upperdir=Directory() if rotated else self.upperdir, features=self.features, datadirs=self.datadirs,
-            userns=self.userns, read_only=self.read_only and self.upperdir is not None, journal=self.journal,
-            numbers=self.numbers, index={} if rotated else self.index,
+            lowerdirs=lowers,
+            upperdir=Directory() if rotated else self.upperdir,
+            features=self.features,
+            datadirs=self.datadirs,
+            userns=self.userns,
+            read_only=self.read_only and self.upperdir is not None,
+            journal=self.journal,
+            numbers=self.numbers,
+            index={} if rotated else self.index,
         )
         new.traps, new.depth = self.traps, self.depth
         return new
@@ -253,7 +274,11 @@ class Overlay(Identity):
     def _copy(self, node: Node, lower: Inode, data: bool, size: int | None) -> Inode:
         """The copy: type, data, text, number, mode, owner, time and attributes, but no marks. Kernel, section 5: cu-20, cu-26, cu-36."""
         # In a user namespace attributes of root's own are not there.
-        kept = {name: value for name, value in self.book.copied(lower).items() if not (self.userns and name.startswith("trusted."))}
+        kept = {
+            name: value
+            for name, value in self.book.copied(lower).items()
+            if not (self.userns and name.startswith("trusted."))
+        }
         common = {"mode": lower.mode, "uid": lower.uid, "gid": lower.gid, "mtime_ns": lower.mtime_ns, "xattrs": kept}
         if isinstance(lower, Directory):
             made: Inode = Directory(**common)
@@ -418,7 +443,12 @@ class Overlay(Identity):
     def _start_nlink(self, node: Node) -> None:
         """With index=on, note the link count before it changes; a lower name is copied up for that. Kernel, section 10: ln-11."""
         if not node.is_dir and self.features.index:
-            if node.upper is None and self._is_shared(node.lowers[0].inode) or node.upper is not None and not node.alias:
+            if (
+                node.upper is None
+                and self._is_shared(node.lowers[0].inode)
+                or node.upper is not None
+                and not node.alias
+            ):
                 self.writable(node, data=False)
             if self._is_indexed(node):
                 self.book.set_nlink(node.upper, self.book.shown_nlink(node.upper))

@@ -14,7 +14,9 @@ __all__ = ["Census", "images_of", "owner_facts"]
 def images_of(store: Store, container: Container) -> list[Image]:
     """The images that a container was made from: one, or one for each platform that its index names."""
     where = (container.store, container.namespace)
-    return [image for image in store.images() if image.id == container.image_id and (image.store, image.namespace) == where]
+    return [
+        image for image in store.images() if image.id == container.image_id and (image.store, image.namespace) == where
+    ]
 
 
 def owner_facts(store: Store, layer_bytes: Callable[[Store, Layer], int], folder: str | None = None) -> dict[str, Any]:
@@ -30,7 +32,11 @@ def owner_facts(store: Store, layer_bytes: Callable[[Store, Layer], int], folder
     for part in store.parts:
         census = Census(part, layer_bytes)
         directories += [census.folder(item) for item in part.folders() if folder in (None, item.name)]
-        images += [census.image(number) for number, image in enumerate(census.images) if folder is None or folder in _names(image)]
+        images += [
+            census.image(number)
+            for number, image in enumerate(census.images)
+            if folder is None or folder in _names(image)
+        ]
     return {"directories": directories, "images": images}
 
 

@@ -27,8 +27,17 @@ VALUES = {
 }
 FLAGS = ("userxattr", "volatile", "default_permissions", "override_creds", "nooverride_creds")
 # Flags of any file system that mount(2) takes in the text, and what they set.
-SUPERBLOCK = {"ro": "", "rw": "", "sync": "sync", "async": "", "dirsync": "dirsync", "lazytime": "lazytime",
-              "nolazytime": "", "mand": "mand", "nomand": ""}  # fmt: skip
+SUPERBLOCK = {
+    "ro": "",
+    "rw": "",
+    "sync": "sync",
+    "async": "",
+    "dirsync": "dirsync",
+    "lazytime": "lazytime",
+    "nolazytime": "",
+    "mand": "mand",
+    "nomand": "",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,8 +231,11 @@ class Parsed:
     def features(self) -> Features:
         """What the overlay does with them."""
         return Features(
-            redirect=self.value("redirect_dir"), metacopy=self.value("metacopy") == "on", index=self.value("index") == "on",
-            xino=self.value("xino") == "on", userxattr="userxattr" in self.flags,
+            redirect=self.value("redirect_dir"),
+            metacopy=self.value("metacopy") == "on",
+            index=self.value("index") == "on",
+            xino=self.value("xino") == "on",
+            userxattr="userxattr" in self.flags,
         )
 
     def shown(self, read_only: bool, several: bool = False) -> str:
@@ -239,7 +251,9 @@ class Parsed:
         """
         words = ["ro" if read_only else "rw", *self.superblock]
         if self.added:
-            words += [f"lowerdir+={octal(path)}" for path in self.lowerdirs] + [f"datadir+={octal(path)}" for path in self.datadirs]
+            words += [f"lowerdir+={octal(path)}" for path in self.lowerdirs] + [
+                f"datadir+={octal(path)}" for path in self.datadirs
+            ]
         else:
             words.append(f"lowerdir={octal(self.lower_text or '')}")
         if self.upperdir is not None:

@@ -241,11 +241,22 @@ class PathCalls(PathWalk):
     def _stat(self, node: Node) -> Stat:
         """Kernel, section 4: attributes of the topmost part (merge-05, merge-15); link counts merge-21 to merge-23; numbers cu-40."""
         inode, fs = node.inode, node.fs
-        size = len(inode.target.encode("utf-8", "surrogateescape")) if isinstance(inode, Symlink) else getattr(inode, "size", 0)
+        size = (
+            len(inode.target.encode("utf-8", "surrogateescape"))
+            if isinstance(inode, Symlink)
+            else getattr(inode, "size", 0)
+        )
         data = self._data_size(node) if isinstance(inode, File) else 0
         return Stat(
-            st_mode=TYPES[inode.type] | inode.mode & 0o7777, st_ino=fs.number(node), st_dev=fs.device, st_nlink=fs.nlink(node),
-            st_uid=inode.uid, st_gid=inode.gid, st_size=size, st_mtime_ns=inode.mtime_ns, st_blocks=(data + 4095) // 4096 * 8,
+            st_mode=TYPES[inode.type] | inode.mode & 0o7777,
+            st_ino=fs.number(node),
+            st_dev=fs.device,
+            st_nlink=fs.nlink(node),
+            st_uid=inode.uid,
+            st_gid=inode.gid,
+            st_size=size,
+            st_mtime_ns=inode.mtime_ns,
+            st_blocks=(data + 4095) // 4096 * 8,
             st_rdev=makedev(*inode.rdev) if isinstance(inode, Device) else 0,
         )
 

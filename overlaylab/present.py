@@ -13,7 +13,16 @@ from .validate import Report
 if TYPE_CHECKING:
     from .mounts import Mount
 
-__all__ = ["container_facts", "image_facts", "inspect_facts", "mount_facts", "one_per_config", "printable", "problem_facts", "report_facts"]
+__all__ = [
+    "container_facts",
+    "image_facts",
+    "inspect_facts",
+    "mount_facts",
+    "one_per_config",
+    "printable",
+    "problem_facts",
+    "report_facts",
+]
 
 
 def inspect_facts(store: Store, path: str) -> dict[str, Any]:

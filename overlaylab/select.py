@@ -24,14 +24,20 @@ def familiar(name: str) -> str:
     Spec:
         distribution/reference, FamiliarName: ``library/`` goes only where one part follows it.
     """
-    name = name.removeprefix("index.").removeprefix("docker.io/") if name.startswith(("docker.io/", "index.docker.io/")) else name
+    name = (
+        name.removeprefix("index.").removeprefix("docker.io/")
+        if name.startswith(("docker.io/", "index.docker.io/"))
+        else name
+    )
     if name.startswith("library/") and name.count("/") == 1:
         name = name.removeprefix("library/")
     last = name.rpartition("/")[2]
     return name if ":" in last or "@" in last else f"{name}:latest"
 
 
-def select(store: Store, query: str, platform: Platform | None = None, namespace: str | None = None) -> Image | Container:
+def select(
+    store: Store, query: str, platform: Platform | None = None, namespace: str | None = None
+) -> Image | Container:
     """Find one image, or one container.
 
     Args:
@@ -47,11 +53,19 @@ def select(store: Store, query: str, platform: Platform | None = None, namespace
     images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
     images = [image for image in images if namespace in (None, image.namespace)]
     containers = [container for container in store.containers() if namespace in (None, container.namespace)]
-    named = [container for container in containers if query.removeprefix("/") in (container.name, container.id)] if query else []
+    named = (
+        [container for container in containers if query.removeprefix("/") in (container.name, container.id)]
+        if query
+        else []
+    )
     for matches in (_exact(images, query), _familiar(images, query), named, _by_prefix(images, containers, query)):
         if matches:
             return _only(matches, query)
-    asked = "a name or an ID" + (f" for {platform}" if platform else "") + (f" in namespace {namespace}" if namespace is not None else "")
+    asked = (
+        "a name or an ID"
+        + (f" for {platform}" if platform else "")
+        + (f" in namespace {namespace}" if namespace is not None else "")
+    )
     raise NoSuchImage("no-such-image", query, asked, _names(store.images()))
 
 
@@ -84,8 +98,12 @@ def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: 
         return []
     wanted = query if ":" in query else f"sha256:{query}"
     found: list[Image | Container] = [
-        image for image in images
-        if any(digest is not None and digest.startswith(wanted) for digest in (image.id, image.config_digest, image.manifest_digest, *image.other_manifests))
+        image
+        for image in images
+        if any(
+            digest is not None and digest.startswith(wanted)
+            for digest in (image.id, image.config_digest, image.manifest_digest, *image.other_manifests)
+        )
     ]
     return found + [container for container in containers if container.id.startswith(query)]
 
@@ -94,7 +112,12 @@ def _only(matches: Sequence[Image | Container], query: str) -> Image | Container
     """One match, or several that have the same layers; platforms whose blobs are absent do not count."""
     present = [match for match in matches if not _is_absent(match)] or [match for match in matches if match.problems]
     if not present:
-        raise NoSuchImage("no-such-image", query, "an image whose blobs are here", ", ".join(f"only the name of {_label(match)}" for match in matches))
+        raise NoSuchImage(
+            "no-such-image",
+            query,
+            "an image whose blobs are here",
+            ", ".join(f"only the name of {_label(match)}" for match in matches),
+        )
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
     # Equal ones may be unpacked in one place and not in another.
@@ -112,7 +135,11 @@ def _is_absent(match: Image | Container) -> bool:
 
 
 def _key(match: Image | Container) -> tuple[str, ...]:
-    return (match.store, match.namespace, match.id) if isinstance(match, Container) else ("image", *(match.diff_ids or (match.id,)))
+    return (
+        (match.store, match.namespace, match.id)
+        if isinstance(match, Container)
+        else ("image", *(match.diff_ids or (match.id,)))
+    )
 
 
 def _label(match: Image | Container) -> str:
@@ -130,4 +157,6 @@ def _names(images: Sequence[Image]) -> str:
             known.setdefault(name, []).append(image.platform)
     if not known:
         return f"{len(images)} images without a name" if images else "no images"
-    return ", ".join(name if len(set(known[name])) == 1 else f"{name} ({', '.join(known[name])})" for name in sorted(known))
+    return ", ".join(
+        name if len(set(known[name])) == 1 else f"{name} ({', '.join(known[name])})" for name in sorted(known)
+    )

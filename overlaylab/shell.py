@@ -96,7 +96,11 @@ def after(overlay: Overlay, *lines: str) -> Overlay:
         >>> sorted(after(Overlay(lowerdirs=[make_tree({"note": "text"})]), "rm /note").upperdir.names)
         ['note']
     """
-    start = overlay if overlay.upperdir is not None else Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
+    start = (
+        overlay
+        if overlay.upperdir is not None
+        else Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
+    )
     player = Player(start)
     for line in lines:
         carry_out(parse(line), player.do)
@@ -166,13 +170,23 @@ class _Run:
         if sign == ">":
             self.attempt("echo.open", path, "write_file", path=path, data=data)
             return
-        opened = self.attempt("echo.open", path, "open", path=path, flags=O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, mode=0o666, fd=DESCRIPTOR)
+        opened = self.attempt(
+            "echo.open",
+            path,
+            "open",
+            path=path,
+            flags=O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK,
+            mode=0o666,
+            fd=DESCRIPTOR,
+        )
         if not opened.errno:
             self.call("write", fd=DESCRIPTOR, data=data)
             self.call("close", fd=DESCRIPTOR)
 
     def _echo(self) -> None:
-        self._output((" ".join(self.command.words) + "\n" * ("n" not in self.command.flags)).encode("utf-8", "surrogateescape"))
+        self._output(
+            (" ".join(self.command.words) + "\n" * ("n" not in self.command.flags)).encode("utf-8", "surrogateescape")
+        )
 
     def _cat(self) -> None:
         data = b""
@@ -225,8 +239,12 @@ class _Run:
             if found is not None:
                 self.write(f"  File: {path}")
                 self.write(f"  Size: {found.st_size}   Inode: {found.st_ino}   Links: {found.st_nlink}")
-                self.write(f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}")
-                self.write(f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, timezone.utc):%Y-%m-%d %H:%M:%S}")
+                self.write(
+                    f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}"
+                )
+                self.write(
+                    f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, timezone.utc):%Y-%m-%d %H:%M:%S}"
+                )
 
     def _find(self) -> None:
         path = (self.command.words or ("/",))[0]
@@ -350,7 +368,10 @@ class _Run:
                 self.complain("cp.directory", errno.EISDIR, source)
             elif f"{target.strip('/')}/".startswith(f"{source.strip('/')}/"):
                 self.complain("cp.itself", errno.EINVAL, source, target)
-            elif self.is_dir(target) or not self.attempt("cp.directory_made", target, "mkdir", path=target, mode=found.st_mode & 0o777).errno:
+            elif (
+                self.is_dir(target)
+                or not self.attempt("cp.directory_made", target, "mkdir", path=target, mode=found.st_mode & 0o777).errno
+            ):
                 for name in sorted(self.call("listdir", path=source).value or []):
                     child = self.stat(f"{source}/{name}", follow=False)
                     if child is not None:

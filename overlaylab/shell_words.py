@@ -13,10 +13,21 @@ __all__ = ["COMMANDS", "Command", "Word", "parse"]
 
 # Command -> its options, and how many words it takes at least and at most (None: any number).
 COMMANDS: dict[str, tuple[str, int, int | None]] = {
-    "cat": ("", 1, None), "chmod": ("", 2, None), "cp": ("rRa", 2, None), "echo": ("n", 0, None), "find": ("", 0, 1),
-    "ln": ("s", 2, 2), "ls": ("laA1", 0, None), "mkdir": ("p", 1, None), "mv": ("f", 2, None), "readlink": ("", 1, 1),
-    "rm": ("rRf", 1, None), "rmdir": ("", 1, None), "stat": ("", 1, None), "touch": ("", 1, None),
-}  # fmt: skip
+    "cat": ("", 1, None),
+    "chmod": ("", 2, None),
+    "cp": ("rRa", 2, None),
+    "echo": ("n", 0, None),
+    "find": ("", 0, 1),
+    "ln": ("s", 2, 2),
+    "ls": ("laA1", 0, None),
+    "mkdir": ("p", 1, None),
+    "mv": ("f", 2, None),
+    "readlink": ("", 1, 1),
+    "rm": ("rRf", 1, None),
+    "rmdir": ("", 1, None),
+    "stat": ("", 1, None),
+    "touch": ("", 1, None),
+}
 # Signs that mean something to a real shell and nothing here.
 UNKNOWN = "|&;<()$`*?[]{}~!"
 LONGEST_LINE = 1000
@@ -80,7 +91,9 @@ def parse(line: str) -> Command:
     known, least, most = COMMANDS[name.text]
     flags, plain = _flags(name.text, known, rest)
     if len(plain) < least:
-        raise _wrong(len(line) + 1, f"{least} {'path' if least == 1 else 'words'} after {name.text}", "the end of the line")
+        raise _wrong(
+            len(line) + 1, f"{least} {'path' if least == 1 else 'words'} after {name.text}", "the end of the line"
+        )
     if most is not None and len(plain) > most:
         raise _wrong(plain[most].at, f"at most {most} after {name.text}", plain[most].text)
     if redirect and name.text not in ("echo", "cat"):

@@ -241,7 +241,11 @@ class TarReader:
             at = start - self._start
             header = self._window[at : at + BLOCK]
         # What `_checksum_holds` says of most headers, without a call.
-        if header.isascii() and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156]) and len(header) == BLOCK:
+        if (
+            header.isascii()
+            and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156])
+            and len(header) == BLOCK
+        ):
             self._position = start + BLOCK
             return header
         self._position = start
@@ -258,9 +262,16 @@ class TarReader:
             self.complete = True
             return None
         if len(header) < BLOCK:
-            raise Finding("truncated", f"{self._where} at byte {start}", "a header of 512 bytes", f"{len(header)} bytes")
+            raise Finding(
+                "truncated", f"{self._where} at byte {start}", "a header of 512 bytes", f"{len(header)} bytes"
+            )
         if not _checksum_holds(header):
-            raise Finding("bad-tar-header", f"{self._where} at byte {start}", "a header with a right checksum", _text(header[:100]))
+            raise Finding(
+                "bad-tar-header",
+                f"{self._where} at byte {start}",
+                "a header with a right checksum",
+                _text(header[:100]),
+            )
         return header
 
     def _parse(self, header: bytes) -> Member:
@@ -274,9 +285,18 @@ class TarReader:
         try:
             mode, uid, gid = _owner(owner)
             member = Member(
-                name, kind, mode, uid, gid, _number(size), _nanoseconds(mtime), _text(link) if link[0] else "",
-                (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE, NO_XATTRS, self._position,
-            )  # fmt: skip
+                name,
+                kind,
+                mode,
+                uid,
+                gid,
+                _number(size),
+                _nanoseconds(mtime),
+                _text(link) if link[0] else "",
+                (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE,
+                NO_XATTRS,
+                self._position,
+            )
         except _BadNumber as error:
             raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
         self._announce(member)
@@ -303,7 +323,12 @@ class TarReader:
     def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
         """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
         if member.size > self._limits.path:
-            raise Finding("limit", f"{self._where}: {member.name}", f"an extended header of at most {self._limits.path} bytes", member.size)
+            raise Finding(
+                "limit",
+                f"{self._where}: {member.name}",
+                f"an extended header of at most {self._limits.path} bytes",
+                member.size,
+            )
         data = b"".join(self.content())
         if member.type == "L":
             extended.setdefault("path", data.rstrip(b"\0"))
@@ -328,7 +353,9 @@ class TarReader:
 
     def _finish(self, member: Member, records: dict[str, bytes]) -> None:
         """Put the extended values in place of the short ones."""
-        member.xattrs = {key[len(_XATTR) :]: value for key, value in records.items() if key.startswith(_XATTR)} or NO_XATTRS
+        member.xattrs = {
+            key[len(_XATTR) :]: value for key, value in records.items() if key.startswith(_XATTR)
+        } or NO_XATTRS
         if any(key.startswith("GNU.sparse.") for key in records):
             member.type = "S"
         if "path" in records:

@@ -73,7 +73,11 @@ def _records(member: Member, name: bytes, link: bytes) -> dict[bytes, bytes]:
     for key, text in ((b"path", name), (b"linkpath", link)):
         if len(text) > 100 or not text.isascii():
             records[key] = text
-    for key, number, room in ((b"uid", member.uid, _SHORT), (b"gid", member.gid, _SHORT), (b"size", member.size, _LONG)):
+    for key, number, room in (
+        (b"uid", member.uid, _SHORT),
+        (b"gid", member.gid, _SHORT),
+        (b"size", member.size, _LONG),
+    ):
         if number >= room:
             records[key] = b"%d" % number
     if member.mtime_ns % 10**9 or not 0 <= member.mtime_ns < _LONG * 10**9:
@@ -107,10 +111,17 @@ def _ustar(member: Member, name: bytes, link: bytes) -> bytes:
     seconds = member.mtime_ns // 10**9
     header = bytearray(BLOCK)
     fields = {
-        0: short, 100: _octal(member.mode & 0o7777, 7), 108: _octal(member.uid, 7), 116: _octal(member.gid, 7),
-        124: _octal(member.size, 11), 136: _octal(seconds, 11), 148: b" " * 8, 156: member.type.encode("ascii"),
-        157: link[:100], 257: b"ustar\x0000",
-    }  # fmt: skip
+        0: short,
+        100: _octal(member.mode & 0o7777, 7),
+        108: _octal(member.uid, 7),
+        116: _octal(member.gid, 7),
+        124: _octal(member.size, 11),
+        136: _octal(seconds, 11),
+        148: b" " * 8,
+        156: member.type.encode("ascii"),
+        157: link[:100],
+        257: b"ustar\x0000",
+    }
     if member.type in "34":
         if not all(0 <= number < _SHORT for number in member.rdev):
             raise Finding("absurd-size", member.name, "a device number of Linux", member.rdev)

@@ -8,7 +8,16 @@ from typing import Any
 from .errors import KINDS
 from .present import printable
 
-__all__ = ["inspect_text", "layers_text", "matches_text", "mount_text", "owners_text", "problems_text", "report_text", "tree_text"]
+__all__ = [
+    "inspect_text",
+    "layers_text",
+    "matches_text",
+    "mount_text",
+    "owners_text",
+    "problems_text",
+    "report_text",
+    "tree_text",
+]
 
 # What a name is, and what it is often taken for.
 MEANINGS = {
@@ -32,7 +41,9 @@ def inspect_text(facts: dict[str, Any]) -> str:
     rows = [("IMAGE ID", "NAMES", "PLATFORM", "LAYERS")]
     for image in facts["images"]:
         layers = "absent" if image["diff_ids"] is None else str(len(image["diff_ids"]))
-        rows.append((image["id"].partition(":")[2][:12], ", ".join(image["names"]) or "(none)", image["platform"], layers))
+        rows.append(
+            (image["id"].partition(":")[2][:12], ", ".join(image["names"]) or "(none)", image["platform"], layers)
+        )
     parts = [f"{printable(facts['path'])}: {facts['kind']}, {_count(facts['images'], 'image')}", _table(rows)]
     if facts["containers"]:
         rows = [("CONTAINER", "NAME", "IMAGE ID", "LOWER", "UPPER")]
@@ -47,7 +58,11 @@ def inspect_text(facts: dict[str, Any]) -> str:
 
 def report_text(facts: dict[str, Any], images: int | None) -> str:
     """The report in words; `images` is None for a database that stands alone."""
-    what = "all pages of this bolt database can be read" if images is None else f"all that was recomputed for {images} image{'s' * (images != 1)} fits"
+    what = (
+        "all pages of this bolt database can be read"
+        if images is None
+        else f"all that was recomputed for {images} image{'s' * (images != 1)} fits"
+    )
     verdict = f"ok: {what}" if facts["ok"] else "not ok"
     skipped = [f"not checked: {printable(item['what'])}: {printable(item['why'])}" for item in facts["not_checked"]]
     return "\n".join(part for part in (problems_text(facts["problems"]), *skipped, verdict) if part)
@@ -59,7 +74,9 @@ def problems_text(problems: Sequence[dict[str, str]]) -> str:
         lines.append(f"{problem['severity']}: {KINDS[problem['kind']][1]} [{problem['kind']}]")
         lines.append(f"    at {printable(problem['where'])}")
         if problem["expected"] or problem["found"]:
-            lines.append(f"    expected {printable(problem['expected'] or 'nothing')}, found {printable(problem['found'] or 'nothing')}")
+            lines.append(
+                f"    expected {printable(problem['expected'] or 'nothing')}, found {printable(problem['found'] or 'nothing')}"
+            )
     return "\n".join(lines)
 
 
@@ -68,14 +85,18 @@ def tree_text(entries: dict[str, Any]) -> str:
     for path, item in entries.items():
         size = str(item.get("size", "")) or ":".join(map(str, item.get("rdev", "")))
         target = f" -> {item['target']}" if "target" in item else ""
-        rows.append((str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, path + target))
+        rows.append(
+            (str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, path + target)
+        )
     return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows
+    )
 
 
 def _count(items: Sequence[Any], word: str) -> str:
@@ -90,12 +111,18 @@ def layers_text(facts: list[dict[str, Any]]) -> str:
         rows.append((str(number), _short(item["chain_id"]), _short(item["diff_id"]), *counts, item["created_by"][:80]))
     wasted = sum(item["wasted_bytes"] for item in facts)
     total = sum(item["bytes"] for item in facts)
-    return f"{_table(rows)}\n\n{total} bytes in all, of which {wasted} are hidden by higher layers. Layer 0 is the bottom."
+    return (
+        f"{_table(rows)}\n\n{total} bytes in all, of which {wasted} are hidden by higher layers. Layer 0 is the bottom."
+    )
 
 
 def mount_text(facts: dict[str, Any]) -> str:
     """The directories of a mount, topmost first, and the command."""
-    lines = [f"upper  {facts['upperdir']}", f"work   {facts['workdir']}"] if facts["upperdir"] else ["read-only: every layer is a lower"]
+    lines = (
+        [f"upper  {facts['upperdir']}", f"work   {facts['workdir']}"]
+        if facts["upperdir"]
+        else ["read-only: every layer is a lower"]
+    )
     lines += [f"lower  {path}" for path in facts["lowerdir"]]
     if len(facts["lowerdir"]) == 1 and not facts["upperdir"]:
         lines.append("one layer alone is no overlay: engines bind the directory")
@@ -114,7 +141,15 @@ def owners_text(facts: dict[str, Any]) -> str:
     rows = [("IMAGE ID", "NAMES", "OWN BYTES", "SHARED BYTES", "SHARED WITH")]
     for item in facts["images"]:
         shared = _count(item["shared_with"], "image") if item["shared_with"] else "-"
-        rows.append((_short(item["id"]), ", ".join(item["names"]) or "(none)", str(item["own_bytes"]), str(item["shared_bytes"]), shared))
+        rows.append(
+            (
+                _short(item["id"]),
+                ", ".join(item["names"]) or "(none)",
+                str(item["own_bytes"]),
+                str(item["shared_bytes"]),
+                shared,
+            )
+        )
     return "\n\n".join([*parts, _table(rows)] if facts["images"] else parts) or "nothing here owns it"
 
 

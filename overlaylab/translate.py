@@ -71,7 +71,9 @@ def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
     return layers
 
 
-def to_lowerdir_on(layers: Sequence[Directory], changeset: Changeset, where: str = "layer") -> tuple[Directory, tuple[Problem, ...]]:
+def to_lowerdir_on(
+    layers: Sequence[Directory], changeset: Changeset, where: str = "layer"
+) -> tuple[Directory, tuple[Problem, ...]]:
     """See `to_lowerdir`; what is below are the layers that were made before, bottom first."""
     return to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)), where)
 
@@ -140,7 +142,9 @@ class _Layer:
         closed, opaque = self._above(path)
         if closed is not None and not is_whiteout(closed):
             # umoci writes these for a folder that became a file. Docker refuses them.
-            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}"))
+            self.problems.append(
+                Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}")
+            )
             return
         if opaque:
             # Nothing shines through there, and a whiteout would be listed as it is (wo-06).
@@ -178,13 +182,17 @@ class _Layer:
         engines, and the finding says so.
         """
         if path == ".":
-            self.problems.append(Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root"))
+            self.problems.append(
+                Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root")
+            )
             return
         closed, _ = self._above(f"{path}/{OPAQUE}")
         if closed is None:
             self._mark_opaque(self._directory(path))
         elif not is_whiteout(closed):
-            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}"))
+            self.problems.append(
+                Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}")
+            )
 
     def _mark_opaque(self, directory: Directory) -> None:
         self._opaque = True
@@ -197,7 +205,11 @@ class _Layer:
             directory, opaque = waiting.pop()
             if opaque:
                 directory.names = {name: child for name, child in directory.names.items() if not is_whiteout(child)}
-            waiting += [(child, opaque or is_opaque(child)) for child in directory.names.values() if isinstance(child, Directory)]
+            waiting += [
+                (child, opaque or is_opaque(child))
+                for child in directory.names.values()
+                if isinstance(child, Directory)
+            ]
 
     def _directory(self, path: str) -> Directory:
         """The directory at a path; where the archive left it out, with the attributes that it has below (oci-15)."""
@@ -232,7 +244,10 @@ class _Layer:
 def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Directory:
     """A directory with the same attributes, without overlay marks."""
     return Directory(
-        mode=directory.mode, uid=directory.uid, gid=directory.gid, mtime_ns=directory.mtime_ns,
+        mode=directory.mode,
+        uid=directory.uid,
+        gid=directory.gid,
+        mtime_ns=directory.mtime_ns,
         xattrs={key: value for key, value in directory.xattrs.items() if not key.startswith(TRUSTED)},
         names={} if names is None else names,
     )
@@ -240,7 +255,10 @@ def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Direct
 
 def _copy(inode: Inode) -> Inode:
     """The same inode once more, with one name."""
-    return type(inode)(**{name: getattr(inode, name) for cls in type(inode).__mro__ for name in getattr(cls, "__slots__", ())} | {"nlink": 1})
+    return type(inode)(
+        **{name: getattr(inode, name) for cls in type(inode).__mro__ for name in getattr(cls, "__slots__", ())}
+        | {"nlink": 1}
+    )
 
 
 def to_changeset(upper: Directory, overlay: Overlay | None = None, marks: str = TRUSTED) -> Changeset:
@@ -298,7 +316,11 @@ class _Export:
 
     def _points_below(self, inode: Inode) -> bool:
         """Whether an object is completed by a lower one under another name: no archive can say that (oci-29)."""
-        redirect = isinstance(inode, Directory) and self._marks + "redirect" in inode.xattrs and not is_opaque(inode, self._marks)
+        redirect = (
+            isinstance(inode, Directory)
+            and self._marks + "redirect" in inode.xattrs
+            and not is_opaque(inode, self._marks)
+        )
         return redirect or (isinstance(inode, File) and self._marks + "metacopy" in inode.xattrs)
 
     def _put(self, path: str, inode: Inode, shown: Inode) -> bool:

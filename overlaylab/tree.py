@@ -17,8 +17,25 @@ from typing import Any, ClassVar
 from .errors import Finding
 
 __all__ = [
-    "Device", "Directory", "Fifo", "File", "Inode", "Socket", "Symlink",
-    "clean", "copied", "entry", "find", "is_clean", "make_tree", "parent_of", "same", "sizes", "some", "walk", "whiteout",
+    "Device",
+    "Directory",
+    "Fifo",
+    "File",
+    "Inode",
+    "Socket",
+    "Symlink",
+    "clean",
+    "copied",
+    "entry",
+    "find",
+    "is_clean",
+    "make_tree",
+    "parent_of",
+    "same",
+    "sizes",
+    "some",
+    "walk",
+    "whiteout",
 ]
 
 # The time that made-up trees carry: nanoseconds since 1970, a round number that is easy to spot.

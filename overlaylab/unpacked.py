@@ -49,7 +49,10 @@ class LostMarks:
         """Kinds that a copy has lost."""
         if self.nodes and "nodes" not in self.kinds:
             place, expected = next(iter(self.nodes.items()))
-            yield NotChecked(f"deletions and devices, such as {expected} at {place}", "no folder here has a device node: copied or unpacked without them")
+            yield NotChecked(
+                f"deletions and devices, such as {expected} at {place}",
+                "no folder here has a device node: copied or unpacked without them",
+            )
         if self.opaque and "opaque" not in self.kinds:
             why = "no folder here has an opaque mark: packed without tar --xattrs --xattrs-include='*', or read without root"
             yield NotChecked(f"opaque directories, such as {next(iter(self.opaque))}", why)
@@ -87,7 +90,14 @@ def folder_problems(changeset: Changeset, folder: Directory, where: str, marks: 
         if isinstance(inode, Device) or (isinstance(inode, Link) and isinstance(told.puts.get(inode.target), Device)):
             lost.nodes[f"{where}/{path}"] = "a device"
         else:
-            problems.append(Problem("missing-content", f"{where}/{path}", _look(inode) if isinstance(inode, Inode) else "a hard link", "nothing"))
+            problems.append(
+                Problem(
+                    "missing-content",
+                    f"{where}/{path}",
+                    _look(inode) if isinstance(inode, Inode) else "a hard link",
+                    "nothing",
+                )
+            )
     _note_marks(told, folder, where, marks, lost)
     return problems[:MOST]
 
@@ -197,5 +207,7 @@ class _Closed:
         closed = self._known[above]
         for step in reversed(walked):
             there = find(self._folder, step) if not closed else None
-            closed = self._known[step] = closed or (there is not None and (not isinstance(there, Directory) or is_opaque(there, self._marks)))
+            closed = self._known[step] = closed or (
+                there is not None and (not isinstance(there, Directory) or is_opaque(there, self._marks))
+            )
         return closed

@@ -38,8 +38,13 @@ class Report:
 
 
 def validate(
-    store: Store, targets: Iterable[Image | Container] | None = None, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
-    readers: dict[int, LayerReader] | None = None, later: Later = partial, apart: Apart = lambda *_: {},
+    store: Store,
+    targets: Iterable[Image | Container] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress | None = None,
+    readers: dict[int, LayerReader] | None = None,
+    later: Later = partial,
+    apart: Apart = lambda *_: {},
 ) -> Report:
     """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
 
@@ -60,7 +65,9 @@ def validate(
     later_looks, readers = readers is not None, {} if readers is None else readers
     for target in (*store.images(), *store.containers()) if targets is None else targets:
         part = home(store, target)
-        reader = readers.setdefault(id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later, apart=apart))
+        reader = readers.setdefault(
+            id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later, apart=apart)
+        )
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -115,7 +122,9 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
     return Overlay.of_layers(layers, upper, marks=store.marks), problems
 
 
-def merged_view(target: Image | Container, store: Store, reader: LayerReader) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+def merged_view(
+    target: Image | Container, store: Store, reader: LayerReader
+) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs.
 
     Raises:

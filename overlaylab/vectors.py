@@ -17,7 +17,19 @@ from .tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, find, p
 from .vnode import TYPES, Stat
 
 __all__ = [
-    "DEFAULT_TIME", "NOTHING", "Entries", "content", "field", "inode", "operations", "raw", "raw_entry", "recorded", "seconds", "shown", "tree",
+    "DEFAULT_TIME",
+    "NOTHING",
+    "Entries",
+    "content",
+    "field",
+    "inode",
+    "operations",
+    "raw",
+    "raw_entry",
+    "recorded",
+    "seconds",
+    "shown",
+    "tree",
 ]
 
 Entries = list[dict[str, Any]]
@@ -35,7 +47,12 @@ def field(record: Any, name: str, kind: Any, where: str, default: Any = NOTHING)
     if value is default and default is not NOTHING:
         return default
     if value is NOTHING or not isinstance(value, kind):
-        raise Finding("wrong-call", f"{where}.{name}", getattr(kind, "__name__", kind), "nothing" if value is NOTHING else repr(value)[:80])
+        raise Finding(
+            "wrong-call",
+            f"{where}.{name}",
+            getattr(kind, "__name__", kind),
+            "nothing" if value is NOTHING else repr(value)[:80],
+        )
     return value
 
 
@@ -125,9 +142,18 @@ def tree(items: Sequence[Any], where: str) -> Directory:
 
 def operations(records: Sequence[Any], where: str) -> list[Op]:
     """Operations; the short form of a list names the arguments by position."""
-    short = {"unlink": ("path",), "rmdir": ("path",), "mkdir": ("path", "mode"), "create": ("path", "data", "mode"),
-             "append": ("path", "data"), "write_file": ("path", "data"), "rename": ("src", "dst"), "link": ("src", "dst"),
-             "symlink": ("target", "path"), "chmod": ("path", "mode")}  # fmt: skip
+    short = {
+        "unlink": ("path",),
+        "rmdir": ("path",),
+        "mkdir": ("path", "mode"),
+        "create": ("path", "data", "mode"),
+        "append": ("path", "data"),
+        "write_file": ("path", "data"),
+        "rename": ("src", "dst"),
+        "link": ("src", "dst"),
+        "symlink": ("target", "path"),
+        "chmod": ("path", "mode"),
+    }
     made = []
     for position, record in enumerate(records):
         here = f"{where}[{position}]"
@@ -161,7 +187,9 @@ def raw_entry(path: str, node: Inode) -> dict[str, Any]:
     if isinstance(node, Device):
         item["rdev"] = list(node.rdev)
     children = node.names.values() if isinstance(node, Directory) else ()
-    item["nlink"] = 2 + sum(isinstance(child, Directory) for child in children) if isinstance(node, Directory) else node.nlink
+    item["nlink"] = (
+        2 + sum(isinstance(child, Directory) for child in children) if isinstance(node, Directory) else node.nlink
+    )
     return item
 
 
@@ -227,9 +255,14 @@ def recorded(items: Sequence[Any], where: str) -> Entries:
             continue
         below = sum(1 for other in directories if other != "." and parent_of(other)[0] == path)
         full = {"path": path, "type": kind, "uid": 0, "gid": 0, "mtime": DEFAULT_TIME, "xattrs": {}}
-        full |= {"mode": {"dir": "0755", "symlink": "0777"}.get(kind, "0644"), "nlink": 2 + below if kind == "dir" else 1}
+        full |= {
+            "mode": {"dir": "0755", "symlink": "0777"}.get(kind, "0644"),
+            "nlink": 2 + below if kind == "dir" else 1,
+        }
         full |= {key: item[key] for key in item if key not in ("content", "xattrs")}
-        full["xattrs"] = {key: value if value == "*" else xattr_value(value) for key, value in item.get("xattrs", {}).items()}
+        full["xattrs"] = {
+            key: value if value == "*" else xattr_value(value) for key, value in item.get("xattrs", {}).items()
+        }
         if kind == "file" and "content_errno" not in item:
             full["content"] = content(item, f"{where}[{position}]")
         out.append(full)

@@ -19,8 +19,17 @@ from .vectors import NOTHING, Entries, field, operations, raw, recorded, seconds
 from .vnode import TYPES, Stat
 
 __all__ = [
-    "Difference", "Results", "compare", "compare_entries", "compare_merged", "compare_upper", "mounted", "named", "outcomes",
-    "run_ordinary", "verdict",
+    "Difference",
+    "Results",
+    "compare",
+    "compare_entries",
+    "compare_merged",
+    "compare_upper",
+    "mounted",
+    "named",
+    "outcomes",
+    "run_ordinary",
+    "verdict",
 ]
 
 BASE = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
@@ -30,7 +39,9 @@ class Difference(OverlayLabError, AssertionError):
     """The first thing that is not as it was recorded."""
 
 
-def compare_entries(what: str, expected: Entries, found: Entries, skip: Sequence[str] = (), marks: Sequence[str] = ()) -> None:
+def compare_entries(
+    what: str, expected: Entries, found: Entries, skip: Sequence[str] = (), marks: Sequence[str] = ()
+) -> None:
     """Compare two lists of entries; the first difference is raised.
 
     Args:
@@ -44,7 +55,9 @@ def compare_entries(what: str, expected: Entries, found: Entries, skip: Sequence
         compare_fields(f"{what}: {path}", want[path], have[path], skip, marks)
 
 
-def compare_fields(what: str, want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]) -> None:
+def compare_fields(
+    what: str, want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]
+) -> None:
     """Compare two entries."""
     for key in sorted({*want, *have} - set(skip)):
         one, two = want.get(key, "nothing"), have.get(key, "nothing")
@@ -57,7 +70,9 @@ def compare_fields(what: str, want: Mapping[str, Any], have: Mapping[str, Any], 
 
 def kept(xattrs: Mapping[str, Any], marks: Sequence[str]) -> dict[str, Any]:
     """Attributes without the marks that do not count."""
-    return {key: value for key, value in xattrs.items() if not (marks and ".overlay." in key and key.endswith(tuple(marks)))}
+    return {
+        key: value for key, value in xattrs.items() if not (marks and ".overlay." in key and key.endswith(tuple(marks)))
+    }
 
 
 def compare(what: str, expected: Any, found: Any) -> None:
@@ -109,7 +124,9 @@ class Results:
             compare(here, named(want), step.error)
             if operation.call == "rotate":
                 compare_upper(here, want["value"], before, self.level, here)
-            elif "value" in want or (step.errno is None and operation.call in ("lstat", "stat", "fstat", "read_file", "pread")):
+            elif "value" in want or (
+                step.errno is None and operation.call in ("lstat", "stat", "fstat", "read_file", "pread")
+            ):
                 self.value(here, want.get("value", NOTHING), step.value)
 
     def guard(self) -> None:
@@ -142,8 +159,15 @@ class Results:
         """A stat as it is recorded."""
         kind = next(name for name, number in TYPES.items() if number == stat.st_mode & 0o170000)
         number = self.numbers.setdefault(stat.st_ino, f"i{len(self.numbers) + 1}")
-        out = {"type": kind, "mode": f"{stat.st_mode & 0o7777:04o}", "uid": stat.st_uid, "gid": stat.st_gid,
-               "nlink": stat.st_nlink, "ino": number, "mtime": seconds(stat.st_mtime_ns)}  # fmt: skip
+        out = {
+            "type": kind,
+            "mode": f"{stat.st_mode & 0o7777:04o}",
+            "uid": stat.st_uid,
+            "gid": stat.st_gid,
+            "nlink": stat.st_nlink,
+            "ino": number,
+            "mtime": seconds(stat.st_mtime_ns),
+        }
         if kind in ("file", "symlink"):
             out["size"] = stat.st_size
         if kind in ("char", "block"):
@@ -211,9 +235,15 @@ def outcomes(vector: Any) -> list[tuple[Any, Any]]:
     """What the kernel gave for each operation of an experiment, and what the model gives: an errno's name, or the value."""
     system, expected = mounted(vector, "vector"), field(vector, "expected", dict, "vector")
     results, rows = Results(system, 3), []
-    for operation, want in zip(operations(field(vector, "ops", list, "vector", []), "vector.ops"), expected["results"], strict=True):
+    for operation, want in zip(
+        operations(field(vector, "ops", list, "vector", []), "vector.ops"), expected["results"], strict=True
+    ):
         step = run(system, operation)
-        kernel, model = results.alike(want["value"], step.value) if "value" in want and not step.errno else (want.get("value"), None)
+        kernel, model = (
+            results.alike(want["value"], step.value)
+            if "value" in want and not step.errno
+            else (want.get("value"), None)
+        )
         rows.append((named(want) or kernel, step.error or model))
     return rows
 

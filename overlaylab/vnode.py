@@ -14,7 +14,15 @@ from .tree import Directory, File, Inode
 __all__ = ["TYPES", "FileSystem", "Node", "Stat", "makedev", "numbers_of", "shown_xattrs"]
 
 # stat(2): the type in st_mode
-TYPES = {"fifo": 0o010000, "char": 0o020000, "dir": 0o040000, "block": 0o060000, "file": 0o100000, "symlink": 0o120000, "socket": 0o140000}
+TYPES = {
+    "fifo": 0o010000,
+    "char": 0o020000,
+    "dir": 0o040000,
+    "block": 0o060000,
+    "file": 0o100000,
+    "symlink": 0o120000,
+    "socket": 0o140000,
+}
 
 
 class Node:
@@ -33,7 +41,13 @@ class Node:
     __slots__ = ("alias", "covered", "fs", "lowers", "name", "origin", "parent", "upper")
 
     def __init__(
-        self, fs: FileSystem, parent: Node | None, name: str, upper: Inode | None, lowers: tuple[Any, ...] = (), alias: bool = True,
+        self,
+        fs: FileSystem,
+        parent: Node | None,
+        name: str,
+        upper: Inode | None,
+        lowers: tuple[Any, ...] = (),
+        alias: bool = True,
     ) -> None:
         self.fs, self.parent, self.name, self.upper, self.lowers = fs, parent, name, upper, lowers
         self.alias = alias and upper is not None

@@ -16,7 +16,15 @@ CHECKS = ("reads", "manifest", "config", "tables", "blob", "diff_id", "content")
 KINDS_OF = {
     "diff_id": {"diffid-mismatch"},
     "content": {"crc-mismatch", "missing-content", "tarsplit-order"},
-    "tables": {"chain-mismatch", "dangling-link", "lower-mismatch", "missing-cache-dir", "missing-image", "missing-layer", "parent-cycle"},
+    "tables": {
+        "chain-mismatch",
+        "dangling-link",
+        "lower-mismatch",
+        "missing-cache-dir",
+        "missing-image",
+        "missing-layer",
+        "parent-cycle",
+    },
 }
 OF_A_NAME = {"digest-mismatch", "name-mismatch", "size-mismatch"}
 
@@ -43,7 +51,9 @@ def check_of(problem: Problem, image: Image) -> str:
     Args:
         image: As it was before the change.
     """
-    if problem.kind in OF_A_NAME | KINDS_OF["diff_id"] and any(layer.directory and f"/{layer.directory}/" in problem.where for layer in image.layers):
+    if problem.kind in OF_A_NAME | KINDS_OF["diff_id"] and any(
+        layer.directory and f"/{layer.directory}/" in problem.where for layer in image.layers
+    ):
         return "content"
     for check, kinds in KINDS_OF.items():
         if problem.kind in kinds:
@@ -53,12 +63,22 @@ def check_of(problem: Problem, image: Image) -> str:
     if any(problem.where.endswith(layer.source) for layer in image.layers):
         return "blob"
     documents = filter(None, (image.manifest_digest, *image.indexes, *image.other_manifests))
-    if image.config_digest and image.config_digest.hex not in problem.where and any(digest.hex in problem.where for digest in documents):
+    if (
+        image.config_digest
+        and image.config_digest.hex not in problem.where
+        and any(digest.hex in problem.where for digest in documents)
+    ):
         return "manifest"
     return "config"
 
 
-def witnesses(image: Image, before: Iterable[Problem], after: Iterable[Problem], possible: Collection[str], reached: Collection[str]) -> Sequence[Witness]:
+def witnesses(
+    image: Image,
+    before: Iterable[Problem],
+    after: Iterable[Problem],
+    possible: Collection[str],
+    reached: Collection[str],
+) -> Sequence[Witness]:
     """What each check says.
 
     Args:

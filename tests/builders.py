@@ -8,8 +8,15 @@ import tarfile
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
-TYPES = {"dir": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE, "hardlink": tarfile.LNKTYPE, "char": tarfile.CHRTYPE,
-         "block": tarfile.BLKTYPE, "fifo": tarfile.FIFOTYPE, "file": tarfile.REGTYPE}  # fmt: skip
+TYPES = {
+    "dir": tarfile.DIRTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "hardlink": tarfile.LNKTYPE,
+    "char": tarfile.CHRTYPE,
+    "block": tarfile.BLKTYPE,
+    "fifo": tarfile.FIFOTYPE,
+    "file": tarfile.REGTYPE,
+}
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -56,7 +63,7 @@ def config(layers, algorithm="sha256", **fields):
 
 
 def docker_archive(*images, extra=(), manifest=None):
-    """A docker save tar. 
+    """A docker save tar.
 
     Each image is ``(layers, fields)``: fields of `config`, and ``tags``, ``raw`` (the config), ``plain`` (the
     uncompressed layers by position, where a layer is packed).

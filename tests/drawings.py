@@ -10,7 +10,10 @@ from xml.etree import ElementTree
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SVG = "{http://www.w3.org/2000/svg}"
-DATA = re.compile(r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)"[^>]*>(?:<details><summary>[^<]+</summary><pre>(.*?)</pre></details>)?', re.DOTALL)
+DATA = re.compile(
+    r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)"[^>]*>(?:<details><summary>[^<]+</summary><pre>(.*?)</pre></details>)?',
+    re.DOTALL,
+)
 
 
 @dataclass
@@ -56,7 +59,12 @@ def drawings():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             for output in cell.get("outputs", []):
                 for alt, data, twin in DATA.findall("".join(output.get("data", {}).get("text/html", ""))):
-                    yield take_apart(base64.b64decode(data).decode("utf-8"), f"{path.stem} {cell['id']}", html.unescape(alt), html.unescape(twin))
+                    yield take_apart(
+                        base64.b64decode(data).decode("utf-8"),
+                        f"{path.stem} {cell['id']}",
+                        html.unescape(alt),
+                        html.unescape(twin),
+                    )
 
 
 def take_apart(svg, where="", alt="", twin=""):
@@ -67,11 +75,16 @@ def take_apart(svg, where="", alt="", twin=""):
     for part in root.iter():
         kind = part.tag.removeprefix(SVG)
         if kind in ("polygon", "path", "ellipse", "polyline") and (box := corners(part)):
-            drawing.shapes.append(Shape(*box, part.get("fill", "black"), part.get("stroke", "none"), part.get("stroke-dasharray", "")))
+            drawing.shapes.append(
+                Shape(*box, part.get("fill", "black"), part.get("stroke", "none"), part.get("stroke-dasharray", ""))
+            )
         elif kind == "text":
             x, y, size = float(part.get("x")), float(part.get("y")), float(part.get("font-size"))
             x += {"start": 3, "middle": 0, "end": -3}[part.get("text-anchor", "start")]
-            under = next((shape for shape in reversed(drawing.shapes) if shape.fill != "none" and shape.holds(x, y - size / 3)), None)
+            under = next(
+                (shape for shape in reversed(drawing.shapes) if shape.fill != "none" and shape.holds(x, y - size / 3)),
+                None,
+            )
             drawing.texts.append((part.get("fill", "black"), size, "".join(part.itertext()), under))
     return drawing
 

@@ -31,13 +31,37 @@ from overlaylab.errors import KINDS  # noqa: E402
 from overlaylab.readers.workers import Workers  # noqa: E402
 
 SECONDS, SPACE, SLOW, LARGE, BATCH = 60, 3 << 30, 10, 1 << 20, 25
-NAMES = [*realdata.NAMES, "control-bolt.db", *(f"{name}:{file}.db" for name in realdata.CONTAINERD for file in ("meta", "metadata"))]
+NAMES = [
+    *realdata.NAMES,
+    "control-bolt.db",
+    *(f"{name}:{file}.db" for name in realdata.CONTAINERD for file in ("meta", "metadata")),
+]
 # Children hash the smallest blobs, too.
 Workers.__init__.__defaults__ = (0, 0)
 # What a reader of files may do, but not outside of its input; what it may never do.
 READS = {"open", "os.listdir", "os.scandir", "os.listxattr", "os.getxattr"}
-WRITES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "os.setxattr", "os.removexattr",
-          "os.exec", "os.posix_spawn", "os.system", "subprocess.Popen", "socket.connect", "os.chdir", "os.mkfifo", "os.mknod"}  # fmt: skip
+WRITES = {
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.symlink",
+    "os.link",
+    "os.chmod",
+    "os.chown",
+    "os.utime",
+    "os.truncate",
+    "os.setxattr",
+    "os.removexattr",
+    "os.exec",
+    "os.posix_spawn",
+    "os.system",
+    "subprocess.Popen",
+    "socket.connect",
+    "os.chdir",
+    "os.mkfifo",
+    "os.mknod",
+}
 
 
 class TooSlow(BaseException):
@@ -49,7 +73,11 @@ class Watch:
 
     def __init__(self, spool):
         self.spool, self.input, self.touched, self.upwards = spool, None, [], False
-        self._own = tuple(os.path.realpath(path) for path in {sys.prefix, sys.base_prefix, Path(__file__).parent.parent, "/dev/null", *sys.path} if path)
+        self._own = tuple(
+            os.path.realpath(path)
+            for path in {sys.prefix, sys.base_prefix, Path(__file__).parent.parent, "/dev/null", *sys.path}
+            if path
+        )
         sys.addaudithook(self)
 
     def __call__(self, event, arguments):
@@ -58,14 +86,24 @@ class Watch:
         path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], (str, bytes, os.PathLike)) else ""
         # An attribute is read of a link itself, and O_NOFOLLOW never opens what a link leads to.
         itself = "xattr" in event or (event == "open" and arguments[2] & os.O_NOFOLLOW)
-        place = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) if itself else os.path.realpath(path) if path else ""
+        place = (
+            os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+            if itself
+            else os.path.realpath(path)
+            if path
+            else ""
+        )
         if event in WRITES:
             self.touched.append(f"{event} {path}")
         elif event == "os.listdir" and self.input.startswith(place) and self.upwards:
             return
         elif place and not place.startswith((self.input, self.spool, *self._own)):
             self.touched.append(f"{event} {path}")
-        elif event == "open" and place.startswith(self.input) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+        elif (
+            event == "open"
+            and place.startswith(self.input)
+            and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        ):
             self.touched.append(f"writes {path}")
 
 
@@ -81,7 +119,9 @@ def asked(arguments):
     if isinstance(value, dict) and "problems" in value:
         assert all(problem["kind"] in KINDS for problem in value["problems"])
         assert value.get("ok", True) or value["problems"]
-        assert status == 2 or (status == 0) == (not any(problem["severity"] == "error" for problem in value["problems"])), f"{status} with {value['problems']}"
+        assert status == 2 or (status == 0) == (
+            not any(problem["severity"] == "error" for problem in value["problems"])
+        ), f"{status} with {value['problems']}"
     else:
         assert status == 0, f"{status} without problems"
     return status, value
@@ -91,7 +131,9 @@ def calls(path, chance):
     """``verify`` and ``inspect``, and other commands with what ``inspect`` names."""
     yield ["verify", path]
     status, facts = yield ["inspect", path]
-    targets = [image["config_digest"] or image["id"] for image in facts.get("images", ())] + [item["id"] for item in facts.get("containers", ())]
+    targets = [image["config_digest"] or image["id"] for image in facts.get("images", ())] + [
+        item["id"] for item in facts.get("containers", ())
+    ]
     names = [name for image in facts.get("images", ()) for name in image["names"]]
     queries = [chance.choice(some) for some in (targets, names) if some] or ["kit/app:1"]
     for command in chance.sample(["tree", "layers", "mount", "verify"], 2):
@@ -177,7 +219,12 @@ def batch(name, original, start, folder, queue):
         queue.put(("begin", seed, ""))
         with tempfile.TemporaryDirectory(dir=folder) as place:
             path = made(original, seed, place)
-            looked_at(path, random.Random(seed + "?"), watch, lambda arguments, what, seed=seed: queue.put(("find", seed, f"{arguments[0]}: {what}")))
+            looked_at(
+                path,
+                random.Random(seed + "?"),
+                watch,
+                lambda arguments, what, seed=seed: queue.put(("find", seed, f"{arguments[0]}: {what}")),
+            )
     queue.put(("done", "", ""))
 
 

@@ -24,7 +24,9 @@ def names(number):
 
 def first_cell(notebook):
     """What every exercise of a notebook needs."""
-    return next(cell.source for cell in course.read(course.FOLDER / f"{notebook}.ipynb").cells if cell.cell_type == "code")
+    return next(
+        cell.source for cell in course.read(course.FOLDER / f"{notebook}.ipynb").cells if cell.cell_type == "code"
+    )
 
 
 def answered(name, answer=None):
@@ -65,7 +67,9 @@ def put(folder, student, texts):
 def grading(*arguments, cwd):
     """Run the command as a user does."""
     command = [sys.executable, str(ROOT / "tools" / "grading"), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=540, env={**os.environ, "PYTHONUTF8": "1"})
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=540, env={**os.environ, "PYTHONUTF8": "1"}
+    )
 
 
 def grade(folder, *arguments):
@@ -85,4 +89,10 @@ def totals(folder):
 
 def fingerprint(folder):
     """Names, times and bytes of all files of a folder."""
-    return {path.relative_to(folder).as_posix(): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() and not path.is_symlink() else b"") for path in sorted(folder.rglob("*"))}
+    return {
+        path.relative_to(folder).as_posix(): (
+            path.lstat().st_mtime_ns,
+            path.read_bytes() if path.is_file() and not path.is_symlink() else b"",
+        )
+        for path in sorted(folder.rglob("*"))
+    }

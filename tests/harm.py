@@ -19,14 +19,63 @@ import zlib
 from builders import TYPES
 
 EVIL = [
-    "..", "../x", "/etc/passwd", "a/../../x", "./.", "", "n" * 300, "d/" * 300 + "f", "nul\0inside", "\udcff\udcfe", "\ud800", "a\nb", ".wh.", ".wh...",
-    ".wh..wh..opq", ".wh.x", "/", "//", "con", "%s%n", "-rf", "\u202ename",
-]  # fmt: skip
+    "..",
+    "../x",
+    "/etc/passwd",
+    "a/../../x",
+    "./.",
+    "",
+    "n" * 300,
+    "d/" * 300 + "f",
+    "nul\0inside",
+    "\udcff\udcfe",
+    "\ud800",
+    "a\nb",
+    ".wh.",
+    ".wh...",
+    ".wh..wh..opq",
+    ".wh.x",
+    "/",
+    "//",
+    "con",
+    "%s%n",
+    "-rf",
+    "\u202ename",
+]
 ODD = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**40, -(10**40), 1e308, 0.5, "", "x", "sha256:", "sha256:" + "0" * 64, "sha256:" + "g" * 64, "sha512:" + "0" * 128,
-    "../../../etc/passwd", "\0", "\udc80", [], {}, [[]], [None], {"": None}, ["x"] * 50, "A" * 100_000,
-]  # fmt: skip
-DOCUMENT = re.compile(r".*(\.json|/link|/lower|/parent|/diff|/cache-id|/mount-id|/init-id|/size|/manifest|/=[^/]*|/sha256/[^/]*|config\.v2\.json|repositories|oci-layout)$")
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    2**64,
+    10**40,
+    -(10**40),
+    1e308,
+    0.5,
+    "",
+    "x",
+    "sha256:",
+    "sha256:" + "0" * 64,
+    "sha256:" + "g" * 64,
+    "sha512:" + "0" * 128,
+    "../../../etc/passwd",
+    "\0",
+    "\udc80",
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    ["x"] * 50,
+    "A" * 100_000,
+]
+DOCUMENT = re.compile(
+    r".*(\.json|/link|/lower|/parent|/diff|/cache-id|/mount-id|/init-id|/size|/manifest|/=[^/]*|/sha256/[^/]*|config\.v2\.json|repositories|oci-layout)$"
+)
 MARKS = ["opaque", "redirect", "metacopy", "whiteout", "origin", "impure", "nlink", "uuid"]
 VALUES = [b"y", b"x", b"", b"/", b"/a", b"..", b"a/b", b"\xff\xfe", b"n" * 300, b"."]
 HEX = re.compile(rb"[0-9a-f]{64}")
@@ -50,7 +99,9 @@ def packed(members, size=None):
         info = copy.copy(info)
         info.size = size[1] if size and size[0] == index else len(data or b"")
         # What a pax header says counts more than what is asked for here.
-        info.pax_headers = {key: value for key, value in info.pax_headers.items() if key not in ("path", "linkpath", "size")}
+        info.pax_headers = {
+            key: value for key, value in info.pax_headers.items() if key not in ("path", "linkpath", "size")
+        }
         try:
             header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         except (UnicodeError, ValueError):
@@ -80,7 +131,9 @@ def harmed(data, chance):
             case 5:
                 data[at : at + 8] = chance.choice([b"../../..", b"\xff" * 8, b'":null,"', b"77777777", b"\0" * 8])
             case 6:
-                data[at:at] = chance.choice([b"[" * 5000, b'{"a":' * 3000, b"9" * 6000, b'"', b"\\", b"\xed\xa0\x80", b"\n\n"])
+                data[at:at] = chance.choice(
+                    [b"[" * 5000, b'{"a":' * 3000, b"9" * 6000, b'"', b"\\", b"\xed\xa0\x80", b"\n\n"]
+                )
         data = data or bytearray(b"\0")
     return bytes(data)
 
@@ -148,7 +201,11 @@ def bytes_of_a_document(members, chance):
         plain = unzipped(data) if chance.random() < 0.8 else data
         new = harmed(plain, chance)
         new = gzip.compress(new, 1) if plain is not data else new
-        members = replaced(members, index, new) if chance.random() < 0.7 else [*members[:index], (members[index][0], new), *members[index + 1 :]]
+        members = (
+            replaced(members, index, new)
+            if chance.random() < 0.7
+            else [*members[:index], (members[index][0], new), *members[index + 1 :]]
+        )
     return members
 
 
@@ -197,7 +254,11 @@ def _edited(value, chance):
                 above[chance.choice(EVIL)] = copy.deepcopy(above[key])
         case 5:
             if isinstance(above[key], str):
-                above[key] = chance.choice(EVIL) if chance.random() < 0.5 else above[key][: chance.randrange(len(above[key]) + 1)] + chance.choice(EVIL)
+                above[key] = (
+                    chance.choice(EVIL)
+                    if chance.random() < 0.5
+                    else above[key][: chance.randrange(len(above[key]) + 1)] + chance.choice(EVIL)
+                )
             else:
                 above[key] = copy.deepcopy(chance.choice(ODD))
     return value
@@ -226,16 +287,28 @@ def member(members, chance):
         case 5:
             info.name = members[other][0].name
         case 6:
-            info.type, info.linkname, data = chance.choice([b"1", b"2"]), chance.choice([members[other][0].name, info.name, "/", "..", "."]), None
+            info.type, info.linkname, data = (
+                chance.choice([b"1", b"2"]),
+                chance.choice([members[other][0].name, info.name, "/", "..", "."]),
+                None,
+            )
         case 7:
-            info.uid, info.mode, info.mtime = chance.choice([0, 2**21, 2**40]), chance.choice([0, 0o7777, 0o170000]), chance.choice([-1, 0, 2**40])
+            info.uid, info.mode, info.mtime = (
+                chance.choice([0, 2**21, 2**40]),
+                chance.choice([0, 0o7777, 0o170000]),
+                chance.choice([-1, 0, 2**40]),
+            )
     members[index] = (info, data)
     return members
 
 
 def mark(members, chance):
     """A member gets an overlay mark, or is a whiteout."""
-    index = _pick(members, chance, lambda info, data: "/diff/" in info.name or "/fs/" in info.name or info.name.endswith(("/diff", "/fs")))
+    index = _pick(
+        members,
+        chance,
+        lambda info, data: "/diff/" in info.name or "/fs/" in info.name or info.name.endswith(("/diff", "/fs")),
+    )
     if index is not None:
         info, data = copy.copy(members[index][0]), members[index][1]
         space = chance.choice(["trusted.overlay.", "trusted.overlay.", "user.overlay."])
@@ -252,7 +325,11 @@ def recipe(members, chance):
     index = _pick(members, chance, lambda info, data: data and "tar-split" in info.name)
     if index is None:
         return members
-    lines = [line for line in unzipped(members[index][1]).splitlines(keepends=True) if line[:1] == b"{" and line[-2:] == b"}\n"]
+    lines = [
+        line
+        for line in unzipped(members[index][1]).splitlines(keepends=True)
+        if line[:1] == b"{" and line[-2:] == b"}\n"
+    ]
     at = chance.randrange(len(lines)) if lines else 0
     match chance.randrange(5):
         case 0:
@@ -283,7 +360,9 @@ def _loaded(line):
 
 def layer(members, chance):
     """A member of a layer's tar is harmed, and the layer packed again under its new digests."""
-    index = _pick(members, chance, lambda info, data: bool(data) and len(data) < 2_000_000 and _layer_bytes(data) is not None)
+    index = _pick(
+        members, chance, lambda info, data: bool(data) and len(data) < 2_000_000 and _layer_bytes(data) is not None
+    )
     if index is None:
         return members
     data = members[index][1]
@@ -297,7 +376,10 @@ def layer(members, chance):
         return members
     for _ in range(chance.randint(1, 3)):
         inner = chance.choice([member, _whiteouts])(inner, chance) if inner else inner
-    new = packed(inner, (chance.randrange(len(inner) + 1), chance.choice([0, 1, 511, 2**33, 2**41])) if chance.random() < 0.1 else None)
+    new = packed(
+        inner,
+        (chance.randrange(len(inner) + 1), chance.choice([0, 1, 511, 2**33, 2**41])) if chance.random() < 0.1 else None,
+    )
     if chance.random() < 0.2:
         new = harmed(new, chance)
     members = renamed(members, plain, new)
@@ -313,7 +395,9 @@ def _layer_bytes(data):
 def _whiteouts(inner, chance):
     info = tarfile.TarInfo(chance.choice(inner)[0].name.rstrip("/"))
     above, _, name = info.name.rpartition("/")
-    info.name = f"{above}/" * bool(above) + chance.choice([f".wh.{name}", ".wh..wh..opq", ".wh..wh.plnk", ".wh.", ".wh...", f".wh..wh.{name}"])
+    info.name = f"{above}/" * bool(above) + chance.choice(
+        [f".wh.{name}", ".wh..wh..opq", ".wh..wh.plnk", ".wh.", ".wh...", f".wh..wh.{name}"]
+    )
     inner.insert(chance.randrange(len(inner) + 1), (info, b""))
     return inner
 
@@ -370,7 +454,18 @@ def _new_meta(data, start, chance, number):
     struct.pack_into("<Q", data, start + 72, value)
 
 
-HARMS = [bytes_of_a_document, value_of_a_document, value_of_a_document, member, mark, recipe, layer, layer, database, database]
+HARMS = [
+    bytes_of_a_document,
+    value_of_a_document,
+    value_of_a_document,
+    member,
+    mark,
+    recipe,
+    layer,
+    layer,
+    database,
+    database,
+]
 
 
 def harmed_archive(members, seed):
@@ -379,7 +474,11 @@ def harmed_archive(members, seed):
     members = list(members)
     for _ in range(chance.randint(1, 3)):
         members = chance.choice(HARMS)(members, chance)
-    size = (chance.randrange(len(members) + 1), chance.choice([0, 1, 513, 2**33, 2**45])) if chance.random() < 0.03 else None
+    size = (
+        (chance.randrange(len(members) + 1), chance.choice([0, 1, 513, 2**33, 2**45]))
+        if chance.random() < 0.03
+        else None
+    )
     data = packed(members, size)
     if chance.random() < 0.08:
         data = harmed(data, chance)

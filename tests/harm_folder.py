@@ -11,7 +11,9 @@ def harmed_folder(root, chance):
     for _ in range(chance.randint(1, 3)):
         places = [os.path.join(place, name) for place, folders, files in os.walk(root) for name in (*folders, *files)]
         # What is near the root has more to say than the files of an image.
-        places = sorted(places, key=lambda path: path.count("/"))[: max(40, len(places) // chance.choice([1, 2, 8, 32]))]
+        places = sorted(places, key=lambda path: path.count("/"))[
+            : max(40, len(places) // chance.choice([1, 2, 8, 32]))
+        ]
         path, other = chance.choice(places), chance.choice(places)
         try:
             _harm_entry(path, other, chance)
@@ -37,11 +39,31 @@ def _harm_entry(path, other, chance):
         os.unlink(path)
     match what:
         case 2 | 3:
-            os.symlink(chance.choice(["/etc", "/etc/passwd", "/", ".", "..", "../" * 40 + "etc", os.path.basename(path), "nowhere", other]), path)
+            os.symlink(
+                chance.choice(
+                    [
+                        "/etc",
+                        "/etc/passwd",
+                        "/",
+                        ".",
+                        "..",
+                        "../" * 40 + "etc",
+                        os.path.basename(path),
+                        "nowhere",
+                        other,
+                    ]
+                ),
+                path,
+            )
         case 4:
             os.mkfifo(path)
         case 5:
-            os.mknod(path, *chance.choice([(0o20600, os.makedev(1, 5)), (0o20600, os.makedev(0, 0)), (0o60600, os.makedev(7, 99))]))
+            os.mknod(
+                path,
+                *chance.choice(
+                    [(0o20600, os.makedev(1, 5)), (0o20600, os.makedev(0, 0)), (0o60600, os.makedev(7, 99))]
+                ),
+            )
         case 6:
             os.link(other, path)
         case 7:

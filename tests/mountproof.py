@@ -65,7 +65,9 @@ ODD_NAMES = ("a:b", "c,d", "e\\f", "\\:", "\\,", "g h", "=#'\"$(x)", ":", ",", "
 # name -> a stack that every mode can mount.
 STACKS = {
     "page": stack(
-        page_overlay()["Fruits"], page_overlay()["Vegetables"], upper=page_overlay()["Meat"],
+        page_overlay()["Fruits"],
+        page_overlay()["Vegetables"],
+        upper=page_overlay()["Meat"],
         options=MountOptions(lowerdirs=("Fruits", "Vegetables"), upperdir="Meat", workdir="work"),
     ),
     "leftmost lower wins": stack({"a": "top"}, {"a": "middle"}, {"a": "bottom", "b": "bottom"}),
@@ -94,50 +96,83 @@ STACKS = {
     "file in the middle of directories": stack({"d": {"new": "n"}}, {"d": "a file"}, D, upper={"d": {"up": "u"}}),
     "symlink over directory": stack({"d": Symlink(target="/elsewhere")}, D),
     "directory over symlink": stack({"d": {"new": "n"}}, {"d": Symlink(target="e")}, {"e": {"f": "f"}}),
-    "symlinks verbatim": stack({"a": Symlink(target="../../etc/passwd"), "b": Symlink(target="b"), "c": Symlink(target="\udcfe,:")}, D),
-    "special files": stack({"pipe": Fifo(mode=0o600), "socket": Socket(mode=0o755)}, {"pipe": "f", "socket": {"x": "x"}}),
+    "symlinks verbatim": stack(
+        {"a": Symlink(target="../../etc/passwd"), "b": Symlink(target="b"), "c": Symlink(target="\udcfe,:")}, D
+    ),
+    "special files": stack(
+        {"pipe": Fifo(mode=0o600), "socket": Socket(mode=0o755)}, {"pipe": "f", "socket": {"x": "x"}}
+    ),
     "hard links": stack(linked("a", "b"), {"a": "low", "c": "c"}),
     "hard link with a hidden name": stack({"b": "top"}, linked("a", "b", "c")),
-    "hard links over directories": stack({"d": linked("x", "y"), **linked("z", "w")}, D, upper={"d": linked("x", "low")}),
-    "root attributes": stack(make_tree({"a": "a"}, mode=0o1711, mtime_ns=5), make_tree({}, mode=0o700), upper=make_tree({}, mode=0o2750, mtime_ns=7)),
-    "directory attributes from the top": stack({"d": make_tree({}, mode=0o1777, mtime_ns=123456789)}, {"d": make_tree({}, mode=0o700)}),
+    "hard links over directories": stack(
+        {"d": linked("x", "y"), **linked("z", "w")}, D, upper={"d": linked("x", "low")}
+    ),
+    "root attributes": stack(
+        make_tree({"a": "a"}, mode=0o1711, mtime_ns=5),
+        make_tree({}, mode=0o700),
+        upper=make_tree({}, mode=0o2750, mtime_ns=7),
+    ),
+    "directory attributes from the top": stack(
+        {"d": make_tree({}, mode=0o1777, mtime_ns=123456789)}, {"d": make_tree({}, mode=0o700)}
+    ),
     "modes": stack({f"{mode:04o}": File.of(b"", mode=mode) for mode in (0, 0o4755, 0o2755, 0o1644, 0o7777, 0o111)}, D),
-    "times": stack({str(time): File.of(b"", mtime_ns=time) for time in (0, 1, 999_999_999, 2**31 * 10**9, -(10**9))}, D),
+    "times": stack(
+        {str(time): File.of(b"", mtime_ns=time) for time in (0, 1, 999_999_999, 2**31 * 10**9, -(10**9))}, D
+    ),
     "attributes": stack({"a": File.of(b"", xattrs={"user.x": b"\0\xff"})}, D),
-    "no union of attributes": stack({"d": make_tree({}, xattrs={"user.a": b"1"})}, {"d": make_tree({}, xattrs={"user.b": b"2"})}),
+    "no union of attributes": stack(
+        {"d": make_tree({}, xattrs={"user.a": b"1"})}, {"d": make_tree({}, xattrs={"user.b": b"2"})}
+    ),
     ".wh. names mean nothing": stack({".wh.low": "", "d": {".wh..wh..opq": ""}}, {"low": "l", **D}),
-    "odd entry names": stack({name: name for name in ODD_NAMES if "/" not in name}, {"\udcff": "below", "y" * 255: "long"}),
+    "odd entry names": stack(
+        {name: name for name in ODD_NAMES if "/" not in name}, {"\udcff": "below", "y" * 255: "long"}
+    ),
     "odd layer names": stack(
-        *({f"{i}": str(i), "all": str(i)} for i in range(len(ODD_NAMES))), upper={"up": "up"},
+        *({f"{i}": str(i), "all": str(i)} for i in range(len(ODD_NAMES))),
+        upper={"up": "up"},
         options=MountOptions(lowerdirs=ODD_NAMES, upperdir="u,p\\:", workdir="w:o,r\\k"),
     ),
     "layer names odd without an upper": stack({"1": "1"}, {"2": "2"}, options=MountOptions(lowerdirs=("\\\\", "::"))),
     "three hundred layers": stack(*({"all": str(i), str(i): ""} for i in range(300))),
     "deep": stack(*[make_tree({"d": {"d": {"d": {"d": {"d": {str(i): "x"}}}}}}) for i in range(3)]),
     "empty layers": stack({}, {}, upper={}),
-}  # fmt: skip
+}
 
 # Stacks that need root: redirects, devices, owners.
 ROOT_STACKS = {
     "renamed directory": stack({"new": redirected("old"), "old": None}, {"old": {"f": "f"}}),
     "renamed twice": stack({"c": redirected("b"), "b": None}, {"b": redirected("a"), "a": None}, {"a": {"f": "f"}}),
-    "moved directory": stack({"to": {"new": redirected("/from/old")}, "from": {"old": None}}, {"from": {"old": {"f": "f"}}, "to": {}}),
+    "moved directory": stack(
+        {"to": {"new": redirected("/from/old")}, "from": {"old": None}}, {"from": {"old": {"f": "f"}}, "to": {}}
+    ),
     "moved where nothing was": stack({"to": {"new": redirected("/from/old")}}, {"from": {"old": {"f": "f"}}}),
     "redirect to nothing": stack({"new": redirected("missing", {"f": "f"})}, {"old": {"g": "g"}}),
     "opaque wins over redirect": stack(
-        {"new": make_tree({}, xattrs={TRUSTED + "opaque": b"y", TRUSTED + "redirect": b"old"})}, {"old": {"f": "f"}},
+        {"new": make_tree({}, xattrs={TRUSTED + "opaque": b"y", TRUSTED + "redirect": b"old"})},
+        {"old": {"f": "f"}},
     ),
     "renamed in the upper": stack({"old": {"f": "f"}}, upper={"new": redirected("old", {"g": "g"}), "old": None}),
-    "devices": stack({"null": Device(kind="char", rdev=(1, 3)), "disk": Device(kind="block", rdev=(8, 0))}, {"null": "f"}),
+    "devices": stack(
+        {"null": Device(kind="char", rdev=(1, 3)), "disk": Device(kind="block", rdev=(8, 0))}, {"null": "f"}
+    ),
     "block device 0:0 is no whiteout": stack({"a": Device(kind="block", rdev=(0, 0))}, {"a": "below"}),
-    "owners": stack({"a": File.of(b"", uid=1000, gid=2000), "d": make_tree({}, uid=65534)}, {"d": {"b": Symlink(target="x", uid=5)}}),
+    "owners": stack(
+        {"a": File.of(b"", uid=1000, gid=2000), "d": make_tree({}, uid=65534)}, {"d": {"b": Symlink(target="x", uid=5)}}
+    ),
     "setuid of another owner": stack({"su": File.of(b"x", uid=7, gid=8, mode=0o6755)}, {}),
     "security attributes": stack(
-        {"cap": File.of(b"", xattrs={"security.capability": bytes.fromhex("0100000200200000000000000000000000000000")})}, {},
+        {
+            "cap": File.of(
+                b"", xattrs={"security.capability": bytes.fromhex("0100000200200000000000000000000000000000")}
+            )
+        },
+        {},
     ),
-    "marks of the other namespace": stack({"d": make_tree({"n": "n"}, xattrs={USER + "opaque": b"y", "trusted.x": b"1"})}, D),
+    "marks of the other namespace": stack(
+        {"d": make_tree({"n": "n"}, xattrs={USER + "opaque": b"y", "trusted.x": b"1"})}, D
+    ),
     "escaped marks": stack({"d": make_tree({"n": "n"}, xattrs={TRUSTED + "overlay.opaque": b"y"})}, D),
-}  # fmt: skip
+}
 
 # Marks on files came with Linux 6.7; before, such a file is just an empty file.
 FILE_MARK_STACKS = {
@@ -146,9 +181,10 @@ FILE_MARK_STACKS = {
     "file as whiteout, listing says so": stack({"d": opaque({"low": marked_whiteout()}, value=b"x")}, D),
     "file as whiteout, x in the upper": stack(D, upper={"d": opaque({"low": marked_whiteout()}, value=b"x")}),
     "file with content is no whiteout": stack(
-        {"d": {"low": File.of(b"x", xattrs={TRUSTED + "whiteout": b"y"})}}, D,
+        {"d": {"low": File.of(b"x", xattrs={TRUSTED + "whiteout": b"y"})}},
+        D,
     ),
-}  # fmt: skip
+}
 
 
 # Stacks made by chance
@@ -187,7 +223,8 @@ def random_directory(chance, depth, files):
 
 def random_inode(chance, depth, files):
     kind = chance.choices(
-        ("dir", "file", "link", "whiteout", "symlink", "fifo", "socket", "device"), (6 if depth < 3 else 0, 5, 1, 3, 1, 0.3, 0.2, 0.3)
+        ("dir", "file", "link", "whiteout", "symlink", "fifo", "socket", "device"),
+        (6 if depth < 3 else 0, 5, 1, 3, 1, 0.3, 0.2, 0.3),
     )[0]
     attributes = random_attributes(chance)
     if kind == "dir":
@@ -204,7 +241,9 @@ def random_inode(chance, depth, files):
     if kind == "socket":
         return Socket(**attributes)
     if kind == "device":
-        return Device(kind=chance.choice(("char", "block")), rdev=(chance.randint(1, 9), chance.randint(0, 300)), **attributes)
+        return Device(
+            kind=chance.choice(("char", "block")), rdev=(chance.randint(1, 9), chance.randint(0, 300)), **attributes
+        )
     files.append(File.of(chance.randbytes(chance.randint(0, 40)), **attributes))
     return files[-1]
 
@@ -284,13 +323,21 @@ def labels(stack):
             yield "three directories merge"
         yield from (f"hidden by {step.reason}" for step in found.trace if step.verdict is Verdict.HIDDEN)
         if isinstance(inode, Directory):
-            yield from ("ghost in a listing" for name in overlay.readdir(path) if find(merged, f"{path}/{name}".removeprefix("./")) is None)
+            yield from (
+                "ghost in a listing"
+                for name in overlay.readdir(path)
+                if find(merged, f"{path}/{name}".removeprefix("./")) is None
+            )
         elif found.layer is not None and any(part.verdict is Verdict.WHITEOUT for part in found.trace):
             yield "whiteout below a file"
     if link_groups(merged):
         yield "hard links"
     for tree in overlay.lowerdirs:
-        yield from ("whiteout hides a name" for path, inode in walk(tree) if inode == whiteout() and not overlay.lookup(path).parts)
+        yield from (
+            "whiteout hides a name"
+            for path, inode in walk(tree)
+            if inode == whiteout() and not overlay.lookup(path).parts
+        )
 
 
 def prove(stacks, mode):

@@ -39,7 +39,9 @@ def as_in(name, rule):
 
 def from_the_bottom(right):
     """Copy a directory's attributes from its lowest part."""
-    return lambda self, node, lower, *more: right(self, node, node.lowers[-1].inode if isinstance(lower, Directory) else lower, *more)
+    return lambda self, node, lower, *more: right(
+        self, node, node.lowers[-1].inode if isinstance(lower, Directory) else lower, *more
+    )
 
 
 def time_stays(right):
@@ -86,14 +88,18 @@ ALL = (
     as_in("a directory made over a whiteout is opaque", "opaque"),
     as_in("a directory with a lower part does not move: EXDEV", "exdev"),
     as_in("a copy remembers its origin", "origin"),
-    Mutation("a directory that holds copies is impure", Marks, "set_impure", instead(lambda self, directory, path: None)),
+    Mutation(
+        "a directory that holds copies is impure", Marks, "set_impure", instead(lambda self, directory, path: None)
+    ),
     Mutation("a directory is copied up from its topmost part", Overlay, "_copy", from_the_bottom),
     Mutation("a new name changes its directory's time", Overlay, "_place", time_stays),
     Mutation("in a sticky directory only owners remove", posix, "check_delete", without_sticky),
     as_in("a merged listing leaves deleted names out", "listing"),
     Mutation("a redirect to another directory is a path", Marks, "_lower_path", instead(lambda self, node: node.name)),
     Mutation("a whiteout in a middle layer ends the merge", search_class(), "stop", deletions_by_file_are_not_seen),
-    Mutation("a directory with visible names is not removed", Overlay, "_must_be_empty", instead(lambda self, node: None)),
+    Mutation(
+        "a directory with visible names is not removed", Overlay, "_must_be_empty", instead(lambda self, node: None)
+    ),
 )
 RULES = {rule.name: rule for rule in ALL}
 
@@ -118,7 +124,9 @@ def failing_vectors(rule, enough=None, folder=RECORDED):
 
 def main(arguments=None):
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description="Break central rules and see which proof notices.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutations", description="Break central rules and see which proof notices."
+    )
     parser.add_argument("--kernel", action="store_true", help="also the generated proof, on this kernel as root")
     chosen = parser.parse_args(arguments)
     missed = 0
@@ -126,7 +134,10 @@ def main(arguments=None):
     for rule in ALL:
         found = failing_vectors(rule)
         missed += not found
-        print(f"{rule.name:54} {len(found):7}  {found[0] if found else 'none':10} {generated(rule) if chosen.kernel else ''}", flush=True)
+        print(
+            f"{rule.name:54} {len(found):7}  {found[0] if found else 'none':10} {generated(rule) if chosen.kernel else ''}",
+            flush=True,
+        )
     return 1 if missed else 0
 
 

@@ -150,7 +150,9 @@ def operate(page, number):
 
 def state(widget):
     """All that a widget shows: its page, and what stands in its fields."""
-    return widget.evaluate("widget => widget.innerHTML + [...widget.querySelectorAll('input')].map(field => field.checked + field.value)")
+    return widget.evaluate(
+        "widget => widget.innerHTML + [...widget.querySelectorAll('input')].map(field => field.checked + field.value)"
+    )
 
 
 def changes(page, widget, before, patience=400):

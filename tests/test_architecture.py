@@ -24,12 +24,42 @@ CORE = """
 """.split()
 
 # A folder, or a file beside the core, and its height. The package's door, __init__, stands above all that it opens.
-HEIGHTS = {"core": 0, "words": 0.5, "readers": 1, "kernel": 2, "views": 3, "exercises": 4, "lessons": 5, "__init__": 6, "terminal": 6.5, "meter": 6.5, "cli": 7, "__main__": 8}
+HEIGHTS = {
+    "core": 0,
+    "words": 0.5,
+    "readers": 1,
+    "kernel": 2,
+    "views": 3,
+    "exercises": 4,
+    "lessons": 5,
+    "__init__": 6,
+    "terminal": 6.5,
+    "meter": 6.5,
+    "cli": 7,
+    "__main__": 8,
+}
 
 FORBIDDEN_IN_CORE = {
-    "asyncio", "ctypes", "fcntl", "glob", "importlib.resources", "multiprocessing", "os", "pathlib", "random",
-    "secrets", "shutil", "signal", "socket", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",
-}  # fmt: skip
+    "asyncio",
+    "ctypes",
+    "fcntl",
+    "glob",
+    "importlib.resources",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "shutil",
+    "signal",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 
 
@@ -86,7 +116,9 @@ def may_import(importer, imported):
 
 def does_io(tree):
     """List what a core module must not have: modules of the outside world, calls that reach it."""
-    found = [name for name in imports(tree) if any(name == bad or name.startswith(bad + ".") for bad in FORBIDDEN_IN_CORE)]
+    found = [
+        name for name in imports(tree) if any(name == bad or name.startswith(bad + ".") for bad in FORBIDDEN_IN_CORE)
+    ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
             found.append(node.func.id + "()")
@@ -102,7 +134,9 @@ def test_every_core_module_has_its_place_in_the_order():
 
 @pytest.mark.parametrize("module", modules())
 def test_imports_point_one_way(module):
-    back = [imported for imported in imported_modules(module) if imported != module and not may_import(module, imported)]
+    back = [
+        imported for imported in imported_modules(module) if imported != module and not may_import(module, imported)
+    ]
 
     assert back == []
 
@@ -114,14 +148,23 @@ def test_the_core_does_no_io(module):
 
 def test_one_place_writes_mount_options():
     """How a path is escaped, and how long the text may be, is written once: a second place would be wrong one day."""
-    writing = [module for module in modules() if 'replace(",", "\\\\,")' in source(module) or "PAGE = 4096" in source(module)]
+    writing = [
+        module for module in modules() if 'replace(",", "\\\\,")' in source(module) or "PAGE = 4096" in source(module)
+    ]
 
     assert writing == ["option_text"]
 
 
 @pytest.mark.parametrize(
     "source",
-    ["import os", "import os.path", "from pathlib import Path", "def f():\n    import subprocess", "with open('x') as f: pass", "print('x')"],
+    [
+        "import os",
+        "import os.path",
+        "from pathlib import Path",
+        "def f():\n    import subprocess",
+        "with open('x') as f: pass",
+        "print('x')",
+    ],
 )
 def test_io_is_found(source):
     assert does_io(ast.parse(source)) != []
@@ -147,6 +190,10 @@ def test_the_rule_of_the_arrows(importer, imported, allowed):
 
 
 def test_imports_are_seen_in_every_spelling():
-    tree = ast.parse("import overlaylab.digest\nfrom overlaylab import errors\nfrom . import text\nfrom ..readers.place import open_place")
+    tree = ast.parse(
+        "import overlaylab.digest\nfrom overlaylab import errors\nfrom . import text\nfrom ..readers.place import open_place"
+    )
 
-    assert {"overlaylab.digest", "overlaylab.errors", "overlaylab.views.text", "overlaylab.readers.place"} <= set(imports(tree, "views/dot"))
+    assert {"overlaylab.digest", "overlaylab.errors", "overlaylab.views.text", "overlaylab.readers.place"} <= set(
+        imports(tree, "views/dot")
+    )

@@ -17,7 +17,15 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "GRADING", tmp_path / ".venv-grading")
-    monkeypatch.setattr(bootstrap, "install", lambda base, python, wanted: (calls.append(wanted), python.parent.mkdir(parents=True, exist_ok=True), python.touch()))
+    monkeypatch.setattr(
+        bootstrap,
+        "install",
+        lambda base, python, wanted: (
+            calls.append(wanted),
+            python.parent.mkdir(parents=True, exist_ok=True),
+            python.touch(),
+        ),
+    )
     (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     return tmp_path, calls
 
@@ -75,7 +83,9 @@ def test_nbgrader_has_an_environment_of_its_own_and_only_when_asked_for(project,
 
 def test_grading_runs_where_the_user_stands(monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr(bootstrap, "run", lambda command, environment=None, folder=None: calls.append((command[1:], folder)))
+    monkeypatch.setattr(
+        bootstrap, "run", lambda command, environment=None, folder=None: calls.append((command[1:], folder))
+    )
     monkeypatch.chdir(tmp_path)
     bootstrap.main(["grade", "submitted", "--here", "--csv", "x.csv"])
 
@@ -86,10 +96,16 @@ def test_the_lab_starts_on_the_map_with_our_settings_first(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
 
     assert "--LabApp.default_url=/lab/tree/00_map.ipynb" in bootstrap.lab_command("python")
-    assert bootstrap.lab_environment()["JUPYTER_CONFIG_PATH"].split(bootstrap.os.pathsep) == [str(ROOT / "jupyter_config"), "theirs"]
+    assert bootstrap.lab_environment()["JUPYTER_CONFIG_PATH"].split(bootstrap.os.pathsep) == [
+        str(ROOT / "jupyter_config"),
+        "theirs",
+    ]
 
 
-@pytest.mark.parametrize(("require", "wanted"), [("", ["test"]), ("kernel", ["test"]), ("kernel,browser", ["test", "browser"]), ("all", ["test", "browser"])])
+@pytest.mark.parametrize(
+    ("require", "wanted"),
+    [("", ["test"]), ("kernel", ["test"]), ("kernel,browser", ["test", "browser"]), ("all", ["test", "browser"])],
+)
 def test_the_browser_is_installed_only_when_asked_for(require, wanted):
     assert bootstrap.extras(bootstrap.parse(["test", "--require", require])) == wanted
 
@@ -99,7 +115,13 @@ def test_clean_removes_only_what_is_ours(project):
     for kept in ("notebooks/00_map.ipynb", "mine/__pycache__/x.pyc"):
         (folder / kept).parent.mkdir(parents=True)
         (folder / kept).touch()
-    for ours in (".venv/bin/python", ".venv-grading/bin/python", ".pytest_cache/x", "tests/unit/__pycache__/x.pyc", "notebooks/.ipynb_checkpoints/x"):
+    for ours in (
+        ".venv/bin/python",
+        ".venv-grading/bin/python",
+        ".pytest_cache/x",
+        "tests/unit/__pycache__/x.pyc",
+        "notebooks/.ipynb_checkpoints/x",
+    ):
         (folder / ours).parent.mkdir(parents=True)
         (folder / ours).touch()
     bootstrap.clean()

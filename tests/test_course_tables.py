@@ -17,9 +17,20 @@ TERMS = course.glossary()
 MISSING = []
 # Bold for its weight, not because it is a term; a text with a full stop, colon or comma at its end is none either.
 EMPHASIS = {
-    "Shift+Enter", "What you'll learn", "Try this", "or more", "another time", "another machine", "bottom first", "topmost first",
-    "equals", "no layerdb", "same diff_id", "The diff_id alone", "before",
-}  # fmt: skip
+    "Shift+Enter",
+    "What you'll learn",
+    "Try this",
+    "or more",
+    "another time",
+    "another machine",
+    "bottom first",
+    "topmost first",
+    "equals",
+    "no layerdb",
+    "same diff_id",
+    "The diff_id alone",
+    "before",
+}
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=[str(row["number"]) for row in ROWS])
 
@@ -63,7 +74,9 @@ def test_the_belief_is_recognised_and_named(row):
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "exercise" in row], ids=lambda row: str(row["number"]))
 def test_the_check_stands_in_a_notebook(row):
-    notebook = next(path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.stem[:2] == row["exercise"][:2])
+    notebook = next(
+        path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.stem[:2] == row["exercise"][:2]
+    )
 
     assert code_with(notebook, f'ol.check("{row["exercise"]}", ')
 

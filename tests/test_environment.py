@@ -26,7 +26,9 @@ def pyproject():
 def conda():
     """Return what conda installs and what pip adds."""
     entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    return [entry for entry in entries if isinstance(entry, str)], next(entry["pip"] for entry in entries if isinstance(entry, dict))
+    return [entry for entry in entries if isinstance(entry, str)], next(
+        entry["pip"] for entry in entries if isinstance(entry, dict)
+    )
 
 
 def test_every_dependency_stands_in_both_with_the_same_range():

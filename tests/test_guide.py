@@ -39,7 +39,9 @@ def test_what_a_notebook_says_fits_what_there_is_to_do(book):
     """Reading, running, predicting and solving, counted cell by cell: not half of the minutes that are given, and not twice."""
     counted = sum(map(timetable.effort, cells(book.stem)))
 
-    assert book.minutes / 2 <= counted <= book.minutes * 2, f"{book.stem} says {book.minutes} minutes, and {counted:.0f} are counted"
+    assert book.minutes / 2 <= counted <= book.minutes * 2, (
+        f"{book.stem} says {book.minutes} minutes, and {counted:.0f} are counted"
+    )
 
 
 def test_the_map_gives_the_same_minutes_as_each_notebook():
@@ -63,7 +65,9 @@ def test_a_plan_adds_up_and_keeps_a_reserve(plan):
     assert [step.start for step in steps] == [sum(step.minutes for step in steps[:n]) for n in range(len(steps))]
     left = timetable.reserve(plan, LIBRARY)
     assert sum(step.minutes for step in steps) + left == plan["minutes"]
-    assert 0.05 <= left / plan["minutes"] <= 0.2, f"{left} of {plan['minutes']} minutes are left: too few, or a wasted afternoon"
+    assert 0.05 <= left / plan["minutes"] <= 0.2, (
+        f"{left} of {plan['minutes']} minutes are left: too few, or a wasted afternoon"
+    )
 
 
 @every_plan
@@ -85,12 +89,22 @@ def test_nobody_sits_longer_than_two_hours_without_a_break(plan):
 
 
 def test_a_heading_that_was_renamed_is_named():
-    plan = {"key": "mine", "skip": ["No such"], "step": [{"notebook": "00_map", "skip": ["Nor this"]}, {"what": "Break", "minutes": 5}]}
+    plan = {
+        "key": "mine",
+        "skip": ["No such"],
+        "step": [{"notebook": "00_map", "skip": ["Nor this"]}, {"what": "Break", "minutes": 5}],
+    }
 
-    assert timetable.unknown(plan, LIBRARY) == ["mine: no notebook has a section 'No such'", "mine: notebook 00 has no section 'Nor this'"]
+    assert timetable.unknown(plan, LIBRARY) == [
+        "mine: no notebook has a section 'No such'",
+        "mine: notebook 00 has no section 'Nor this'",
+    ]
 
 
-@pytest.mark.parametrize(("minutes", "efforts", "whole"), [(10, [1, 1], [5, 5]), (10, [0.01, 5, 5], [1, 4, 5]), (3, [9, 1, 1], [1, 1, 1]), (7, [2, 1], [5, 2])])
+@pytest.mark.parametrize(
+    ("minutes", "efforts", "whole"),
+    [(10, [1, 1], [5, 5]), (10, [0.01, 5, 5], [1, 4, 5]), (3, [9, 1, 1], [1, 1, 1]), (7, [2, 1], [5, 2])],
+)
 def test_minutes_are_shared_out_whole(minutes, efforts, whole):
     assert timetable.shared(minutes, efforts) == whole
 
@@ -166,23 +180,36 @@ def test_commands_that_the_guide_names_are_there():
 
 
 def test_messages_that_the_guide_quotes_are_the_kit_s():
-    said = bootstrap.NEED_PYTHON + bootstrap.NEED_VENV.format(found="", module="ensurepip", version="") + bootstrap.NEED_WHEELS
+    said = (
+        bootstrap.NEED_PYTHON
+        + bootstrap.NEED_VENV.format(found="", module="ensurepip", version="")
+        + bootstrap.NEED_WHEELS
+    )
     said += (ROOT / "tools" / "ready.py").read_text(encoding="utf-8")
     troubles = by_hand().partition("## Common trouble")[2]
-    quoted = [text for text in re.findall(r"^\| `([^`]+)` \|", troubles, re.MULTILINE) if not text.startswith(("[*]", "NameError"))]
+    quoted = [
+        text
+        for text in re.findall(r"^\| `([^`]+)` \|", troubles, re.MULTILINE)
+        if not text.startswith(("[*]", "NameError"))
+    ]
 
     assert len(quoted) == 4 and [text for text in quoted if text not in said] == []
     assert "READY" in said and ready.FIRST.name == "00_map.ipynb"
 
 
 def test_each_trouble_has_its_cause_and_its_cure():
-    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", by_hand().partition("## Common trouble")[2].partition("\n## ")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (.+) \| (.+) \| (.+) \|$", by_hand().partition("## Common trouble")[2].partition("\n## ")[0], re.MULTILINE
+    )
 
     assert len(rows) >= 22
 
 
 def test_the_ways_within_the_guide_lead_somewhere():
-    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)}
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
+    }
 
     assert [anchor for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT) if anchor not in headings] == []
 

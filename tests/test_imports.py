@@ -37,7 +37,9 @@ for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen"
 
 def run_bare(code):
     flags = ["-S", "-X", "warn_default_encoding", "-W", "error::EncodingWarning"]
-    return subprocess.run([sys.executable, *flags, "-c", BARE + code, str(ROOT)], capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, *flags, "-c", BARE + code, str(ROOT)], capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 def core_modules():
@@ -48,7 +50,9 @@ def core_modules():
 
 @pytest.mark.parametrize("module", core_modules())
 def test_import_needs_the_standard_library_alone(module):
-    outcome = run_bare(f"import {module}, threading\nassert threading.active_count() == 1\nprint(sys.modules[\"{module}\"].__name__)")
+    outcome = run_bare(
+        f'import {module}, threading\nassert threading.active_count() == 1\nprint(sys.modules["{module}"].__name__)'
+    )
 
     assert (outcome.stdout.strip(), outcome.stderr) == (module, "")
 
@@ -75,7 +79,9 @@ MODULES = {path.stem for path in (ROOT / "overlaylab").iterdir()}
 
 @pytest.mark.parametrize("name", sorted(MODULES & set(overlaylab.__all__)))
 def test_a_function_is_found_whose_module_was_imported_before(name):
-    outcome = run_bare(f"import overlaylab.{name}, overlaylab as ol\nfrom overlaylab import {name}\nprint(callable(ol.{name}) and {name} is ol.{name})")
+    outcome = run_bare(
+        f"import overlaylab.{name}, overlaylab as ol\nfrom overlaylab import {name}\nprint(callable(ol.{name}) and {name} is ol.{name})"
+    )
 
     assert (outcome.stdout, outcome.stderr) == ("True\n", "")
 

@@ -18,19 +18,30 @@ def texts(page):
     if page.suffix == ".md":
         return [page.read_text(encoding="utf-8")]
     cells = nbformat.read(page, as_version=4).cells
-    shown = [output.get("data", {}).get("text/html", "") for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    shown = [
+        output.get("data", {}).get("text/html", "")
+        for cell in cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
     return [cell.source for cell in cells if cell.cell_type == "markdown"] + shown
 
 
 def links(page):
     """The links of a page that stay inside the kit."""
-    found = [one or other for text in texts(page) for one, other in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL))]
+    found = [
+        one or other
+        for text in texts(page)
+        for one, other in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL))
+    ]
     return [link for link in found if not urlsplit(link).scheme]
 
 
 def anchors(page):
     """The names of a page's headings, as a forge and JupyterLab make them."""
-    headings = [heading for text in texts(page) for heading in HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))]
+    headings = [
+        heading for text in texts(page) for heading in HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    ]
     as_forge = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return as_forge | {heading.replace(" ", "-") for heading in headings}
 
@@ -61,6 +72,9 @@ def test_every_notebook_is_linked_from_the_readme_and_leads_on():
 
 def test_a_dead_link_is_found(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("# One two\n[a](#one-two) [b](page.md#one-two) [c](#three) [d](no.md) ![e](e.png) <a href=\"f.md\">f</a> `[g](g.md)` [h](https://example.org/)\n", encoding="utf-8")
+    page.write_text(
+        '# One two\n[a](#one-two) [b](page.md#one-two) [c](#three) [d](no.md) ![e](e.png) <a href="f.md">f</a> `[g](g.md)` [h](https://example.org/)\n',
+        encoding="utf-8",
+    )
 
     assert dead(page) == ["#three", "no.md", "e.png", "f.md"]

@@ -56,7 +56,9 @@ def test_the_walk_is_followed_by_the_claims_the_exercises_and_further_reading(na
 
     assert 0 < checks < own < reading == len(cells(name)) - 1
     claims = [cell for cell in cells(name)[checks:own] if cell.cell_type == "code"]
-    assert claims and all(line.startswith(("assert ", "configs = ")) for cell in claims for line in cell.source.splitlines())
+    assert claims and all(
+        line.startswith(("assert ", "configs = ")) for cell in claims for line in cell.source.splitlines()
+    )
     assert not any(cell.outputs for cell in claims)
     assert "config.md" in cells(name)[-1].source
     assert re.search(r'"[A-Z][^"]+"', cells(name)[-1].source), "a section of a specification"
@@ -69,7 +71,11 @@ def test_a_notebook_has_30_to_60_cells(name):
 
 @every_notebook
 def test_code_has_one_to_five_lines(name):
-    long = {cell.id: len(lines) for cell in cells(name) if cell.cell_type == "code" and len(lines := list(filter(str.strip, cell.source.splitlines()))) not in LINES}
+    long = {
+        cell.id: len(lines)
+        for cell in cells(name)
+        if cell.cell_type == "code" and len(lines := list(filter(str.strip, cell.source.splitlines()))) not in LINES
+    }
 
     assert long == {}
 
@@ -78,7 +84,9 @@ def test_code_has_one_to_five_lines(name):
 def test_prose_has_25_to_60_words(name):
     """All but the opening, the end, and what stands in a table."""
     walked = [cell for _, cell in texts(name)][1:-1]
-    odd = {cell.id: len(prose(cell)) for cell in walked if "\n| ---" not in cell.source and len(prose(cell)) not in WORDS}
+    odd = {
+        cell.id: len(prose(cell)) for cell in walked if "\n| ---" not in cell.source and len(prose(cell)) not in WORDS
+    }
 
     assert odd == {}
 

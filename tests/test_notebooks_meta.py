@@ -17,9 +17,17 @@ import notebooks as tool
 
 ROOT = Path(__file__).parent.parent
 EXPECTED = [
-    "00_map", "01_image_config", "02_diff_id_and_chain_id", "03_cache_id", "04_overlayfs", "05_deleting", "06_writing", "07_believing",
-    "08_four_stores", "09_your_own_image",
-]  # fmt: skip
+    "00_map",
+    "01_image_config",
+    "02_diff_id_and_chain_id",
+    "03_cache_id",
+    "04_overlayfs",
+    "05_deleting",
+    "06_writing",
+    "07_believing",
+    "08_four_stores",
+    "09_your_own_image",
+]
 LONGEST_CELL = 12
 DIGEST = re.compile(r"(?<![0-9a-z])[0-9a-f]{12,}", re.IGNORECASE)
 
@@ -73,12 +81,19 @@ def test_only_a_cell_that_says_so_shows_an_error(name):
 
 @every_notebook
 def test_code_cells_fit_on_a_card(name):
-    assert [cell.id for cell in code_cells(name) if len(cell.source.splitlines()) > LONGEST_CELL or not cell.source.strip()] == []
+    assert [
+        cell.id for cell in code_cells(name) if len(cell.source.splitlines()) > LONGEST_CELL or not cell.source.strip()
+    ] == []
 
 
 @every_notebook
 def test_the_only_import_is_the_package(name):
-    statements = [node for cell in code_cells(name) for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    statements = [
+        node
+        for cell in code_cells(name)
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
 
     assert [ast.unparse(node) for node in statements] == ["import overlaylab as ol"]
 
@@ -131,7 +146,10 @@ def assigned_name(statement):
 def digests_in(tree):
     """Find digests in the texts, bytes, numbers and names beneath a node; neighbouring texts are one text to Python."""
     leaves = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    leaves = [f"{leaf:x}" if type(leaf) is int else leaf.decode("latin-1") if isinstance(leaf, bytes) else str(leaf) for leaf in leaves]
+    leaves = [
+        f"{leaf:x}" if type(leaf) is int else leaf.decode("latin-1") if isinstance(leaf, bytes) else str(leaf)
+        for leaf in leaves
+    ]
     names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
     sums = [folded(node) for node in ast.walk(tree) if isinstance(node, ast.BinOp)]
     return set(DIGEST.findall("\n".join(leaves + names + sums)))

@@ -22,12 +22,18 @@ def outputs(book):
 @pytest.mark.parametrize("book", BOOKS)
 def test_a_notebook_that_nobody_runs_has_its_pictures(book):
     """Each picture is part of the page as it is stored: nothing is fetched, nothing waits for a kernel."""
-    images = [(cell, image) for cell, data in outputs(book) for image in re.findall("<img [^>]*>", data.get("text/html", ""))]
+    images = [
+        (cell, image) for cell, data in outputs(book) for image in re.findall("<img [^>]*>", data.get("text/html", ""))
+    ]
 
     assert [cell for cell, image in images if 'src="data:image/svg+xml;base64,' not in image] == []
     assert len(images) == sum(drawing.where.startswith(book) for drawing in ALL)
     assert images
-    assert not [cell for cell, data in outputs(book) if {"image/svg+xml", "image/png", "application/vnd.jupyter.widget-view+json"} & set(data)]
+    assert not [
+        cell
+        for cell, data in outputs(book)
+        if {"image/svg+xml", "image/png", "application/vnd.jupyter.widget-view+json"} & set(data)
+    ]
 
 
 @pytest.mark.parametrize("drawing", ALL, ids=lambda drawing: drawing.where)
@@ -52,4 +58,8 @@ def test_every_table_has_headings(book):
     for cell, data in outputs(book):
         for table in re.findall("<table.*?</table>", data.get("text/html", ""), re.DOTALL):
             assert re.search("<th[ >]", table), cell
-            assert not [heading for heading in re.findall("<th[^>]*>(.*?)</th>", table, re.DOTALL) if not html.unescape(heading).strip()], cell
+            assert not [
+                heading
+                for heading in re.findall("<th[^>]*>(.*?)</th>", table, re.DOTALL)
+                if not html.unescape(heading).strip()
+            ], cell

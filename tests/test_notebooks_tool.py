@@ -14,11 +14,17 @@ def executed():
         new_output("stream", name="stdout", text="a\n"),
         new_output("stream", name="stdout", text="b\n"),
         new_output("stream", name="stderr", text="c\n"),
-        new_output("execute_result", {tool.WIDGET_VIEW: {"model_id": "f00"}, "text/plain": "a slider"}, execution_count=41),
-        new_output("error", ename="KeyError", evalue="'x'", traceback=["\x1b[31mFile ~/somewhere\x1b[0m", "KeyError: 'x'"]),
+        new_output(
+            "execute_result", {tool.WIDGET_VIEW: {"model_id": "f00"}, "text/plain": "a slider"}, execution_count=41
+        ),
+        new_output(
+            "error", ename="KeyError", evalue="'x'", traceback=["\x1b[31mFile ~/somewhere\x1b[0m", "KeyError: 'x'"]
+        ),
         new_output("error", ename="Wrong", evalue="no", traceback=["✗ not so"]),
     ]
-    notebook = new_notebook(cells=[new_markdown_cell("# Title"), new_code_cell("1", outputs=outputs, execution_count=41)])
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# Title"), new_code_cell("1", outputs=outputs, execution_count=41)]
+    )
     notebook.cells[1].metadata = {"execution": {"iopub.status.busy": "now"}, "tags": ["kept"]}
     notebook.metadata = {"widgets": {"state": {}}, "language_info": {"name": "python", "version": "3.11.7"}}
     return nbformat.from_dict(notebook)

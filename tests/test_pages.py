@@ -59,7 +59,12 @@ def test_two_runs_give_the_same_bytes(written):
 @pytest.mark.parametrize("name", [*NAMES, "index"])
 def test_nothing_is_loaded_from_elsewhere(text, name):
     page = Tags(text[f"{name}.html"])
-    loaded = [(tag, key, value[:40]) for tag, attrs in page.tags for key, value in attrs.items() if key in LOADING and not value.startswith("data:")]
+    loaded = [
+        (tag, key, value[:40])
+        for tag, attrs in page.tags
+        for key, value in attrs.items()
+        if key in LOADING and not value.startswith("data:")
+    ]
 
     assert loaded == []
     assert [attrs for tag, attrs in page.tags if tag == "link" and not attrs["href"].startswith("data:")] == []
@@ -78,12 +83,20 @@ def test_a_page_has_all_that_its_notebook_says(text, name):
         if cell.cell_type == "code":
             assert squeezed(cell.source) in words
     assert all(squeezed(code) in words for code in solutions(name))
-    assert not any(tag == "details" and "open" in attrs for tag, attrs in page.tags), "a solution is folded until somebody opens it"
+    assert not any(tag == "details" and "open" in attrs for tag, attrs in page.tags), (
+        "a solution is folded until somebody opens it"
+    )
 
 
 @every_page
 def test_each_picture_is_there_with_its_sentence_and_its_text(text, name):
-    shown = [output.data["text/html"] for cell in cells(name) if cell.cell_type == "code" for output in cell.outputs if "text/html" in output.get("data", {})]
+    shown = [
+        output.data["text/html"]
+        for cell in cells(name)
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "text/html" in output.get("data", {})
+    ]
     stored = [alt for shape in shown for alt in re.findall(r'<img alt="([^"]*)"', shape)]
     pictures = [attrs for tag, attrs in Tags(text[f"{name}.html"]).tags if tag == "img"]
 
@@ -96,7 +109,12 @@ def test_each_picture_is_there_with_its_sentence_and_its_text(text, name):
 def test_a_prediction_is_decided_on_the_page(text, name):
     """The choice of a room is kept nowhere, so the page says of each choice what the check would say."""
     page = squeezed(Tags(text[f"{name}.html"]).words)
-    asked = [one for cell in cells(name) if cell.cell_type == "code" for one in re.findall(r'^ol\.check\("([^"]+)"\)$', cell.source)]
+    asked = [
+        one
+        for cell in cells(name)
+        if cell.cell_type == "code"
+        for one in re.findall(r'^ol\.check\("([^"]+)"\)$', cell.source)
+    ]
     every = every_exercise()
 
     for one in asked:
@@ -127,4 +145,6 @@ def test_outputs_without_a_rich_form_are_shown_as_text():
 
     assert pages.output(stream) == "<pre>a &lt; b</pre>"
     assert pages.output(error) == "<pre>✗ a &amp; b</pre>"
-    assert pages.output(pages.nbformat.v4.new_output("display_data", data={"text/plain": "<1>"})) == "<pre>&lt;1&gt;</pre>"
+    assert (
+        pages.output(pages.nbformat.v4.new_output("display_data", data={"text/plain": "<1>"})) == "<pre>&lt;1&gt;</pre>"
+    )

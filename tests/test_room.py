@@ -24,7 +24,9 @@ def room(tmp_path, monkeypatch):
 
 
 def test_a_machine_that_is_ready_is_told_so():
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "ready.py")], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "ready.py")], capture_output=True, text=True, timeout=120, cwd=ROOT
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ notebook 00 runs, and shows what it should" in done.stdout
@@ -97,7 +99,10 @@ def test_with_a_wheelhouse_no_index_is_asked(installed, tmp_path):
 
     filling = [command for command in installed if "install" in command]
     assert len(filling) == 2
-    assert all(["--no-index", "--find-links", str(tmp_path / "wheelhouse")] == command[command.index("--no-index") :][:3] for command in filling)
+    assert all(
+        ["--no-index", "--find-links", str(tmp_path / "wheelhouse")] == command[command.index("--no-index") :][:3]
+        for command in filling
+    )
 
 
 def test_without_one_the_packages_come_from_the_network(installed, tmp_path):
@@ -126,7 +131,11 @@ def fetching(tmp_path, monkeypatch):
 
     def run(*arguments):
         commands = []
-        monkeypatch.setattr(wheelhouse.subprocess, "run", lambda command, cwd: commands.append(command) or subprocess.CompletedProcess(command, 0))
+        monkeypatch.setattr(
+            wheelhouse.subprocess,
+            "run",
+            lambda command, cwd: commands.append(command) or subprocess.CompletedProcess(command, 0),
+        )
         assert wheelhouse.main([*arguments, "--into", str(tmp_path)]) == 0
         return commands
 
@@ -145,4 +154,6 @@ def test_the_wheelhouse_holds_what_a_machine_of_another_kind_needs(fetching):
 
 def test_for_a_machine_like_this_one_no_kind_is_named(fetching):
     assert not any("platform" in part for command in fetching() for part in command)
-    assert "hatchling>=1.26,<2" in wheelhouse.TOOLS and 'requires = ["hatchling>=1.26,<2"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "hatchling>=1.26,<2" in wheelhouse.TOOLS and 'requires = ["hatchling>=1.26,<2"]' in (
+        ROOT / "pyproject.toml"
+    ).read_text(encoding="utf-8")

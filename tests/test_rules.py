@@ -27,13 +27,39 @@ RULES = ("parts", "lookup", "identity", "overlay", "marks")
 # Functions that are no rule of the kernel's.
 NO_RULE = {
     **{f"{module}.__init__": "keeps what it is given" for module in ("parts", "lookup", "overlay", "marks")},
-    **dict.fromkeys(("parts.layer", "overlay.hidden", "lookup._is_upper", "identity._parts", "identity._is_shared", "identity._is_indexed"), "a name for a value"),
-    **dict.fromkeys(("lookup.walk", "lookup._children", "lookup.look_everywhere", "lookup._leads_on", "lookup.merged", "lookup.provenance", "lookup._beneath"), "goes through all names by the rules"),
-    **dict.fromkeys(("lookup._note", "lookup._note_miss", "lookup.stop", "overlay._quiet_look"), "keeps account of a search"),
-    **dict.fromkeys(("marks.has", "marks.get", "marks._drop", "marks.redirect", "overlay._enter", "overlay._leave"), "reads or writes one entry"),
+    **dict.fromkeys(
+        (
+            "parts.layer",
+            "overlay.hidden",
+            "lookup._is_upper",
+            "identity._parts",
+            "identity._is_shared",
+            "identity._is_indexed",
+        ),
+        "a name for a value",
+    ),
+    **dict.fromkeys(
+        (
+            "lookup.walk",
+            "lookup._children",
+            "lookup.look_everywhere",
+            "lookup._leads_on",
+            "lookup.merged",
+            "lookup.provenance",
+            "lookup._beneath",
+        ),
+        "goes through all names by the rules",
+    ),
+    **dict.fromkeys(
+        ("lookup._note", "lookup._note_miss", "lookup.stop", "overlay._quiet_look"), "keeps account of a search"
+    ),
+    **dict.fromkeys(
+        ("marks.has", "marks.get", "marks._drop", "marks.redirect", "overlay._enter", "overlay._leave"),
+        "reads or writes one entry",
+    ),
     **dict.fromkeys(("marks.of", "marks.handle", "marks.decode"), "numbers of the model's own disk"),
     "overlay.of_layers": "turns the order of layers",
-}  # fmt: skip
+}
 
 
 def functions(module):
@@ -48,7 +74,9 @@ def docstrings():
     """Each docstring of the package that names a section."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and SECTION.search(text := ast.get_docstring(node) or ""):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and SECTION.search(
+                text := ast.get_docstring(node) or ""
+            ):
                 yield f"{path.stem}.{getattr(node, 'name', '')}", text
 
 
@@ -59,9 +87,12 @@ def sections_of(text):
 @pytest.mark.parametrize("module", RULES)
 def test_every_rule_has_its_section_and_a_vector(module):
     without = [
-        f"{module}.{name}" for name, text in functions(module)
-        if not (sections_of(text) and NAMED.search(text)) and LIVE not in text.lower() and f"{module}.{name}" not in NO_RULE
-    ]  # fmt: skip
+        f"{module}.{name}"
+        for name, text in functions(module)
+        if not (sections_of(text) and NAMED.search(text))
+        and LIVE not in text.lower()
+        and f"{module}.{name}" not in NO_RULE
+    ]
 
     assert without == []
 
@@ -71,7 +102,9 @@ def test_what_is_no_rule_exists():
 
 
 def test_every_vector_that_is_named_exists():
-    named = {(path.stem, name) for path in PACKAGE.rglob("*.py") for name in NAMED.findall(path.read_text(encoding="utf-8"))}
+    named = {
+        (path.stem, name) for path in PACKAGE.rglob("*.py") for name in NAMED.findall(path.read_text(encoding="utf-8"))
+    }
 
     assert {pair for pair in named if pair[1] not in VECTORS} == set()
     assert len(named) > 200
@@ -83,4 +116,6 @@ def test_every_section_that_is_named_exists_and_speaks_of_the_vectors(place, tex
 
     for number in sections_of(text):
         assert number in SECTIONS
-        assert named & SECTIONS[number] or LIVE in text.lower(), f"{place}: section {number} does not speak of {sorted(named)}"
+        assert named & SECTIONS[number] or LIVE in text.lower(), (
+            f"{place}: section {number} does not speak of {sorted(named)}"
+        )

@@ -37,7 +37,18 @@ def run(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
 
     def run(*options):
-        command = [sys.executable, "-m", "pytest", "-p", "tiers", "-p", "xdist.plugin", "-p", "no:cacheprovider", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tiers",
+            "-p",
+            "xdist.plugin",
+            "-p",
+            "no:cacheprovider",
+            *options,
+        ]
         environment = dict(os.environ, PYTHONPATH=str(HERE), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
@@ -53,7 +64,10 @@ def test_each_tier_has_one_line_in_the_summary(run, workers):
     assert lines[0] == "kernel   1 passed"
     assert len(lines) == 3
     if not workers:  # the workers alone know the probes of this test
-        assert lines[1:] == ["engines  NOT RUN on this machine: there is no dockerd", "browser  NOT RUN on this machine: there is no chromium"]
+        assert lines[1:] == [
+            "engines  NOT RUN on this machine: there is no dockerd",
+            "browser  NOT RUN on this machine: there is no chromium",
+        ]
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "parallel"])

@@ -49,12 +49,20 @@ def why_no_kernel():
             f"mount -t overlay overlay -o {'' if root else 'userxattr,'}lowerdir=lower,upperdir=upper,workdir=work merged"
         )
         trial = subprocess.run([*unshare, "sh", "-c", script, "sh", folder], capture_output=True, text=True)
-    return None if trial.returncode == 0 else "a trial mount failed: " + (trial.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return (
+        None
+        if trial.returncode == 0
+        else "a trial mount failed: " + (trial.stderr.strip().splitlines() or ["no reason given"])[-1]
+    )
 
 
 def why_no_engines():
     """Look for the tools that give a second opinion, and for the rights of dockerd."""
-    missing = [name for name in ("dockerd", "docker", "containerd", "ctr", "podman", "skopeo", "umoci", "busybox") if not tool(name)]
+    missing = [
+        name
+        for name in ("dockerd", "docker", "containerd", "ctr", "podman", "skopeo", "umoci", "busybox")
+        if not tool(name)
+    ]
     if missing:
         return "not installed: " + ", ".join(missing)
     if os.geteuid() != 0:
@@ -79,13 +87,19 @@ def chromium():
 
 def nbgrader():
     """Find a Python that has nbgrader: this one, or that of an environment of its own; it would add itself to the lab."""
-    beside = [str(path) for path in (Path(__file__).parent.parent / ".venv-grading").glob("*/python*") if path.stem == "python"]
+    beside = [
+        str(path)
+        for path in (Path(__file__).parent.parent / ".venv-grading").glob("*/python*")
+        if path.stem == "python"
+    ]
     return sys.executable if importlib.util.find_spec("nbgrader") else next(iter(beside), None)
 
 
 def why_no_grading():
     """Look for nbgrader."""
-    return None if nbgrader() else "nbgrader is not installed (make test REQUIRE=grading installs it, apart from the lab)"
+    return (
+        None if nbgrader() else "nbgrader is not installed (make test REQUIRE=grading installs it, apart from the lab)"
+    )
 
 
 TIERS = {"kernel": why_no_kernel, "engines": why_no_engines, "browser": why_no_browser, "grading": why_no_grading}
@@ -101,7 +115,9 @@ def why_not(tier):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--require", default="", metavar="TIERS", help="kernel,engines,browser,grading or all: nothing may be skipped")
+    parser.addoption(
+        "--require", default="", metavar="TIERS", help="kernel,engines,browser,grading or all: nothing may be skipped"
+    )
 
 
 def pytest_configure(config):
@@ -147,7 +163,11 @@ def pytest_make_collect_report(collector):
 def refuse_skip(config, report):
     """With ``--require``, a skip of any kind is a failure."""
     if config.required_tiers and report.skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "expected failure")
+        reason = (
+            report.longrepr[2]
+            if isinstance(report.longrepr, tuple)
+            else getattr(report, "wasxfail", "expected failure")
+        )
         report.outcome, report.longrepr = "failed", f"--require allows no skipped test. {reason}"
         report.__dict__.pop("wasxfail", None)
     return report

@@ -29,10 +29,19 @@ def archive(items):
         mode = int(item["mode"], 8) if "mode" in item else None
         xattrs = {key: read.xattr_value(value) for key, value in item.get("xattrs", {}).items()}
         pax = {"SCHILY.xattr." + key: value.decode("utf-8", "surrogateescape") for key, value in xattrs.items()}
-        members.append(member(
-            item["path"], read.content(item, "vector"), item["type"], item.get("target", ""), mode,
-            item.get("uid", 0), item.get("gid", 0), tuple(item.get("rdev", (0, 0))), pax=pax,
-        ))  # fmt: skip
+        members.append(
+            member(
+                item["path"],
+                read.content(item, "vector"),
+                item["type"],
+                item.get("target", ""),
+                mode,
+                item.get("uid", 0),
+                item.get("gid", 0),
+                tuple(item.get("rdev", (0, 0))),
+                pax=pax,
+            )
+        )
     return tar(*members)
 
 

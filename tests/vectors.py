@@ -18,7 +18,18 @@ import sys
 from pathlib import Path
 
 from overlaylab.access import error_name
-from overlaylab.changeset import OPAQUE, PREFIX, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply, read_changeset, write_tar
+from overlaylab.changeset import (
+    OPAQUE,
+    PREFIX,
+    Changeset,
+    Link,
+    OpaqueWhiteout,
+    Upsert,
+    Whiteout,
+    apply,
+    read_changeset,
+    write_tar,
+)
 from overlaylab.digest import chain_ids
 from overlaylab.errors import Finding
 from overlaylab.invariants import Corrupt
@@ -148,7 +159,9 @@ def run_import(vector, level, where):
     for i, (layer, native) in enumerate(zip(layers, field(expected, "native", list, where), strict=True)):
         items = [item for item in raw(layer)[0] if item["path"] != "." or any(entry["path"] == "." for entry in native)]
         compare_entries(f"native[{i}]", recorded(plain_links(native), where), items, ("mtime",) if level < 3 else ())
-    compare_merged("merged", expected | {"merged_links": shown(System.over(overlay))[1]}, System.over(overlay), level, where)
+    compare_merged(
+        "merged", expected | {"merged_links": shown(System.over(overlay))[1]}, System.over(overlay), level, where
+    )
     flat = Directory()
     for changeset in read:
         flat = apply(flat, changeset)
@@ -177,12 +190,16 @@ def trap(vector, expected, overlay, problems, where):
     members = [item for items in vector["changesets"] for item in items]
     if any(item["path"] == OPAQUE for item in members):
         compare("finding", True, "opaque-root" in kinds)
-        return compare_entries("merged", recorded(expected["merged"], where), raw(overlay.merged())[0], ("mtime", "nlink"))
+        return compare_entries(
+            "merged", recorded(expected["merged"], where), raw(overlay.merged())[0], ("mtime", "nlink")
+        )
     devices = [item["path"] for item in members if item.get("type") == "char" and item.get("rdev") == [0, 0]]
     if devices:
         named = {problem.where for problem in problems if problem.kind == "device-whiteout"}
         return compare("refused", True, all(any(path in text for text in named) for path in devices))
-    return compare_entries("flat", recorded(expected["flat"], where), raw(overlay.merged())[0], ("mtime", "nlink"), MARKS)
+    return compare_entries(
+        "flat", recorded(expected["flat"], where), raw(overlay.merged())[0], ("mtime", "nlink"), MARKS
+    )
 
 
 def run_export(vector, level, where):
@@ -200,7 +217,12 @@ def run_export(vector, level, where):
         whole = apply(below, reread(to_changeset(overlay.upperdir, overlay)))
         return compare_entries("expanded", recorded(expected["merged"], where), raw(whole)[0], ("mtime", "nlink"))
     changeset = to_changeset(overlay.upperdir, marks=overlay.marks)
-    compare_entries("changeset", recorded(expected["changeset"], where), members_of(changeset), ("nlink", "mtime") if level < 3 else ("nlink",))
+    compare_entries(
+        "changeset",
+        recorded(expected["changeset"], where),
+        members_of(changeset),
+        ("nlink", "mtime") if level < 3 else ("nlink",),
+    )
     flat = apply(below, reread(changeset))
     return compare_entries("flat", recorded(expected["merged"], where), raw(flat)[0], ("mtime", "nlink"))
 
@@ -219,12 +241,24 @@ def members_of(changeset):
         match change:
             case Whiteout():
                 directory, name = parent_of(change.path)
-                items.append(raw_entry(PREFIX + name if directory == "." else f"{directory}/{PREFIX}{name}", File.of(b"")))
+                items.append(
+                    raw_entry(PREFIX + name if directory == "." else f"{directory}/{PREFIX}{name}", File.of(b""))
+                )
             case OpaqueWhiteout():
                 items.append(raw_entry(OPAQUE if change.path == "." else f"{change.path}/{OPAQUE}", File.of(b"")))
             case Link():
-                items.append({"path": change.path, "type": "hardlink", "target": change.target, "uid": 0, "gid": 0, "mode": "0644",
-                              "mtime": DEFAULT_TIME, "xattrs": {}})  # fmt: skip
+                items.append(
+                    {
+                        "path": change.path,
+                        "type": "hardlink",
+                        "target": change.target,
+                        "uid": 0,
+                        "gid": 0,
+                        "mode": "0644",
+                        "mtime": DEFAULT_TIME,
+                        "xattrs": {},
+                    }
+                )
             case Upsert():
                 items.append(raw_entry(change.path, change.inode))
     return items
@@ -232,7 +266,9 @@ def members_of(changeset):
 
 def run_chainid(vector, level, where):
     """The names of a stack."""
-    compare("chain_ids", field(vector, "chain_ids", list, where), list(chain_ids(field(vector, "diff_ids", list, where))))
+    compare(
+        "chain_ids", field(vector, "chain_ids", list, where), list(chain_ids(field(vector, "diff_ids", list, where)))
+    )
 
 
 def run_oci(vector, level, where):
@@ -310,7 +346,9 @@ def replay(folder, level=3, say=print):
 
 def main(arguments=None):
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.vectors", description="Replay recorded kernel behaviour on the model.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.vectors", description="Replay recorded kernel behaviour on the model."
+    )
     parser.add_argument("folder", type=Path, help="folder of JSON files")
     parser.add_argument("--level", type=int, choices=(1, 2, 3), default=3, help="how much is compared")
     chosen = parser.parse_args(arguments)

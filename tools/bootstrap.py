@@ -18,6 +18,7 @@ make, Windows first of all, has the same commands. It runs before anything is
 installed, hence the standard library only, and no syntax that an old Python
 cannot read: it must be able to say that the Python is too old.
 """
+
 import argparse
 import hashlib
 import os
@@ -100,9 +101,18 @@ def main(arguments=None):
 def parse(arguments):
     """Read the command line. What we do not know is passed on to the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["lab", "test", "prove", "bench", "student", "grade", "setup", "clean"] + TOOLS)
-    parser.add_argument("--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv")
-    parser.add_argument("--require", default="", metavar="TIERS", help="test: kernel,engines,browser,grading or all; what cannot run is a failure")
+    parser.add_argument(
+        "command", choices=["lab", "test", "prove", "bench", "student", "grade", "setup", "clean"] + TOOLS
+    )
+    parser.add_argument(
+        "--here", action="store_true", help="use this Python as it is (a conda environment) and make no .venv"
+    )
+    parser.add_argument(
+        "--require",
+        default="",
+        metavar="TIERS",
+        help="test: kernel,engines,browser,grading or all; what cannot run is a failure",
+    )
     options, options.rest = parser.parse_known_args(arguments)
     return options
 
@@ -118,6 +128,7 @@ def asks_for(options, tier):
 
 
 # The environment
+
 
 def environment(wanted, venv=None):
     """Make ``.venv``, or another folder, hold the package and the wanted extras; return its Python.
@@ -168,10 +179,17 @@ def install(base, python, wanted):
         if not (python.parent / ("uv.exe" if os.name == "nt" else "uv")).exists():
             subprocess.run(pip + ["uv"], check=True)
         target = "{}[{}]".format(ROOT, ",".join(wanted))
-        subprocess.run([str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)] + source + ["--editable", target], check=True)
+        subprocess.run(
+            [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
+            + source
+            + ["--editable", target],
+            check=True,
+        )
     except subprocess.CalledProcessError:
         if WHEELS.is_dir():
-            raise Missing(NEED_WHEELS.format(wheels=WHEELS, version="{}.{}".format(*sys.version_info), system=sys.platform))
+            raise Missing(
+                NEED_WHEELS.format(wheels=WHEELS, version="{}.{}".format(*sys.version_info), system=sys.platform)
+            )
         raise Missing(NEED_NETWORK.format(venv=venv))
 
 
@@ -186,9 +204,16 @@ def check_venv(base):
 
 # The commands
 
+
 def lab_command(python, folder=ROOT / "notebooks"):
     """Say how JupyterLab is started on the first notebook of a folder."""
-    command = [str(python), "-m", "jupyterlab", "--ServerApp.root_dir={}".format(folder), "--LabApp.default_url=/lab/tree/" + START]
+    command = [
+        str(python),
+        "-m",
+        "jupyterlab",
+        "--ServerApp.root_dir={}".format(folder),
+        "--LabApp.default_url=/lab/tree/" + START,
+    ]
     if not has_display():
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -232,7 +257,15 @@ def run(command, environment=None, folder=ROOT):
 
 def clean():
     """Remove what we made, and nothing else."""
-    caches = [VENV, GRADING, ROOT / ".pytest_cache", ROOT / ".hypothesis", *ROOT.glob("*.egg-info"), ROOT / "notebooks" / ".ipynb_checkpoints", ROOT / "pages"]
+    caches = [
+        VENV,
+        GRADING,
+        ROOT / ".pytest_cache",
+        ROOT / ".hypothesis",
+        *ROOT.glob("*.egg-info"),
+        ROOT / "notebooks" / ".ipynb_checkpoints",
+        ROOT / "pages",
+    ]
     for folder in ("overlaylab", "tests", "tools", "bench"):
         caches.extend((ROOT / folder).rglob("__pycache__"))
     for cache in caches:

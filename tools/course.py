@@ -1,7 +1,7 @@
 """Make the course's documents from their data: the instructor's guide, and the glossary.
 
-    python tools/course.py            rewrite docs/instructor.md and docs/glossary.md
-    python tools/course.py --check    only say whether they are true
+python tools/course.py            rewrite docs/instructor.md and docs/glossary.md
+python tools/course.py --check    only say whether they are true
 """
 
 import sys
@@ -19,7 +19,10 @@ def main(arguments):
     texts = documents()
     stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in arguments:
-        print("\n".join(f"{path.relative_to(ROOT)} is stale. Run: python tools/course.py" for path in stale) or "The documents are true.")
+        print(
+            "\n".join(f"{path.relative_to(ROOT)} is stale. Run: python tools/course.py" for path in stale)
+            or "The documents are true."
+        )
         return 1 if stale else 0
     for path in stale:
         path.write_text(texts[path], encoding="utf-8", newline="\n")

@@ -38,7 +38,12 @@ def made():
     if wrong:
         raise SystemExit("docs/instructor.toml: " + "; ".join(wrong))
     parts = {plan["key"]: plan_text(plan, library) for plan in data["plan"]}
-    return parts | {"say": say_text(data, library), "answers": answers_text(library), "beliefs": beliefs_text(), "grading": grading_text()}
+    return parts | {
+        "say": say_text(data, library),
+        "answers": answers_text(library),
+        "beliefs": beliefs_text(),
+        "grading": grading_text(),
+    }
 
 
 def read(path):
@@ -49,7 +54,9 @@ def read(path):
 def table(head, rows):
     """A table in Markdown; a line in a cell is kept."""
     marks = "| " + " | ".join("---:" if name.endswith(" ") else "---" for name in head) + " |"
-    lines = ["| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", "<br>") for cell in row) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", "<br>") for cell in row) + " |" for row in rows
+    ]
     return "\n".join(["| " + " | ".join(name.strip() for name in head) + " |", marks, *lines])
 
 
@@ -67,14 +74,20 @@ def plan_text(plan, library):
     rows = [(clock(step.start), step.minutes, *content(step)) for step in steps]
     rows.append((clock(plan["minutes"] - left), left, "Reserve: questions, and what goes wrong", ""))
     out = dict.fromkeys(heading for step in steps for heading in step.left_out)
-    return f"**{plan['title']}**\n\n" + table(["from ", "minutes ", "what", "sections, with their minutes"], rows) + f"\n\nLeft out: {', '.join(out)}."
+    return (
+        f"**{plan['title']}**\n\n"
+        + table(["from ", "minutes ", "what", "sections, with their minutes"], rows)
+        + f"\n\nLeft out: {', '.join(out)}."
+    )
 
 
 def content(step):
     """The two last cells of a row."""
     if step.book is None:
         return step.what, ""
-    return f"{link(step.book.stem)} {step.book.title}", " · ".join(f"{each.heading} {each.minutes}" for each in step.sections)
+    return f"{link(step.book.stem)} {step.book.title}", " · ".join(
+        f"{each.heading} {each.minutes}" for each in step.sections
+    )
 
 
 def clock(minutes):
@@ -102,7 +115,14 @@ def predictions(stem):
     import nbformat
 
     cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
-    return list(dict.fromkeys(name for cell in cells if cell.cell_type == "code" for name in re.findall(r'^ol\.predict\("([^"]+)"\)', cell.source, re.MULTILINE)))
+    return list(
+        dict.fromkeys(
+            name
+            for cell in cells
+            if cell.cell_type == "code"
+            for name in re.findall(r'^ol\.predict\("([^"]+)"\)', cell.source, re.MULTILINE)
+        )
+    )
 
 
 def question(name):
@@ -125,7 +145,11 @@ def right(name):
 
 def answers_text(library):
     """For each notebook its exercises in their order: the answer, and how many slips the check knows."""
-    return "\n\n".join(f"**{book.number} {book.title}**\n\n" + table(["exercise", "answer", "why", "slips that the check names"], answer_rows(book)) for book in library.values())
+    return "\n\n".join(
+        f"**{book.number} {book.title}**\n\n"
+        + table(["exercise", "answer", "why", "slips that the check names"], answer_rows(book))
+        for book in library.values()
+    )
 
 
 def answer_rows(book):
@@ -138,7 +162,10 @@ def answer_rows(book):
     cells = nbformat.read(ROOT / "notebooks" / f"{book.stem}.ipynb", as_version=4).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     names = dict.fromkeys(re.findall(r'ol\.check\("([^"]+)", ', code))
-    return [(f"`{name}`", answer(find_exercise(name)), say(f"exercise.{name}.why"), len(find_exercise(name).slips)) for name in names]
+    return [
+        (f"`{name}`", answer(find_exercise(name)), say(f"exercise.{name}.why"), len(find_exercise(name).slips))
+        for name in names
+    ]
 
 
 def answer(item):
@@ -163,10 +190,24 @@ def beliefs_text():
     """What people believe, what is so, and where the course decides it."""
     rows = []
     for row in misconceptions():
-        pairs = [(row[name], row[slip]) for name, slip in (("prediction", "slip"), ("exercise", "exercise_slip")) if name in row]
+        pairs = [
+            (row[name], row[slip])
+            for name, slip in (("prediction", "slip"), ("exercise", "exercise_slip"))
+            if name in row
+        ]
         named = ", ".join(f"`{name}` ({', '.join(slips)})" for name, slips in pairs)
         asked = f"`{row['prediction']}`" if "prediction" in row else "in code"
-        rows.append((row["number"], row["belief"], row["truth"], link(row["notebook"]), asked, f"`{row['experiment'].strip()}`", named))
+        rows.append(
+            (
+                row["number"],
+                row["belief"],
+                row["truth"],
+                link(row["notebook"]),
+                asked,
+                f"`{row['experiment'].strip()}`",
+                named,
+            )
+        )
     return table([" ", "belief", "what is so", "notebook", "prediction", "experiment", "check that names it"], rows)
 
 

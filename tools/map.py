@@ -1,7 +1,7 @@
 """Keep the README's map of files true: each file of the package, its lines, its first sentence.
 
-    python tools/map.py            rewrite the table between <!-- map --> and <!-- /map -->
-    python tools/map.py --check    only say whether it is true
+python tools/map.py            rewrite the table between <!-- map --> and <!-- /map -->
+python tools/map.py --check    only say whether it is true
 """
 
 import ast

@@ -50,9 +50,25 @@ def clean_environment(home):
 
     The kernels import the package that lies beside the notebooks, not one that is installed elsewhere.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH")
+        if name in os.environ
+    }
     os.environ.clear()
-    os.environ.update(kept, HOME=home, USERPROFILE=home, LANG="C.UTF-8", PYTHONUTF8="1", PYTHONNOUSERSITE="1", PYTHONPATH=str(FOLDER.parent), OVERLAYLAB_PROGRESS="off", IPYTHONDIR=home, JUPYTER_CONFIG_DIR=home, JUPYTER_DATA_DIR=home)
+    os.environ.update(
+        kept,
+        HOME=home,
+        USERPROFILE=home,
+        LANG="C.UTF-8",
+        PYTHONUTF8="1",
+        PYTHONNOUSERSITE="1",
+        PYTHONPATH=str(FOLDER.parent),
+        OVERLAYLAB_PROGRESS="off",
+        IPYTHONDIR=home,
+        JUPYTER_CONFIG_DIR=home,
+        JUPYTER_DATA_DIR=home,
+    )
 
 
 def rewrite(path):

@@ -59,14 +59,19 @@ def index(paths):
     """The door to all pages: their titles, in the order of the course."""
     titles = [(path.stem, heading(nbformat.read(path, as_version=4).cells[0])) for path in paths]
     rows = "\n".join(f'<li><a href="{stem}.html">{stem[:2]} {html.escape(title)}</a></li>' for stem, title in titles)
-    return filled("overlaylab", f'<section class="part"><div class="step"><h1>overlaylab</h1>\n<ul class="plain">\n{rows}\n</ul></div></section>')
+    return filled(
+        "overlaylab",
+        f'<section class="part"><div class="step"><h1>overlaylab</h1>\n<ul class="plain">\n{rows}\n</ul></div></section>',
+    )
 
 
 def filled(title, body):
     """Put a body into the frame of every page; the browser is told to load nothing at all."""
     script = part("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Template(part("page.html")).substitute(title=html.escape(title), style=part("page.css"), script=script, digest=digest, body=body)
+    return Template(part("page.html")).substitute(
+        title=html.escape(title), style=part("page.css"), script=script, digest=digest, body=body
+    )
 
 
 def part(name):
@@ -105,7 +110,7 @@ def prose(cell):
 
 def code(cell):
     """A code cell: first the code, and as a step of its own what it answers; a question and its answers are one step."""
-    source = f"<pre class=\"code\">{coloured(cell.source, 'python')}</pre>"
+    source = f'<pre class="code">{coloured(cell.source, "python")}</pre>'
     kept = KEPT.match(cell.source)
     answers = decision(kept[1]) if kept else "\n".join(filter(None, map(output, cell.outputs)))
     if not answers:
@@ -123,7 +128,10 @@ def decision(name):
     item, words = find_exercise(name), choices(name)
     said = [("✓", item.answer(), say(f"exercise.{name}.why"))]
     said += [("✗", compute(), say(f"exercise.{name}.slip.{slip}")) for slip, compute in item.slips.items()]
-    return "".join(f"<p>{glyph} <b>{letter}</b> {html.escape(words[letter])}<br>{html.escape(text)}</p>" for glyph, letter, text in said)
+    return "".join(
+        f"<p>{glyph} <b>{letter}</b> {html.escape(words[letter])}<br>{html.escape(text)}</p>"
+        for glyph, letter, text in said
+    )
 
 
 # Text, code and outputs as HTML

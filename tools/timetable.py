@@ -80,7 +80,9 @@ def book(path):
     title = re.sub(r"^# (?:\d+ · )?", "", cells[0].source.splitlines()[0])
     parts = cut(cells)
     minutes = shared(int(stated[1]), [sum(map(effort, part)) for _, part in parts])
-    return Book(path.stem, title, int(stated[1]), tuple(Section(heading, each) for (heading, _), each in zip(parts, minutes)))
+    return Book(
+        path.stem, title, int(stated[1]), tuple(Section(heading, each) for (heading, _), each in zip(parts, minutes))
+    )
 
 
 def cut(cells):
@@ -97,7 +99,9 @@ def cut(cells):
 def effort(cell):
     """About how many minutes a cell takes."""
     if cell.cell_type == "markdown":
-        return len(FOLDED.sub("", cell.source).split()) / WORDS_A_MINUTE + PREDICT * len(re.findall(r"\*Predict", cell.source))
+        return len(FOLDED.sub("", cell.source).split()) / WORDS_A_MINUTE + PREDICT * len(
+            re.findall(r"\*Predict", cell.source)
+        )
     if EXERCISE.search(cell.source):
         return SOLVE
     if cell.source.startswith("assert "):
@@ -147,11 +151,21 @@ def step(entry, skipped, clock, library):
 
 def unknown(plan, library):
     """What a plan leaves out and no notebook has: headings that were renamed, by name."""
-    every = {each.heading for entry in plan["step"] if "notebook" in entry for each in library[entry["notebook"]].sections}
-    wrong = [f"{plan['key']}: no notebook has a section {heading!r}" for heading in plan.get("skip", []) if heading not in every]
+    every = {
+        each.heading for entry in plan["step"] if "notebook" in entry for each in library[entry["notebook"]].sections
+    }
+    wrong = [
+        f"{plan['key']}: no notebook has a section {heading!r}"
+        for heading in plan.get("skip", [])
+        if heading not in every
+    ]
     for entry in plan["step"]:
         headings = [each.heading for each in library[entry["notebook"]].sections] if "notebook" in entry else []
-        wrong += [f"{plan['key']}: notebook {entry['notebook'][:2]} has no section {heading!r}" for heading in entry.get("skip", []) if heading not in headings]
+        wrong += [
+            f"{plan['key']}: notebook {entry['notebook'][:2]} has no section {heading!r}"
+            for heading in entry.get("skip", [])
+            if heading not in headings
+        ]
     return wrong
 
 

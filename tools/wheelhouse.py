@@ -19,19 +19,48 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["hatchling>=1.26,<2", "editables", "uv"]
 # The kind of machine -> its name for uv, which knows what each one needs, and its names for pip, which fetches it.
 MACHINES = {
-    "linux": ("x86_64-manylinux_2_28", ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_12_x86_64", "manylinux2010_x86_64", "manylinux_2_5_x86_64", "manylinux1_x86_64", "linux_x86_64"]),
-    "linux-arm": ("aarch64-manylinux_2_28", ["manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64", "linux_aarch64"]),
+    "linux": (
+        "x86_64-manylinux_2_28",
+        [
+            "manylinux_2_28_x86_64",
+            "manylinux_2_27_x86_64",
+            "manylinux_2_17_x86_64",
+            "manylinux2014_x86_64",
+            "manylinux_2_12_x86_64",
+            "manylinux2010_x86_64",
+            "manylinux_2_5_x86_64",
+            "manylinux1_x86_64",
+            "linux_x86_64",
+        ],
+    ),
+    "linux-arm": (
+        "aarch64-manylinux_2_28",
+        [
+            "manylinux_2_28_aarch64",
+            "manylinux_2_27_aarch64",
+            "manylinux_2_17_aarch64",
+            "manylinux2014_aarch64",
+            "linux_aarch64",
+        ],
+    ),
     "macos": ("aarch64-apple-darwin", ["macosx_13_0_arm64"]),
     "macos-intel": ("x86_64-apple-darwin", ["macosx_13_0_x86_64"]),
     "windows": ("x86_64-pc-windows-msvc", ["win_amd64"]),
-}  # fmt: skip
+}
 
 
 def main(arguments=None):
     """Fill the folder; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--for", dest="machine", choices=sorted(MACHINES), help="the kind of machine; this one, if it is not given")
-    parser.add_argument("--python", default="{}.{}".format(*sys.version_info), metavar="VERSION", help="the Python of those machines, such as 3.12")
+    parser.add_argument(
+        "--for", dest="machine", choices=sorted(MACHINES), help="the kind of machine; this one, if it is not given"
+    )
+    parser.add_argument(
+        "--python",
+        default="{}.{}".format(*sys.version_info),
+        metavar="VERSION",
+        help="the Python of those machines, such as 3.12",
+    )
     parser.add_argument("--into", type=Path, default=ROOT / "wheelhouse", metavar="FOLDER")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="overlaylab-") as folder:
@@ -40,7 +69,9 @@ def main(arguments=None):
                 print("The folder is not complete: see the message above.", file=sys.stderr)
                 return 1
     files = list(options.into.glob("*.whl"))
-    print(f"{len(files)} files, {sum(path.stat().st_size for path in files) // 1_000_000} MB in {options.into}. Copy the folder into the kit on each machine, and run: make lab")
+    print(
+        f"{len(files)} files, {sum(path.stat().st_size for path in files) // 1_000_000} MB in {options.into}. Copy the folder into the kit on each machine, and run: make lab"
+    )
     return 0
 
 
@@ -48,8 +79,39 @@ def commands(options, folder):
     """Two steps: which versions fit together on that machine, then fetch them."""
     wanted, chosen = folder / "wanted.in", folder / "chosen.txt"
     wanted.write_text("\n".join(TOOLS) + "\n", encoding="utf-8")
-    choose = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--extra", "test", "--python-version", options.python, "--no-header", "--output-file", str(chosen), "pyproject.toml", str(wanted)]
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--python-version", options.python, "--dest", str(options.into), "--requirement", str(chosen)]
+    choose = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--extra",
+        "test",
+        "--python-version",
+        options.python,
+        "--no-header",
+        "--output-file",
+        str(chosen),
+        "pyproject.toml",
+        str(wanted),
+    ]
+    fetch = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        options.python,
+        "--dest",
+        str(options.into),
+        "--requirement",
+        str(chosen),
+    ]
     if options.machine:
         name, tags = MACHINES[options.machine]
         choose += ["--python-platform", name]

@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
-from .engine import EXERCISES, Exercise, Feedback, check, choices, every_exercise, exercise, find_exercise, hint, hints, letters, plain, prediction
+from .engine import (
+    EXERCISES,
+    Exercise,
+    Feedback,
+    check,
+    choices,
+    every_exercise,
+    exercise,
+    find_exercise,
+    hint,
+    hints,
+    letters,
+    plain,
+    prediction,
+)
 
-__all__ = ["EXERCISES", "Exercise", "Feedback", "check", "choices", "every_exercise", "exercise", "find_exercise", "hint", "hints", "letters", "plain", "prediction"]
+__all__ = [
+    "EXERCISES",
+    "Exercise",
+    "Feedback",
+    "check",
+    "choices",
+    "every_exercise",
+    "exercise",
+    "find_exercise",
+    "hint",
+    "hints",
+    "letters",
+    "plain",
+    "prediction",
+]

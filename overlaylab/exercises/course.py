@@ -49,13 +49,19 @@ class Course:
 
     def lines(self) -> list[str]:
         """A line for each notebook: what is answered rightly, and what was predicted."""
-        return [say("progress.line", number=one.number, **{key: getattr(one, key) for key in COUNTS}) for one in self.stations]
+        return [
+            say("progress.line", number=one.number, **{key: getattr(one, key) for key in COUNTS})
+            for one in self.stations
+        ]
 
     def __repr__(self) -> str:
         return "\n".join([repr(self.picture), "", *self.lines()])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "".join(f'<th style="text-align:left">{html.escape(say(f"progress.{key}"))}</th>' for key in ("notebook", "right", "made"))
+        head = "".join(
+            f'<th style="text-align:left">{html.escape(say(f"progress.{key}"))}</th>'
+            for key in ("notebook", "right", "made")
+        )
         rows = "".join(
             f"<tr><td>{one.number}</td><td>{say('progress.of', done=one.right, all=one.exercises)}</td>"
             f"<td>{say('progress.of', done=one.made, all=one.predictions) if one.predictions else ''}</td></tr>"

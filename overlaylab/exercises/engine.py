@@ -27,7 +27,21 @@ from ..errors import Finding
 from ..words import known, say
 from . import notes
 
-__all__ = ["EXERCISES", "Exercise", "Feedback", "check", "choices", "every_exercise", "exercise", "find_exercise", "hint", "hints", "letters", "plain", "prediction"]
+__all__ = [
+    "EXERCISES",
+    "Exercise",
+    "Feedback",
+    "check",
+    "choices",
+    "every_exercise",
+    "exercise",
+    "find_exercise",
+    "hint",
+    "hints",
+    "letters",
+    "plain",
+    "prediction",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +154,9 @@ LESSONS = f"{__package__.rpartition('.')[0]}.lessons"
 
 def every_exercise() -> dict[str, Exercise]:
     """The exercises and predictions of all lessons, in the order of the lessons."""
-    for module in sorted(pkgutil.iter_modules(importlib.import_module(LESSONS).__path__), key=lambda module: module.name):
+    for module in sorted(
+        pkgutil.iter_modules(importlib.import_module(LESSONS).__path__), key=lambda module: module.name
+    ):
         importlib.import_module(f"{LESSONS}.{module.name}")
     return {name: EXERCISES[name] for name in sorted(EXERCISES, key=lambda name: name.partition("-")[0])}
 
@@ -171,7 +187,12 @@ def judge(item: Exercise, answer: Any) -> Feedback:
     """What is to be said about an answer; nothing is noted."""
     words, name = "predict" if item.is_prediction else "check", item.name
     if _is_open(answer):
-        return Feedback("open", "", say(f"{words}.open", question=say(f"exercise.{name}.question"), name=name), "" if item.is_prediction else name)
+        return Feedback(
+            "open",
+            "",
+            say(f"{words}.open", question=say(f"exercise.{name}.question"), name=name),
+            "" if item.is_prediction else name,
+        )
     look, (right, slips) = say(f"exercise.{name}.look"), _expected(item)
     try:
         given = _given(item, answer)
@@ -245,7 +266,11 @@ def hint(name: str) -> Feedback:
 
 def choices(name: str) -> dict[str, str]:
     """What may be chosen: letter -> words; empty where the answer is not a choice."""
-    return {letter: say(f"exercise.{name}.choice.{letter}") for letter in "abcdefgh" if known(f"exercise.{name}.choice.{letter}")}
+    return {
+        letter: say(f"exercise.{name}.choice.{letter}")
+        for letter in "abcdefgh"
+        if known(f"exercise.{name}.choice.{letter}")
+    }
 
 
 # How answers are read
@@ -264,4 +289,8 @@ def plain(value: Any) -> Any:
 
 def letters(value: Any) -> Any:
     """A choice of several letters, in any order, with or without commas between them."""
-    return "".join(sorted({char for item in value for char in str(item).lower() if char.isalnum()})) if isinstance(value, (str, list, tuple, set)) else value
+    return (
+        "".join(sorted({char for item in value for char in str(item).lower() if char.isalnum()}))
+        if isinstance(value, (str, list, tuple, set))
+        else value
+    )

@@ -28,7 +28,15 @@ class Card(ipywidgets.VBox):
         self.name = name
         self.said = ipywidgets.HTML()
         question = ipywidgets.HTML(f"<p>{html.escape(say(f'exercise.{name}.question'))}</p>")
-        super().__init__([question, *controls, ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")), self.said, focus_style()])
+        super().__init__(
+            [
+                question,
+                *controls,
+                ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")),
+                self.said,
+                focus_style(),
+            ]
+        )
         self.add_class(MARK)
         self.tell("")
 
@@ -54,7 +62,10 @@ class Choices(ipywidgets.VBox):
 
     def __init__(self, offered: dict[str, str], many: bool = False) -> None:
         wide = {"width": "auto", "max_width": "100%"}
-        self.boxes = {letter: ipywidgets.Checkbox(description=f"{letter}  {text}", indent=False, layout=wide) for letter, text in offered.items()}
+        self.boxes = {
+            letter: ipywidgets.Checkbox(description=f"{letter}  {text}", indent=False, layout=wide)
+            for letter, text in offered.items()
+        }
         if not many:
             for letter, box in self.boxes.items():
                 box.observe(lambda change, letter=letter: change["new"] and self._only(letter), "value")
@@ -85,7 +96,13 @@ class Form(Card):
     def __init__(self, name: str) -> None:
         offered = choices(name)
         self.choice = Choices(offered, find_exercise(name).read is letters) if offered else None
-        self.field = None if offered else ipywidgets.Text(description=say("form.answer"), layout=ipywidgets.Layout(width="40em", max_width="100%"))
+        self.field = (
+            None
+            if offered
+            else ipywidgets.Text(
+                description=say("form.answer"), layout=ipywidgets.Layout(width="40em", max_width="100%")
+            )
+        )
         self.checks, self.hints = _button("form.check"), _button("form.hint")
         super().__init__(name, [self.choice or self.field], [self.checks, self.hints])
         self.checks.on_click(lambda _: self._check())
@@ -129,7 +146,10 @@ class Ballot(Card):
         self.tell(f"<p>{html.escape(say('predict.kept', letter=self.choice.value))}</p>")
 
     def __repr__(self) -> str:
-        lines = [say(f"exercise.{self.name}.question"), *(f"  {letter}  {text}" for letter, text in choices(self.name).items())]
+        lines = [
+            say(f"exercise.{self.name}.question"),
+            *(f"  {letter}  {text}" for letter, text in choices(self.name).items()),
+        ]
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:

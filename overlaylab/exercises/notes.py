@@ -144,7 +144,9 @@ def _notes(data: Any) -> Notes | None:
         return None
     parts = [data.get("exercises"), data.get("predictions")]
     for part in parts:
-        if not isinstance(part, dict) or not all(isinstance(value, str) and len(key) <= LONGEST_NAME for key, value in part.items()):
+        if not isinstance(part, dict) or not all(
+            isinstance(value, str) and len(key) <= LONGEST_NAME for key, value in part.items()
+        ):
             return None
     return Notes(*parts)
 
@@ -155,7 +157,9 @@ def _write() -> None:
     if path is None or _read(path) is None:
         return
     notes = current()
-    text = json.dumps({"version": VERSION, "exercises": notes.verdicts, "predictions": notes.predictions}, indent=1, sort_keys=True)
+    text = json.dumps(
+        {"version": VERSION, "exercises": notes.verdicts, "predictions": notes.predictions}, indent=1, sort_keys=True
+    )
     try:
         path.parent.mkdir(exist_ok=True)
         ignore = path.parent / ".gitignore"

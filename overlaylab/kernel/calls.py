@@ -54,7 +54,9 @@ def _map_ids(uid: int, gid: int) -> None:
         raise OSError(refusal.errno, refusal.strerror, "id-map") from None
 
 
-def mount(source: str, target: str, kind: str | None, flags: int = 0, data: bytes | None = None, step: str = "") -> None:
+def mount(
+    source: str, target: str, kind: str | None, flags: int = 0, data: bytes | None = None, step: str = ""
+) -> None:
     """Call mount(2).
 
     Args:
@@ -89,7 +91,11 @@ def entry_types(folder: str) -> set[int]:
     libc = _libc()
     read = getattr(libc, "readdir64", None) or libc.readdir
     libc.opendir.restype = read.restype = ctypes.c_void_p
-    libc.opendir.argtypes, read.argtypes, libc.closedir.argtypes = [ctypes.c_char_p], [ctypes.c_void_p], [ctypes.c_void_p]
+    libc.opendir.argtypes, read.argtypes, libc.closedir.argtypes = (
+        [ctypes.c_char_p],
+        [ctypes.c_void_p],
+        [ctypes.c_void_p],
+    )
     stream = libc.opendir(os.fsencode(folder))
     if not stream:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)

@@ -74,7 +74,9 @@ def _place(request: Request) -> Iterator[str]:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             kind = filesystem_of(folder, file.read())
         if kind == "overlay" or not _takes_marks(folder, request.mode):
-            raise OSError(errno.ENOTSUP, f"tmpfs takes no user.* attributes, and the temporary folder lies on {kind}", "place")
+            raise OSError(
+                errno.ENOTSUP, f"tmpfs takes no user.* attributes, and the temporary folder lies on {kind}", "place"
+            )
     try:
         yield folder
     finally:
@@ -121,9 +123,14 @@ def _view(request: Request, stack: Stack, folder: str) -> KernelView:
         }
     after = [read_directory(os.path.join(folder, name)) for name in names]
     return KernelView(
-        **seen, options=options, kernel=os.uname().release, mode=request.mode, left_out=tuple(left_out),
-        lowerdirs=tuple(after[: len(options.lowerdirs)]), upperdir=after[-1] if options.upperdir else None,
-    )  # fmt: skip
+        **seen,
+        options=options,
+        kernel=os.uname().release,
+        mode=request.mode,
+        left_out=tuple(left_out),
+        lowerdirs=tuple(after[: len(options.lowerdirs)]),
+        upperdir=after[-1] if options.upperdir else None,
+    )
 
 
 def _replays(request: Request, place: str) -> tuple[Replayed, ...]:
@@ -145,7 +152,9 @@ def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) ->
         upper = stored(read_directory(os.path.join(folder, str(options.upperdir)), keep=KEEP))
         with confined(merged):
             shown = seen(Surface())
-    return Replayed(answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=left_out)
+    return Replayed(
+        answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=left_out
+    )
 
 
 def _laid_out(request: Request, stack: Stack, folder: str) -> tuple[MountOptions, tuple[str, ...]]:
@@ -170,7 +179,10 @@ def _watches(request: Request, place: str) -> tuple[Watched, ...]:
 def _watch(request: Request, stack: Stack, ops: tuple[Op, ...], folder: str) -> Watched:
     """As `_replay`, and look at everything after each operation."""
     options, _ = _laid_out(request, stack, folder)
-    upper, lowers = os.path.join(folder, str(options.upperdir)), [os.path.join(folder, name) for name in options.lowerdirs]
+    upper, lowers = (
+        os.path.join(folder, str(options.upperdir)),
+        [os.path.join(folder, name) for name in options.lowerdirs],
+    )
     with mounted(options, folder) as merged:
         os.umask(0o022)
         moments = tuple(moments_here(ops, lambda: confined(merged), upper, lowers, KEEP))
@@ -283,7 +295,13 @@ def _mark(path: str, name: str) -> bytes | None:
         return None
 
 
-TASKS: dict[str, Callable[[Request, str], object]] = {"views": _views, "trial": _trial, "native-diff": _native_diff, "replay": _replays, "watch": _watches}
+TASKS: dict[str, Callable[[Request, str], object]] = {
+    "views": _views,
+    "trial": _trial,
+    "native-diff": _native_diff,
+    "replay": _replays,
+    "watch": _watches,
+}
 
 if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ from ..options import MountOptions, parse_options
 
 __all__ = ["MountCommand", "parse_mount", "parse_options"]
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountCommand:
     """A mount command in its parts.

@@ -15,6 +15,7 @@ from ..words import say
 
 __all__ = ["fit", "materialise"]
 
+
 class _LeftOut:
     """Counts what could not be done, by kind."""
 
@@ -37,7 +38,9 @@ class _LeftOut:
             self.note(kind, path)
 
     def sentences(self) -> tuple[str, ...]:
-        return tuple(say(f"left_out.{kind}", count=len(paths), first=next(iter(paths))) for kind, paths in self.paths.items())
+        return tuple(
+            say(f"left_out.{kind}", count=len(paths), first=next(iter(paths))) for kind, paths in self.paths.items()
+        )
 
 
 def fit(tree: Directory) -> tuple[Directory, tuple[str, ...]]:
@@ -173,7 +176,9 @@ def _made(call: Callable[..., None], path: str, *arguments: object) -> None:
         call(*arguments)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise Finding("limit", path, "a name of at most 255 bytes in a path of at most 4095", "a longer one") from None
+            raise Finding(
+                "limit", path, "a name of at most 255 bytes in a path of at most 4095", "a longer one"
+            ) from None
         raise
 
 

@@ -26,7 +26,15 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_ROOTS = ("/var/lib/containers/storage", "~/.local/share/containers/storage")
 
 # Docker names a file system by its magic number, which these share.
-DOCKER_NAMES = {"ext2": "extfs", "ext3": "extfs", "ext4": "extfs", "overlay": "overlayfs", "cifs": "smb", "smb3": "smb", "nfs4": "nfs"}
+DOCKER_NAMES = {
+    "ext2": "extfs",
+    "ext3": "extfs",
+    "ext4": "extfs",
+    "overlay": "overlayfs",
+    "cifs": "smb",
+    "smb3": "smb",
+    "nfs4": "nfs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,11 @@ def check_machine() -> tuple[Fact, ...]:
     linux = sys.platform.startswith("linux")
     basics, engines = (_python(), _pictures(), _kernel(linux)), (_docker(), _podman())
     if not linux:
-        return (*basics, *engines, *(_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff")))
+        return (
+            *basics,
+            *engines,
+            *(_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff")),
+        )
     overlay, d_type = _overlay(), _d_type()
     works = any(fact.ok for fact in overlay) and d_type.ok is not False
     return (*basics, *overlay, *engines, _driver(works), _backing(), d_type, _native_diff())
@@ -89,7 +101,11 @@ def _overlay() -> tuple[Fact, ...]:
     """Both ways to mount; one is enough, so a way that is closed is only bad if the other one is too."""
     ways = {"root": probe(ROOT), "user": probe(USER)}
     return tuple(
-        _fact(key, _value("yes") if way else _value("no", reason=way.reason), True if way else None if any(ways.values()) else False)
+        _fact(
+            key,
+            _value("yes") if way else _value("no", reason=way.reason),
+            True if way else None if any(ways.values()) else False,
+        )
         for key, way in ways.items()
     )
 
@@ -143,7 +159,9 @@ def _backing() -> Fact:
     if not kind:
         return _fact("backing", _value("unknown"), None)
     # Kernel: an overlay cannot be the upper layer of another (overlay vector mount-67).
-    return _fact("backing", _value("backing", docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay")
+    return _fact(
+        "backing", _value("backing", docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay"
+    )
 
 
 def _d_type() -> Fact:

@@ -29,8 +29,19 @@ from .layers import fit, materialise
 from .reasons import explain
 
 __all__ = [
-    "PAGE", "ROOT", "USER", "Availability", "KernelView", "MountOptions", "Stack",
-    "fit", "materialise", "mounted_view", "mounted_views", "native_diff", "probe",
+    "PAGE",
+    "ROOT",
+    "USER",
+    "Availability",
+    "KernelView",
+    "MountOptions",
+    "Stack",
+    "fit",
+    "materialise",
+    "mounted_view",
+    "mounted_views",
+    "native_diff",
+    "probe",
 ]
 
 # How long the child may take, in seconds.
@@ -152,8 +163,12 @@ def native_diff(mode: str | None = None) -> str:
 
 
 def mounted_view(
-    lowerdirs: Sequence[Directory], upperdir: Directory | None = None, *,
-    options: MountOptions | None = None, keep: int = 16 << 20, mode: str | None = None,
+    lowerdirs: Sequence[Directory],
+    upperdir: Directory | None = None,
+    *,
+    options: MountOptions | None = None,
+    keep: int = 16 << 20,
+    mode: str | None = None,
 ) -> KernelView:
     """Mount a stack with the real kernel and read the merged tree back.
 
@@ -204,7 +219,9 @@ def _made_up(count: int, upper: bool) -> MountOptions:
     return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
-def _ask(task: Literal["trial", "native-diff", "views", "replay", "watch"], mode: str | None = None, **request: Any) -> Reply:
+def _ask(
+    task: Literal["trial", "native-diff", "views", "replay", "watch"], mode: str | None = None, **request: Any
+) -> Reply:
     """Put a task to a child, in each mode that is possible, until one works.
 
     Raises:
@@ -212,7 +229,9 @@ def _ask(task: Literal["trial", "native-diff", "views", "replay", "watch"], mode
         Finding: The child found the input wrong.
     """
     if not sys.platform.startswith("linux"):
-        raise KernelUnavailable(f"overlayfs is a part of Linux, and this machine runs {platform.system() or sys.platform}")
+        raise KernelUnavailable(
+            f"overlayfs is a part of Linux, and this machine runs {platform.system() or sys.platform}"
+        )
     if not sys.executable:
         raise KernelUnavailable("the mount needs a second Python process, and this one does not know where Python is")
     reasons = []
@@ -237,8 +256,11 @@ def _in_child(request: Request) -> Reply:
             # No site packages, and nothing from the current folder: the child needs Python and this package alone.
             [sys.executable, "-S", "-P", "-X", "utf8", "-m", "overlaylab.kernel.child"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
-            input=_packed(replace(request, folder=folder)), capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+            input=_packed(replace(request, folder=folder)),
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return Reply(step="child", detail=f"it took longer than {PATIENCE:.0f} seconds")
     except OSError as error:

@@ -108,7 +108,14 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
     for number, (one, theirs) in enumerate(zip(given, kernel.digests, strict=True), start=first + 1):
         labels.begin()
         ours = moments(as_mounted(one.overlay(), kernel.mode), one.ops, model, labels)
-        position = next((place for place, (us, they) in enumerate(zip(ours, theirs), start=1) if us.digest(kernel.mode == ROOT) != they), 0)
+        position = next(
+            (
+                place
+                for place, (us, they) in enumerate(zip(ours, theirs), start=1)
+                if us.digest(kernel.mode == ROOT) != they
+            ),
+            0,
+        )
         operations += position or len(one.ops)
         partings += [(number, position)] if position else []
     return Proof(experiments, operations, tuple(partings), labels, kernel)
@@ -124,12 +131,20 @@ def _kernel(first: int, experiments: int) -> Kernel:
         if first or experiments > EXPERIMENTS:
             raise
         data = json.loads(files("overlaylab").joinpath("data", "proof.json").read_text(encoding="utf-8"))
-        return Kernel(tuple(map(tuple, data["digests"][:experiments])), data["kernel"], data["mode"], now=False, why=unavailable.reason)
+        return Kernel(
+            tuple(map(tuple, data["digests"][:experiments])),
+            data["kernel"],
+            data["mode"],
+            now=False,
+            why=unavailable.reason,
+        )
 
 
 def _digests(done: Sequence[Watched]) -> Kernel:
     mode = done[0].mode
-    return Kernel(tuple(tuple(moment.digest(mode == ROOT) for moment in one.moments) for one in done), done[0].kernel, mode)
+    return Kernel(
+        tuple(tuple(moment.digest(mode == ROOT) for moment in one.moments) for one in done), done[0].kernel, mode
+    )
 
 
 def recording() -> dict[str, Any]:
@@ -139,7 +154,11 @@ def recording() -> dict[str, Any]:
         KernelUnavailable: This machine cannot.
     """
     kernel = _digests(watched([(one.overlay(), one.ops) for one in map(experiment, range(EXPERIMENTS))], ROOT))
-    return {"kernel": kernel.kernel.partition("-")[0], "mode": kernel.mode, "digests": [list(one) for one in kernel.digests]}
+    return {
+        "kernel": kernel.kernel.partition("-")[0],
+        "mode": kernel.mode,
+        "digests": [list(one) for one in kernel.digests],
+    }
 
 
 # --- a wrong model

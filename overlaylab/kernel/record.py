@@ -75,9 +75,13 @@ def to_plain(view: KernelView) -> dict[str, Any]:
     # The local suffix of a kernel's name says nothing about overlayfs.
     kernel = view.kernel.partition("-")[0]
     return {
-        "kernel": kernel, "mode": view.mode, "options": options, "mount_line": view.line_at(TARGET),
-        "listing": {path: list(names) for path, names in view.listing.items()}, "merged": merged,
-    }  # fmt: skip
+        "kernel": kernel,
+        "mode": view.mode,
+        "options": options,
+        "mount_line": view.line_at(TARGET),
+        "listing": {path: list(names) for path, names in view.listing.items()},
+        "merged": merged,
+    }
 
 
 def _from_plain(data: Mapping[str, Any]) -> KernelView:
@@ -85,8 +89,11 @@ def _from_plain(data: Mapping[str, Any]) -> KernelView:
     return KernelView(
         merged=_tree(data["merged"]),
         listing={path: tuple(names) for path, names in data["listing"].items()},
-        options=MountOptions(**options), mount_line=data["mount_line"], kernel=data["kernel"], mode=data["mode"],
-    )  # fmt: skip
+        options=MountOptions(**options),
+        mount_line=data["mount_line"],
+        kernel=data["kernel"],
+        mode=data["mode"],
+    )
 
 
 def _tree(lines: list[Mapping[str, Any]]) -> Directory:
@@ -104,10 +111,13 @@ def _tree(lines: list[Mapping[str, Any]]) -> Directory:
 def _inode(line: Mapping[str, Any]) -> Inode:
     """The types that the recorded stacks hold."""
     attributes = {
-        "mode": int(line["mode"], 8), "uid": line["uid"], "gid": line["gid"], "mtime_ns": line["mtime_ns"],
+        "mode": int(line["mode"], 8),
+        "uid": line["uid"],
+        "gid": line["gid"],
+        "mtime_ns": line["mtime_ns"],
         "nlink": line.get("nlink", 1),
         "xattrs": {name: bytes.fromhex(value) for name, value in line.get("xattrs_hex", {}).items()},
-    }  # fmt: skip
+    }
     match line["type"]:
         case "dir":
             return Directory(**attributes)

@@ -22,7 +22,19 @@ from ..words import say
 from .calls import ROOT
 from .mount import Availability, Stack, _ask, _options, fit, probe
 
-__all__ = ["Answer", "Replay", "Replayed", "Watched", "as_mounted", "compared", "done_here", "obstacle", "replay", "replays", "watched"]
+__all__ = [
+    "Answer",
+    "Replay",
+    "Replayed",
+    "Watched",
+    "as_mounted",
+    "compared",
+    "done_here",
+    "obstacle",
+    "replay",
+    "replays",
+    "watched",
+]
 
 # More entries than these are not written to disk for a comparison.
 MOST_ENTRIES = 2000
@@ -99,7 +111,9 @@ class Replay:
     def __repr__(self) -> str:
         if self.equal:
             return say("replay.equal", count=len(self.ops))
-        return "\n".join([say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences])
+        return "\n".join(
+            [say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences]
+        )
 
 
 def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
@@ -117,7 +131,9 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
     return replays([(overlay, ops)], mode, model)[0]
 
 
-def replays(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay) -> tuple[Replay, ...]:
+def replays(
+    cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay
+) -> tuple[Replay, ...]:
     """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
     done: tuple[Replayed, ...] = _asked("replay", cases, mode)
     return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
@@ -133,7 +149,10 @@ def _asked(task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequ
     if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
         raise KernelUnavailable(why)
     stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
-    stacks = [replace(stack, options=replace(_options(stack), **_features(overlay))) for stack, (overlay, _) in zip(stacks, cases)]
+    stacks = [
+        replace(stack, options=replace(_options(stack), **_features(overlay)))
+        for stack, (overlay, _) in zip(stacks, cases)
+    ]
     return _ask(task, mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
 
 
@@ -147,8 +166,10 @@ def _features(overlay: Overlay) -> dict[str, str]:
     on = {True: "on", False: "off"}
     features = overlay.features
     return {
-        "redirect_dir": "on" if features.redirect == "on" else "off", "metacopy": on[features.metacopy],
-        "index": on[features.index], "xino": on[features.xino],
+        "redirect_dir": "on" if features.redirect == "on" else "off",
+        "metacopy": on[features.metacopy],
+        "index": on[features.index],
+        "xino": on[features.xino],
     }
 
 

@@ -91,7 +91,14 @@ class Surface(Shorthand):
 
     def link(self, src: str, dst: str, *, follow_symlinks: bool = False) -> None:
         """linkat(2)."""
-        _libc("linkat", AT_FDCWD, os.fsencode(src), AT_FDCWD, os.fsencode(dst), AT_SYMLINK_FOLLOW if follow_symlinks else 0)
+        _libc(
+            "linkat",
+            AT_FDCWD,
+            os.fsencode(src),
+            AT_FDCWD,
+            os.fsencode(dst),
+            AT_SYMLINK_FOLLOW if follow_symlinks else 0,
+        )
 
     def symlink(self, target: str, path: str) -> None:
         """symlink(2)."""

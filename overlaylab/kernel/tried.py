@@ -89,13 +89,25 @@ def _records() -> dict[str, Any]:
 def to_plain(done: Replayed) -> dict[str, Any]:
     """As data for JSON: bytes and tuples are told apart from text and lists."""
     answers = [[answer.errno, _packed(answer.value)] for answer in done.answers]
-    return {"kernel": done.kernel.partition("-")[0], "mode": done.mode, "answers": answers, "merged": _packed(done.merged), "upper": _packed(done.upper)}
+    return {
+        "kernel": done.kernel.partition("-")[0],
+        "mode": done.mode,
+        "answers": answers,
+        "merged": _packed(done.merged),
+        "upper": _packed(done.upper),
+    }
 
 
 def from_plain(data: dict[str, Any]) -> Replayed:
     """The other way."""
     answers = tuple(Answer(number, _unpacked(value)) for number, value in data["answers"])
-    return Replayed(answers=answers, merged=_unpacked(data["merged"]), upper=_unpacked(data["upper"]), kernel=data["kernel"], mode=data["mode"])
+    return Replayed(
+        answers=answers,
+        merged=_unpacked(data["merged"]),
+        upper=_unpacked(data["upper"]),
+        kernel=data["kernel"],
+        mode=data["mode"],
+    )
 
 
 def _packed(value: Any) -> Any:

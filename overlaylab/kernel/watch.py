@@ -33,7 +33,11 @@ def fingerprint(folder: str) -> list[tuple[Any, ...]]:
 
 
 def moments_here(
-    ops: Sequence[Op], inside: Callable[[], AbstractContextManager[None]], upper: str, lowers: Sequence[str], keep: int,
+    ops: Sequence[Op],
+    inside: Callable[[], AbstractContextManager[None]],
+    upper: str,
+    lowers: Sequence[str],
+    keep: int,
 ) -> Iterator[Moment]:
     """Run operations by the calls of this process, and look around after each.
 

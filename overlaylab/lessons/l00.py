@@ -43,7 +43,11 @@ exercise(
 def lines() -> int:
     """How many lines ``docker image list`` prints: one for each name, and one for an image that has neither name nor child."""
     folder = "image/overlay2/imagedb/metadata/sha256"
-    parents = {cat(root(), f"{folder}/{name}/parent") for name in ls(root(), folder) if "parent" in ls(root(), f"{folder}/{name}")}
+    parents = {
+        cat(root(), f"{folder}/{name}/parent")
+        for name in ls(root(), folder)
+        if "parent" in ls(root(), f"{folder}/{name}")
+    }
     return sum(len(image.names) or image.id not in parents for image in root().images())
 
 

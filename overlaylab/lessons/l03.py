@@ -78,7 +78,11 @@ def names(value: Any) -> Any:
     parts = re.split(r"[:,\s]+", value) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
         return value
-    return tuple(name[:DIGITS] for part in parts if (name := str(part).strip("'\"[]() ").removeprefix("../").removesuffix("/diff").lower()))
+    return tuple(
+        name[:DIGITS]
+        for part in parts
+        if (name := str(part).strip("'\"[]() ").removeprefix("../").removesuffix("/diff").lower())
+    )
 
 
 def folders(number: int) -> tuple[str, ...]:
@@ -95,7 +99,9 @@ exercise(
     itself_last=lambda: (*folders(LOW)[::-1], layer(LOW).directory),
     no_base=lambda: folders(LOW)[:-1],
     chain_ids=lambda: tuple(other.chain_id.hex for other in reversed(layers()[: LOW - 1])),
-    links=lambda: tuple(name.removeprefix("l/") for name in follow(root(), "kit/app:1", LOW - 1)["lower"].content.split(":")),
+    links=lambda: tuple(
+        name.removeprefix("l/") for name in follow(root(), "kit/app:1", LOW - 1)["lower"].content.split(":")
+    ),
     links_as_written=lambda: follow(root(), "kit/app:1", LOW - 1)["lower"].content,
 )
 

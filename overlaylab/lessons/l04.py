@@ -28,7 +28,11 @@ def words(value: Any) -> Any:
     """A list of names however it is written: as a list, or as text with blanks, commas or lines between."""
     if isinstance(value, str):
         value = value.strip("[]()").replace(",", " ").split()
-    return tuple(sorted(str(item).strip().strip("'\"").lower() for item in value)) if isinstance(value, (list, tuple, set)) else value
+    return (
+        tuple(sorted(str(item).strip().strip("'\"").lower() for item in value))
+        if isinstance(value, (list, tuple, set))
+        else value
+    )
 
 
 def order(value: Any) -> Any:

@@ -41,12 +41,21 @@ def upper(lower: Tree = BASE, lines: Sequence[str] = LINES) -> Directory:
 SITE: Tree = {"site": {"old": {"x": "x\n", "y": "y\n"}}}
 DELETED = "rm -r /site/old"
 # What is offered: a path, and the sign of its kind.
-HELD = {"a": ("site", "/"), "b": ("site/old", "o"), "c": ("site/old", "w"), "d": ("site/old/x", "w"), "e": ("site/old/y", "w")}
+HELD = {
+    "a": ("site", "/"),
+    "b": ("site/old", "o"),
+    "c": ("site/old", "w"),
+    "d": ("site/old/x", "w"),
+    "e": ("site/old/y", "w"),
+}
 
 
 def held(*lines: str) -> str:
     """The letters of what the upper holds after some commands."""
-    signs = {path: "w" if is_whiteout(inode) else "o" if is_opaque(inode) else "/" for path, inode in walk(upper(SITE, lines))}
+    signs = {
+        path: "w" if is_whiteout(inode) else "o" if is_opaque(inode) else "/"
+        for path, inode in walk(upper(SITE, lines))
+    }
     return "".join(letter for letter, (path, sign) in HELD.items() if signs.get(path) == sign)
 
 
@@ -86,7 +95,9 @@ exercise(
 
 def members() -> list[str]:
     """The members that are marks."""
-    return [name for name in member_names(write_tar(to_changeset(upper()))) if name.rpartition("/")[2].startswith(".wh.")]
+    return [
+        name for name in member_names(write_tar(to_changeset(upper()))) if name.rpartition("/")[2].startswith(".wh.")
+    ]
 
 
 exercise(
@@ -96,13 +107,20 @@ exercise(
     kernel=lambda: ["note", "docs"],
     no_place=lambda: [name.rpartition("/")[2] for name in members()],
     two_whiteouts=lambda: [".wh.note", ".wh.docs"],
-    on_each=lambda: [".wh.note", *(f"docs/.wh.{name}" for name in BASE["docs"] if name not in upper().names["docs"].names)],
+    on_each=lambda: [
+        ".wh.note",
+        *(f"docs/.wh.{name}" for name in BASE["docs"] if name not in upper().names["docs"].names),
+    ],
 )
 
 
 # What is left in d?
 
-STACK: tuple[Sequence[str], ...] = (("d/", "d/a", "d/b", "d/c"), ("d/", "d/.wh.a", "d/e"), ("d/", "d/b", "d/.wh..wh..opq", "d/new", ".wh.new"))
+STACK: tuple[Sequence[str], ...] = (
+    ("d/", "d/a", "d/b", "d/c"),
+    ("d/", "d/.wh.a", "d/e"),
+    ("d/", "d/b", "d/.wh..wh..opq", "d/new", ".wh.new"),
+)
 
 
 def left(without: Sequence[str] = (), own: bool = False) -> list[str]:

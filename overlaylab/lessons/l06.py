@@ -72,7 +72,10 @@ exercise(
 # Who reads what?
 
 # In the order in which they are made: two before the file is written, two after.
-READERS = ((op("open", path="note", flags=0, fd="a"), op("mmap", fd="a", map="b")), (op("open", path="note", flags=0, fd="c"), op("mmap", fd="c", map="d")))
+READERS = (
+    (op("open", path="note", flags=0, fd="a"), op("mmap", fd="a", map="b")),
+    (op("open", path="note", flags=0, fd="c"), op("mmap", fd="c", map="d")),
+)
 
 
 def readers() -> str:
@@ -81,7 +84,9 @@ def readers() -> str:
     before, later = READERS
     for operation in (*before, op("write_file", path="note", data=b"new\n"), *later):
         player.do(operation)
-    looks = {name: op("pread", fd=name, count=9, offset=0) if name in "ac" else op("mread", map=name) for name in "abcd"}
+    looks = {
+        name: op("pread", fd=name, count=9, offset=0) if name in "ac" else op("mread", map=name) for name in "abcd"
+    }
     return "".join(name for name, look in looks.items() if player.do(look).value == b"new\n")
 
 

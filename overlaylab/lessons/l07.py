@@ -28,7 +28,11 @@ RULES = ("data", "listing", "origin")
 
 def in_order(value: Any) -> Any:
     """Some choices in their order, however they are written."""
-    return "".join(char for item in value for char in str(item).lower() if char.isalnum()) if isinstance(value, (str, list, tuple)) else value
+    return (
+        "".join(char for item in value for char in str(item).lower() if char.isalnum())
+        if isinstance(value, (str, list, tuple))
+        else value
+    )
 
 
 def tells() -> str:
@@ -53,10 +57,15 @@ exercise(
 LONG = Experiment(
     ((("d/old", "file", "plain"), ("note", "file", "plain")),),
     (
-        op("append", path="note", data=b"x"), op("unlink", path="d/old"), op("chmod", path="note", mode=0o600), op("rmdir", path="d"),
-        op("mkdir", path="d", mode=0o755), op("create", path="d/new", data=b"n"), op("listdir", path="d"),
+        op("append", path="note", data=b"x"),
+        op("unlink", path="d/old"),
+        op("chmod", path="note", mode=0o600),
+        op("rmdir", path="d"),
+        op("mkdir", path="d", mode=0o755),
+        op("create", path="d/new", data=b"n"),
+        op("listdir", path="d"),
     ),
-)  # fmt: skip
+)
 
 
 def needed() -> tuple[int, ...]:
@@ -80,13 +89,22 @@ exercise(
 
 # What may differ?
 
-FACTS = {"a": "atime", "b": "size of directories", "c": "mtime", "d": "raw inode numbers", "e": "nlink", "f": "value of trusted.overlay.origin"}
+FACTS = {
+    "a": "atime",
+    "b": "size of directories",
+    "c": "mtime",
+    "d": "raw inode numbers",
+    "e": "nlink",
+    "f": "value of trusted.overlay.origin",
+}
 
 
 def differ(also: str = "", without: str = "") -> str:
     """The letters of what is not compared; the slips add or leave out some."""
     assert all(fact in COMPARED or fact in NOT_COMPARED for fact in FACTS.values())
-    return "".join(letter for letter, fact in FACTS.items() if (fact in NOT_COMPARED or letter in also) and letter not in without)
+    return "".join(
+        letter for letter, fact in FACTS.items() if (fact in NOT_COMPARED or letter in also) and letter not in without
+    )
 
 
 exercise(

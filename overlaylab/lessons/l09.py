@@ -39,8 +39,20 @@ def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
     tar = tiny_layer()
     blob, diff_id = packing(tar), LayerTar.of(tar).diff_id
     config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
-    manifest = go_json({"schemaVersion": 2, "config": {"digest": Digest.of(config)}, "layers": [{"digest": Digest.of(blob), "size": len(blob)}]})
-    return {"a": Digest.of(config), "b": Digest.of(manifest), "c": Digest.of(blob), "d": diff_id, "e": chain_ids([diff_id])}
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "config": {"digest": Digest.of(config)},
+            "layers": [{"digest": Digest.of(blob), "size": len(blob)}],
+        }
+    )
+    return {
+        "a": Digest.of(config),
+        "b": Digest.of(manifest),
+        "c": Digest.of(blob),
+        "d": diff_id,
+        "e": chain_ids([diff_id]),
+    }
 
 
 def changed() -> str:
@@ -89,9 +101,12 @@ def noticing() -> str:
     before, after = flipped().before.image, flipped().after
     assert before is not None and after is not None and after.image is not None
     facts = {
-        "a": after.image.id != before.id, "b": after.image.manifest_digest != before.manifest_digest, "c": "blob" in flipped().noticed,
-        "d": "diff_id" in flipped().noticed, "e": after.image.chain_ids != before.chain_ids,
-    }  # fmt: skip
+        "a": after.image.id != before.id,
+        "b": after.image.manifest_digest != before.manifest_digest,
+        "c": "blob" in flipped().noticed,
+        "d": "diff_id" in flipped().noticed,
+        "e": after.image.chain_ids != before.chain_ids,
+    }
     return "".join(letter for letter, holds in facts.items() if holds)
 
 
@@ -151,10 +166,14 @@ def forged(diff_id_too: bool) -> Own:
     tar = old.replace(b"Hello", b"Hullo", 1)
     diff_id = LayerTar.of(tar if diff_id_too else old).diff_id
     config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
-    manifest = go_json({
-        "schemaVersion": 2, "mediaType": MediaType.OCI_MANIFEST, "config": _descriptor(MediaType.OCI_CONFIG, config),
-        "layers": [_descriptor(MediaType.OCI_LAYER, tar)],
-    })  # fmt: skip
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_MANIFEST,
+            "config": _descriptor(MediaType.OCI_CONFIG, config),
+            "layers": [_descriptor(MediaType.OCI_LAYER, tar)],
+        }
+    )
     index = go_json({"schemaVersion": 2, "manifests": [_descriptor(MediaType.OCI_MANIFEST, manifest)]})
     blobs = {f"blobs/sha256/{Digest.of(blob).hex}": blob.decode("ascii") for blob in (config, manifest, tar)}
     files = {"oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": index.decode("ascii"), **blobs}

@@ -100,7 +100,11 @@ def _newest(data: bytes, where: str) -> Meta:
         if meta and (offset == 0 or meta.page_size == offset):
             found.append(meta)
     if not found:
-        kind, expected = ("bad-checksum", "a meta page whose checksum holds") if seen else ("not-bolt", "bolt's magic number in a meta page")
+        kind, expected = (
+            ("bad-checksum", "a meta page whose checksum holds")
+            if seen
+            else ("not-bolt", "bolt's magic number in a meta page")
+        )
         raise Finding(kind, where, expected, "none")
     return max(found, key=lambda meta: meta.transaction)
 
@@ -176,10 +180,16 @@ class _Reading:
         for index in range(count):
             flags, offset, key_size, size = struct.unpack_from("<IIII", view, 16 + 16 * index)
             start = 16 + 16 * index + offset
-            self._check(offset >= 16 and start + key_size + size <= len(view), where, f"element {index} from byte {start} on, {key_size + size} long")
+            self._check(
+                offset >= 16 and start + key_size + size <= len(view),
+                where,
+                f"element {index} from byte {start} on, {key_size + size} long",
+            )
             key, value = bytes(view[start : start + key_size]), view[start + key_size : start + key_size + size]
             self._take(16 + key_size + (0 if flags & IS_BUCKET else size))
-            bucket[key] = self._inner(value, f"{where}, bucket {key!r:.60}", depth + 1) if flags & IS_BUCKET else bytes(value)
+            bucket[key] = (
+                self._inner(value, f"{where}, bucket {key!r:.60}", depth + 1) if flags & IS_BUCKET else bytes(value)
+            )
 
     def _inner(self, value: memoryview, where: str, depth: int) -> Bucket:
         """A bucket within a bucket: its root page, or an inline page if that is 0."""

@@ -35,7 +35,9 @@ class Child:
         OSError: No further process is to be had.
     """
 
-    def __init__(self, function: Callable[..., Any], items: Sequence[Any], progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], items: Sequence[Any], progress: Callable[[int], None] | None
+    ) -> None:
         self._function, self._items, self._progress = function, items, progress
         self._results: list[Any] = []
         self._lock = threading.Lock()

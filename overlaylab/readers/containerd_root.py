@@ -72,7 +72,11 @@ class ContainerdRoot(Alone):
         self.snapshots = self._read_snapshots(found)
         found.problems += self.snapshots.problems
         self._recorded = ""
-        self._gone = {snapshot.number: problem for snapshot in self.snapshots for problem in self._folder_problems(snapshot.number)}
+        self._gone = {
+            snapshot.number: problem
+            for snapshot in self.snapshots
+            for problem in self._folder_problems(snapshot.number)
+        }
         self._images = tuple(self._read_images(found))
         self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
         self._containers = tuple(self._read_containers(found))
@@ -84,7 +88,11 @@ class ContainerdRoot(Alone):
     def _database(self, path: str, found: Found) -> Bucket:
         bucket, steady = read_database(self.place, path)
         if not steady:
-            found.problems.append(Problem("changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"))
+            found.problems.append(
+                Problem(
+                    "changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"
+                )
+            )
         return bucket_at(bucket, "v1")
 
     def _read_snapshots(self, found: Found) -> Snapshots:
@@ -103,7 +111,9 @@ class ContainerdRoot(Alone):
 
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces that hold anything, in the order of the database; ``version`` is a key and none of them."""
-        return tuple(name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict))
+        return tuple(
+            name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict)
+        )
 
     def _read_images(self, found: Found) -> Iterator[Image]:
         for namespace in self.namespaces():
@@ -124,8 +134,11 @@ class ContainerdRoot(Alone):
         number = varint(size if isinstance(size, bytes) else b"", where)
         # Zigzag: 0, -1, 1, -2, …
         return Descriptor(
-            media_type=text_at(target, "mediatype"), digest=Digest(text_at(target, "digest"), where), size=number >> 1 ^ -(number & 1),
-            annotations={}, where=where,
+            media_type=text_at(target, "mediatype"),
+            digest=Digest(text_at(target, "digest"), where),
+            size=number >> 1 ^ -(number & 1),
+            annotations={},
+            where=where,
         )
 
     def _images_of(self, namespace: str, target: Descriptor, names: list[str], found: Found) -> Iterator[Image]:
@@ -137,7 +150,9 @@ class ContainerdRoot(Alone):
         for entry in walker.entries.values():
             missing = self._missing(layer.directory for layer in entry.image.layers)
             problems = (*entry.image.problems, *missing)
-            yield replace(entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems)
+            yield replace(
+                entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems
+            )
 
     def _other_blobs(self) -> Iterator[NotChecked]:
         """Say how many blobs lie here that belong to no image."""
@@ -171,7 +186,12 @@ class ContainerdRoot(Alone):
             known.add((namespace, container_id))
             try:
                 if snapshot is None:
-                    raise Finding("missing-layer", f"{self.place.where}: container {container_id}", f"a snapshot {key or container_id}", "nothing")
+                    raise Finding(
+                        "missing-layer",
+                        f"{self.place.where}: container {container_id}",
+                        f"a snapshot {key or container_id}",
+                        "nothing",
+                    )
                 yield self._container(snapshot, container_id, name, image_id)
             except Finding as finding:
                 found.problems.append(finding.problem)
@@ -180,16 +200,25 @@ class ContainerdRoot(Alone):
         """``(namespace, id, name, image, snapshot key)``: Docker's configs, containerd's table, Docker's snapshots."""
         yield from self._docker_containers(found)
         for namespace in self.namespaces():
-            targets = {name: image.id for image in self._images if image.namespace == namespace for name in (*image.names, *image.references)}
+            targets = {
+                name: image.id
+                for image in self._images
+                if image.namespace == namespace
+                for name in (*image.names, *image.references)
+            }
             for key, entry in bucket_at(self._meta, namespace, "containers").items():
                 container_id = key.decode("utf-8", "surrogateescape")
                 entry = entry if isinstance(entry, dict) else {}
                 snapshot_key, snapshotter = text_at(entry, "snapshotKey"), text_at(entry, "snapshotter")
-                if snapshotter not in ("", "overlayfs") or not (snapshot_key or self.snapshots.find(namespace, container_id)):
+                if snapshotter not in ("", "overlayfs") or not (
+                    snapshot_key or self.snapshots.find(namespace, container_id)
+                ):
                     why = f"its files are with {snapshotter or 'another store'}, not with the overlayfs snapshotter"
                     found.not_checked.append(NotChecked(f"container {container_id}", why))
                     continue
-                name = text_at(bucket_at(entry, "labels"), "nerdctl/name") or ("" if namespace == MOBY else container_id)
+                name = text_at(bucket_at(entry, "labels"), "nerdctl/name") or (
+                    "" if namespace == MOBY else container_id
+                )
                 yield namespace, container_id, name, targets.get(text_at(entry, "image"), ""), snapshot_key
         for snapshot in self.snapshots:
             # A container that has ended is in Docker's own files only; these may lie elsewhere.
@@ -215,8 +244,15 @@ class ContainerdRoot(Alone):
         below = self.snapshots.below(snapshot)
         init = below[0].number if below and below[0].key == f"{snapshot.key}-init" else ""
         container = Container(
-            id=container_id, name=name, image_id=image_id, lower=tuple(item.number for item in below), upper=snapshot.number,
-            mount="", init=init, namespace=snapshot.namespace, problems=self._missing((snapshot.number, *(item.number for item in below))),
+            id=container_id,
+            name=name,
+            image_id=image_id,
+            lower=tuple(item.number for item in below),
+            upper=snapshot.number,
+            mount="",
+            init=init,
+            namespace=snapshot.namespace,
+            problems=self._missing((snapshot.number, *(item.number for item in below))),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -244,7 +280,12 @@ class ContainerdRoot(Alone):
         numbers = [layer.directory for layer in reversed(target.layers)]
         if None in numbers:
             layer = next(layer for layer in target.layers if layer.directory is None)
-            raise Finding("missing-layer", f"{self.place.where}: snapshots", f"layer {layer.position} unpacked in a folder", "only its blob")
+            raise Finding(
+                "missing-layer",
+                f"{self.place.where}: snapshots",
+                f"layer {layer.position} unpacked in a folder",
+                "only its blob",
+            )
         return numbers
 
     def _root(self, root: str) -> str:
@@ -272,7 +313,10 @@ class ContainerdRoot(Alone):
         for snapshot in self.snapshots:
             known.setdefault(snapshot.number, []).append(snapshot)
         path = f"{SNAPSHOTTER}/snapshots"
-        names = sorted((name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"), key=lambda name: (len(name), name))
+        names = sorted(
+            (name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"),
+            key=lambda name: (len(name), name),
+        )
         return tuple(_folder(name, known.get(name, ())) for name in names)
 
     def folder_path(self, name: str) -> str:
@@ -314,7 +358,9 @@ class ContainerdRoot(Alone):
 
 
 def _folder(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreFolder:
-    chain_ids = tuple(snapshot.key for snapshot in snapshots if snapshot.key.startswith("sha256:") and snapshot.kind == "committed")
+    chain_ids = tuple(
+        snapshot.key for snapshot in snapshots if snapshot.key.startswith("sha256:") and snapshot.kind == "committed"
+    )
     cache = any(_BUILDKIT.fullmatch(snapshot.key) or snapshot.namespace == "buildkit" for snapshot in snapshots)
     return StoreFolder(name=name, chain_ids=chain_ids, cache=cache)
 

@@ -154,9 +154,17 @@ class ContainersStorage(KeepsRecipes, Alone):
         layers, found = self._image_layers(node, config)
         indexes, others = self._other_documents(node, image_id, manifest_digest)
         return Image(
-            id=Digest(f"sha256:{image_id}"), names=tuple(sorted({name for name in names if "@" not in name})), platform=config.platform,
-            config=config, config_digest=manifest.config.digest, manifest_digest=manifest_digest, manifest=manifest,
-            layers=layers, problems=(*problems, *found, *history_problems(config, where)), indexes=indexes, other_manifests=others,
+            id=Digest(f"sha256:{image_id}"),
+            names=tuple(sorted({name for name in names if "@" not in name})),
+            platform=config.platform,
+            config=config,
+            config_digest=manifest.config.digest,
+            manifest_digest=manifest_digest,
+            manifest=manifest,
+            layers=layers,
+            problems=(*problems, *found, *history_problems(config, where)),
+            indexes=indexes,
+            other_manifests=others,
             references=tuple(sorted(name for name in names if "@" in name)),
         )
 
@@ -169,11 +177,17 @@ class ContainersStorage(KeepsRecipes, Alone):
         problems = [] if recorded == digest else [Problem("digest-mismatch", where, recorded, digest)]
         return parse_manifest(raw, where), digest, problems
 
-    def _other_documents(self, node: Node, image_id: str, used: Digest) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+    def _other_documents(
+        self, node: Node, image_id: str, used: Digest
+    ) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
         """Indexes and manifests that the image was also known by, beside the one in use."""
         indexes, manifests = [], []
         for name in node.strings("big-data-names"):
-            if not name.startswith("manifest-") or name == f"manifest-{used}" or not self.place.has(self.big_data(image_id, name)):
+            if (
+                not name.startswith("manifest-")
+                or name == f"manifest-{used}"
+                or not self.place.has(self.big_data(image_id, name))
+            ):
                 continue
             digest = Digest(name.removeprefix("manifest-"), f"{node.where}.big-data-names")
             where = f"{self.place.where}: {self.big_data(image_id, name)}"
@@ -186,18 +200,29 @@ class ContainersStorage(KeepsRecipes, Alone):
         top = node.string("layer")
         chain, problems = self._chain(top) if top else ([], [])
         if len(chain) != len(config.diff_ids) and not problems:
-            problems.append(Problem("layer-count", f"{node.where}.layer", f"{len(config.diff_ids)} layers", str(len(chain))))
+            problems.append(
+                Problem("layer-count", f"{node.where}.layer", f"{len(config.diff_ids)} layers", str(len(chain)))
+            )
         layers = []
         known = dict(enumerate(reversed(chain))) if not problems else {}
-        for position, (diff_id, chain_id, step) in enumerate(zip(config.diff_ids, config.chain_ids, layer_history(config))):
+        for position, (diff_id, chain_id, step) in enumerate(
+            zip(config.diff_ids, config.chain_ids, layer_history(config))
+        ):
             stored = known.get(position)
             found = self._layer_problems(stored, diff_id) if stored else ()
             problems += found
-            layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, history=step, source=stored.id if stored else str(chain_id),
-                directory=stored.id if stored else None, blobs=(stored.blob,) if stored and stored.blob else (),
-                readable=stored is not None and not any(problem.severity == "error" for problem in found),
-            ))
+            layers.append(
+                Layer(
+                    position=position,
+                    diff_id=diff_id,
+                    chain_id=chain_id,
+                    history=step,
+                    source=stored.id if stored else str(chain_id),
+                    directory=stored.id if stored else None,
+                    blobs=(stored.blob,) if stored and stored.blob else (),
+                    readable=stored is not None and not any(problem.severity == "error" for problem in found),
+                )
+            )
         return tuple(layers), problems
 
     def _chain(self, top: str) -> tuple[list[StoredLayer], list[Problem]]:
@@ -240,13 +265,20 @@ class ContainersStorage(KeepsRecipes, Alone):
         chain, problems = self._chain(upper)
         lower = [layer.id for layer in chain[1:]]
         # A chain that is broken is no chain to compare the folder's own list with.
-        problems += self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
+        problems += (
+            self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
+        )
         problems += self.short_names.missing(lower)
         image, container_id = node.string("image"), node.need("id").text()
         self._recorded = self._recorded or self._recorded_root(container_id)
         container = Container(
-            id=container_id, name=names[0] if names else "", image_id=f"sha256:{image}" if image else "",
-            lower=tuple(lower), upper=upper, mount="", links=self.short_names.lower(upper),
+            id=container_id,
+            name=names[0] if names else "",
+            image_id=f"sha256:{image}" if image else "",
+            lower=tuple(lower),
+            upper=upper,
+            mount="",
+            links=self.short_names.lower(upper),
             problems=tuple(problems),
         )
         return replace(container, mount=self.mount(container).options)
@@ -312,7 +344,11 @@ class ContainersStorage(KeepsRecipes, Alone):
                 known = chains.setdefault(layer.directory or "", [])
                 known += [layer.chain_id] if layer.chain_id not in known else []
         return tuple(
-            StoreFolder(name=name, chain_ids=tuple(chains.get(name, ())), links=tuple(filter(None, [self.short_names.link(name)])))
+            StoreFolder(
+                name=name,
+                chain_ids=tuple(chains.get(name, ())),
+                links=tuple(filter(None, [self.short_names.link(name)])),
+            )
             for name in self.short_names.names()
         )
 
@@ -357,7 +393,10 @@ def _layer(node: Node) -> StoredLayer:
     if parent and not LAYER_ID.fullmatch(parent):
         raise Finding("path-escape", f"{node.where}.parent", "64 hex digits", parent)
     return StoredLayer(
-        id=_id(node, "id"), parent=parent, diff_id=diff.digest(DiffID) if diff else None, blob=blob.digest() if blob else None,
+        id=_id(node, "id"),
+        parent=parent,
+        diff_id=diff.digest(DiffID) if diff else None,
+        blob=blob.digest() if blob else None,
     )
 
 

@@ -23,10 +23,14 @@ READINGS = 5
 # Seconds before the second reading of a folder in which something is wrong; doubled before each further one.
 PAUSE = 0.02
 # Where the roots of engines lie beneath /var/lib, or beneath a home folder's .local/share.
-INNER = tuple(f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage"))
+INNER = tuple(
+    f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage")
+)
 
 
-def open_store(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Store:
+def open_store(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
+) -> Store:
     """Open an archive, a layout or a data root; a folder, a .tar or a compressed .tar alike.
 
     Args:
@@ -80,7 +84,10 @@ def _steady(place: Folder) -> Store:
 
 
 def _errors(store: Store) -> set[Problem]:
-    found = [*store.problems, *(problem for item in (*store.images(), *store.containers()) for problem in item.problems)]
+    found = [
+        *store.problems,
+        *(problem for item in (*store.images(), *store.containers()) for problem in item.problems),
+    ]
     return {problem for problem in found if problem.severity == "error"}
 
 
@@ -99,7 +106,10 @@ def _root_of(place: Place) -> Place:
 
 
 def _marks(place: Place) -> bool:
-    return any(place.has(name) for name in ("manifest.json", "oci-layout", "image", "overlay2", f"{DAEMON}/{META}", META, IMAGES))
+    return any(
+        place.has(name)
+        for name in ("manifest.json", "oci-layout", "image", "overlay2", f"{DAEMON}/{META}", META, IMAGES)
+    )
 
 
 def _recognise(place: Place) -> Store:
@@ -144,7 +154,9 @@ def _mixed(stores: list[Store]) -> Store:
 
 def _docker(place: Place) -> Store | None:
     """Docker's classic store."""
-    classic = place.has("image") and (place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image")))
+    classic = place.has("image") and (
+        place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))
+    )
     if not classic:
         return None
     from .docker_root import DockerRoot, check_driver, has_layerdb
@@ -189,13 +201,19 @@ def _refusal(place: Place) -> NotReadable:
     """Why this is nothing that can be read, in the words of what it is."""
     names = place.names(".")
     if isinstance(place, Tar) and not place.complete:
-        return NotReadable("truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks")
+        return NotReadable(
+            "truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks"
+        )
     if "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
         return NotReadable("legacy-v1", place.where, "manifest.json", "repositories and version-1 folders")
     if place.has(DAEMON) or "overlay2" in names or ("containers" in names and "image" in names):
-        return NotReadable("no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd")
+        return NotReadable(
+            "no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd"
+        )
     if any(name.startswith("io.containerd.") for name in names):
         return NotReadable("not-an-image", place.where, META, "a containerd root without its database")
     if "overlay-images" in names:
         return NotReadable("not-an-image", place.where, IMAGES, "a containers-storage root without its table of images")
-    return NotReadable("not-an-image", place.where, "manifest.json, oci-layout or image/overlay2", ", ".join(names[:8]) or "nothing")
+    return NotReadable(
+        "not-an-image", place.where, "manifest.json, oci-layout or image/overlay2", ", ".join(names[:8]) or "nothing"
+    )

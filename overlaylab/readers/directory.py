@@ -117,7 +117,9 @@ class _Reading:
         except OSError as refusal:
             if refusal.errno != errno.ENAMETOOLONG:
                 raise
-            raise Finding("limit", self._inner(path)[:200], "a path that one system call can name", f"{len(path)} bytes") from None
+            raise Finding(
+                "limit", self._inner(path)[:200], "a path that one system call can name", f"{len(path)} bytes"
+            ) from None
 
     def _inode(self, path: bytes) -> Inode:
         info = os.lstat(path)

@@ -60,15 +60,21 @@ class DockerArchive(BlobStore):
         if claimed and claimed[0] != config.image_id.hex:
             problems.append(Problem("name-mismatch", where, config.image_id.hex, claimed[0]))
         return Image(
-            id=config.image_id, names=tuple(sorted(set(node.strings("RepoTags")))), platform=config.platform,
-            config=config, config_digest=config.image_id, layers=layers,
+            id=config.image_id,
+            names=tuple(sorted(set(node.strings("RepoTags")))),
+            platform=config.platform,
+            config=config,
+            config_digest=config.image_id,
+            layers=layers,
             problems=(*problems, *history_problems(config, where)),
         )
 
     def _layers(self, config: ImageConfig, members: list[str], where: str) -> tuple[tuple[Layer, ...], list[Problem]]:
         problems: list[Problem] = []
         if len(members) != len(config.diff_ids):
-            problems.append(Problem("layer-count", f"{where}.Layers", f"{len(config.diff_ids)} layers", str(len(members))))
+            problems.append(
+                Problem("layer-count", f"{where}.Layers", f"{len(config.diff_ids)} layers", str(len(members)))
+            )
         layers = []
         for position, (member, diff_id, chain_id, step) in enumerate(
             zip(members, config.diff_ids, config.chain_ids, layer_history(config))
@@ -76,10 +82,17 @@ class DockerArchive(BlobStore):
             source, problem = self._member(member, f"{where}.Layers[{position}]")
             if problem is not None:
                 problems.append(problem)
-            layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, source=source, history=step, readable=problem is None,
-                v1_ids=self._v1_ids(member, source),
-            ))
+            layers.append(
+                Layer(
+                    position=position,
+                    diff_id=diff_id,
+                    chain_id=chain_id,
+                    source=source,
+                    history=step,
+                    readable=problem is None,
+                    v1_ids=self._v1_ids(member, source),
+                )
+            )
         return tuple(layers), problems
 
     def _v1_ids(self, member: str, source: str) -> tuple[str, ...]:
@@ -91,7 +104,11 @@ class DockerArchive(BlobStore):
             self._v1_folders = {}
             for name in self.place.names("."):
                 path = f"{name}/layer.tar"
-                if _V1.fullmatch(path) and self.place.type_of(path) == "symlink" and (target := self._member(path, name)[0]) != path:
+                if (
+                    _V1.fullmatch(path)
+                    and self.place.type_of(path) == "symlink"
+                    and (target := self._member(path, name)[0]) != path
+                ):
                     self._v1_folders.setdefault(target, []).append(name)
         return tuple(self._v1_folders.get(source, ()))
 
@@ -130,7 +147,9 @@ class DockerArchive(BlobStore):
         if any(image.id not in known for image in found.images):
             where = f"{self.place.where}: index.json"
             missing = ", ".join(image.id for image in found.images if image.id not in known)
-            found.problems.append(Problem("views-differ", where, f"the images of manifest.json: {missing}", "not named"))
+            found.problems.append(
+                Problem("views-differ", where, f"the images of manifest.json: {missing}", "not named")
+            )
 
     def _joined(self, image: Image, other: Image) -> Image:
         """An image of manifest.json with what the OCI manifest of the same config adds."""
@@ -144,10 +163,14 @@ class DockerArchive(BlobStore):
         if same:
             layers = tuple(replace(layer, descriptor=blob) for layer, blob in zip(image.layers, blobs))
             mine = {problem.where for problem in image.problems}
-            extra = [p for p in other.problems if p.kind not in ("history-mismatch", "missing-blob") and p.where not in mine]
+            extra = [
+                p for p in other.problems if p.kind not in ("history-mismatch", "missing-blob") and p.where not in mine
+            ]
             return replace(image, layers=layers, problems=(*image.problems, *extra))
         where = f"{self.place.where}: manifest {other.manifest_digest}"
-        differ = Problem("views-differ", where, f"the {len(image.layers)} layers of manifest.json", f"{len(blobs)} others")
+        differ = Problem(
+            "views-differ", where, f"the {len(image.layers)} layers of manifest.json", f"{len(blobs)} others"
+        )
         broken = any(problem.kind in ("layer-count", "missing-member") for problem in image.problems)
         if broken and not other.problems:
             # The view whose layers fit rootfs.diff_ids is the one to use.
@@ -158,5 +181,3 @@ class DockerArchive(BlobStore):
         """Whether a descriptor points at the very member that manifest.json names, or at the same plain layer."""
         claimed = _HEX.findall(layer.source)
         return blob.digest.hex in claimed or blob.digest.hex == layer.diff_id.hex
-
-

@@ -88,7 +88,9 @@ class DockerRoot(KeepsRecipes, Alone):
             problems.append(finding.problem)
         for image_id, names in known.items():
             if not self.place.has(f"{self._db}/imagedb/content/{image_id.replace(':', '/', 1)}"):
-                problems += [Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing") for name in names]
+                problems += [
+                    Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing") for name in names
+                ]
         return known
 
     def _pulled_blobs(self) -> dict[str, list[Digest]]:
@@ -129,18 +131,32 @@ class DockerRoot(KeepsRecipes, Alone):
             problems.append(Problem("digest-mismatch", where, claimed, actual))
         layers = []
         below = None
-        for position, (diff_id, chain_id, step) in enumerate(zip(config.diff_ids, config.chain_ids, layer_history(config))):
+        for position, (diff_id, chain_id, step) in enumerate(
+            zip(config.diff_ids, config.chain_ids, layer_history(config))
+        ):
             folder, found = self.layerdb.checked(chain_id, diff_id, below)
             below = chain_id
             problems += found
-            layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, history=step, blobs=tuple(self._blobs.get(diff_id, ())),
-                source=folder.cache_id if folder else str(chain_id), directory=folder.cache_id if folder else None,
-                readable=folder is not None and not any(problem.severity == "error" for problem in found),
-            ))
+            layers.append(
+                Layer(
+                    position=position,
+                    diff_id=diff_id,
+                    chain_id=chain_id,
+                    history=step,
+                    blobs=tuple(self._blobs.get(diff_id, ())),
+                    source=folder.cache_id if folder else str(chain_id),
+                    directory=folder.cache_id if folder else None,
+                    readable=folder is not None and not any(problem.severity == "error" for problem in found),
+                )
+            )
         return Image(
-            id=claimed, names=tuple(sorted(name for name in names if "@" not in name)), platform=config.platform,
-            config=config, config_digest=claimed, layers=tuple(layers), problems=tuple(problems),
+            id=claimed,
+            names=tuple(sorted(name for name in names if "@" not in name)),
+            platform=config.platform,
+            config=config,
+            config_digest=claimed,
+            layers=tuple(layers),
+            problems=tuple(problems),
             references=tuple(sorted(name for name in names if "@" in name)),
         )
 
@@ -160,7 +176,9 @@ class DockerRoot(KeepsRecipes, Alone):
 
     def directory_names(self) -> tuple[str, ...]:
         """All folders in ``overlay2/``."""
-        return tuple(name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir")
+        return tuple(
+            name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir"
+        )
 
     def folders(self) -> tuple[StoreFolder, ...]:
         """All folders in ``overlay2/``, with what the layerdb says they hold."""
@@ -169,7 +187,9 @@ class DockerRoot(KeepsRecipes, Alone):
             chains[layer.cache_id] = (*chains.get(layer.cache_id, ()), layer.chain_id)
         return tuple(
             StoreFolder(
-                name=name, chain_ids=chains.get(name, ()), links=tuple(filter(None, [self.short_names.link(name)])),
+                name=name,
+                chain_ids=chains.get(name, ()),
+                links=tuple(filter(None, [self.short_names.link(name)])),
                 cache=len(name) == BUILDKIT and name not in chains,
             )
             for name in self.directory_names()
@@ -209,8 +229,15 @@ class DockerRoot(KeepsRecipes, Alone):
         lower = self._lower(mount_id, self._chain_beneath(path, problems), problems)
         name, image_id, self._recorded = self._config(container_id)
         container = Container(
-            id=container_id, name=name, image_id=image_id, lower=lower, upper=mount_id, mount="", problems=tuple(problems),
-            init=lower[0] if lower and lower[0] == f"{mount_id}-init" else "", links=self.short_names.lower(mount_id) or self._links(lower),
+            id=container_id,
+            name=name,
+            image_id=image_id,
+            lower=lower,
+            upper=mount_id,
+            mount="",
+            problems=tuple(problems),
+            init=lower[0] if lower and lower[0] == f"{mount_id}-init" else "",
+            links=self.short_names.lower(mount_id) or self._links(lower),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -261,7 +288,9 @@ class DockerRoot(KeepsRecipes, Alone):
             return list(target.links)
         missing = [layer for layer in target.layers if layer.directory is None]
         if missing:
-            raise Finding("missing-layer", f"{self.place.where}: {DRIVER}", f"a folder for {missing[0].chain_id}", "nothing")
+            raise Finding(
+                "missing-layer", f"{self.place.where}: {DRIVER}", f"a folder for {missing[0].chain_id}", "nothing"
+            )
         return list(self._links(layer.directory for layer in reversed(target.layers)))
 
     def root(self) -> str:
@@ -310,7 +339,9 @@ class DockerRoot(KeepsRecipes, Alone):
             if name != DRIVER and self.place.type_of(f"image/{name}") == "dir":
                 yield NotChecked(f"images of the storage driver {name}", f"only {DRIVER} is read")
         if isinstance(self.place, Folder) and hasattr(os, "geteuid") and os.geteuid() != 0:
-            yield NotChecked("trusted.overlay.* marks", "only root may read them, so an opaque directory looks like a plain one")
+            yield NotChecked(
+                "trusted.overlay.* marks", "only root may read them, so an opaque directory looks like a plain one"
+            )
 
 
 def has_layerdb(place: Place) -> bool:
@@ -331,4 +362,6 @@ def check_driver(place: Place) -> None:
         return
     if drivers:
         raise NotReadable("unsupported-driver", place.where, DRIVER, ", ".join(drivers))
-    raise NotReadable("no-layerdb", place.where, f"image/{DRIVER}/layerdb", "none: the containerd image store, or no Docker root")
+    raise NotReadable(
+        "no-layerdb", place.where, f"image/{DRIVER}/layerdb", "none: the containerd image store, or no Docker root"
+    )

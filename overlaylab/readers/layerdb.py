@@ -1,6 +1,6 @@
 """Docker's layerdb: the table that turns a computed chain_id into the random name of a folder.
 
-    image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
+image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
 """
 
 from __future__ import annotations
@@ -82,9 +82,11 @@ class LayerDB:
         if not CACHE_ID.fullmatch(cache_id):
             raise Finding("path-escape", f"{where}/cache-id", "64 hex digits, or 25 letters and digits", cache_id)
         return LayerFolder(
-            chain_id=chain_id, diff_id=DiffID(self.need(f"{path}/diff"), f"{where}/diff"),
+            chain_id=chain_id,
+            diff_id=DiffID(self.need(f"{path}/diff"), f"{where}/diff"),
             parent=ChainID(parent, f"{where}/parent") if parent else None,
-            cache_id=cache_id, size=int(size) if size else None,
+            cache_id=cache_id,
+            size=int(size) if size else None,
         )
 
     def need(self, path: str) -> str:
@@ -115,7 +117,12 @@ class LayerDB:
             yield Problem("chain-mismatch", f"{where}/diff", diff_id, folder.diff_id)
         if folder.parent != below:
             cyclic = folder.parent is not None and self._leads_back(folder)
-            yield Problem("parent-cycle" if cyclic else "chain-mismatch", f"{where}/parent", below or "no such file", folder.parent or "nothing")
+            yield Problem(
+                "parent-cycle" if cyclic else "chain-mismatch",
+                f"{where}/parent",
+                below or "no such file",
+                folder.parent or "nothing",
+            )
 
     def _leads_back(self, folder: LayerFolder) -> bool:
         """Whether following ``parent`` from a layer comes back to a layer that was met."""
@@ -171,7 +178,11 @@ class LayerDB:
         for folder in self._entries(problems):
             if folder.chain_id in self._problems:
                 continue
-            expected = folder.diff_id if folder.parent is None else ChainID.of(chain_text(folder.parent, folder.diff_id).encode("ascii"))
+            expected = (
+                folder.diff_id
+                if folder.parent is None
+                else ChainID.of(chain_text(folder.parent, folder.diff_id).encode("ascii"))
+            )
             if expected != folder.chain_id:
                 where = f"{self.place.where}: {self.path}/sha256/{folder.chain_id.hex}"
                 problems.append(Problem("chain-mismatch", where, expected, folder.chain_id))

@@ -27,8 +27,12 @@ class Mixed:
 
     def __init__(self, parts: Sequence[Store]) -> None:
         self.parts = tuple(_Part(part) for part in parts)
-        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(problem for part in parts for problem in part.problems))
-        self.not_checked: tuple[NotChecked, ...] = tuple(dict.fromkeys(item for part in parts for item in part.not_checked))
+        self.problems: tuple[Problem, ...] = tuple(
+            dict.fromkeys(problem for part in parts for problem in part.problems)
+        )
+        self.not_checked: tuple[NotChecked, ...] = tuple(
+            dict.fromkeys(item for part in parts for item in part.not_checked)
+        )
 
     def images(self) -> tuple[Image, ...]:
         """The images of all stores, one store after the other."""

@@ -192,14 +192,26 @@ class IndexWalker:
     def _visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
         if is_attestation(descriptor):
             subject = descriptor.annotations.get(REFERENCE, "an image")
-            self._found.not_checked.append(NotChecked(f"attestation {descriptor.digest}", f"a statement about {subject}, not an image"))
+            self._found.not_checked.append(
+                NotChecked(f"attestation {descriptor.digest}", f"a statement about {subject}, not an image")
+            )
             return
         if descriptor.digest in above:
             raise Finding("index-cycle", f"{self._place.where}: {descriptor.where}", "an end", descriptor.digest)
         if len(above) >= self._place.limits.depth:
-            raise Finding("index-depth", f"{self._place.where}: {descriptor.where}", f"at most {self._place.limits.depth} levels", "more")
+            raise Finding(
+                "index-depth",
+                f"{self._place.where}: {descriptor.where}",
+                f"at most {self._place.limits.depth} levels",
+                "more",
+            )
         if descriptor.media_type in (MediaType.SCHEMA1, MediaType.SCHEMA1_SIGNED):
-            raise Finding("unsupported-schema1", f"{self._place.where}: {descriptor.where}", "schemaVersion 2", descriptor.media_type)
+            raise Finding(
+                "unsupported-schema1",
+                f"{self._place.where}: {descriptor.where}",
+                "schemaVersion 2",
+                descriptor.media_type,
+            )
         if not self._place.has(blob_path(descriptor.digest)):
             self._absent(descriptor, top, name, above)
             return
@@ -223,7 +235,9 @@ class IndexWalker:
             raw = self._place.read(where)
             where = f"{self._place.where}: {where}"
             if len(raw) != descriptor.size:
-                self._found.problems.append(Problem("size-mismatch", where, f"{descriptor.size} bytes", f"{len(raw)} bytes"))
+                self._found.problems.append(
+                    Problem("size-mismatch", where, f"{descriptor.size} bytes", f"{len(raw)} bytes")
+                )
             verify(raw, descriptor.digest, where)
             self._documents[descriptor.digest] = raw
         return self._documents[descriptor.digest]
@@ -234,18 +248,30 @@ class IndexWalker:
         if not above:
             raise Finding("missing-blob", where, "the manifest", "nothing")
         platform = str(descriptor.platform or "")
-        self._found.not_checked.append(NotChecked(f"manifest {descriptor.digest}", f"the blobs of {platform or 'a platform'} are not here"))
-        self._add(Image(id=descriptor.digest, platform=platform, manifest_digest=descriptor.digest, indexes=above), top, name)
+        self._found.not_checked.append(
+            NotChecked(f"manifest {descriptor.digest}", f"the blobs of {platform or 'a platform'} are not here")
+        )
+        self._add(
+            Image(id=descriptor.digest, platform=platform, manifest_digest=descriptor.digest, indexes=above), top, name
+        )
 
-    def _manifest(self, descriptor: Descriptor, manifest: Manifest, top: int, name: str, above: tuple[Digest, ...]) -> None:
+    def _manifest(
+        self, descriptor: Descriptor, manifest: Manifest, top: int, name: str, above: tuple[Digest, ...]
+    ) -> None:
         if manifest.config.media_type not in MediaType.configs():
-            self.artifacts.append(manifest.artifact_type or manifest.config.media_type or "a manifest without a config type")
+            self.artifacts.append(
+                manifest.artifact_type or manifest.config.media_type or "a manifest without a config type"
+            )
             return
         where = f"{self._place.where}: {blob_path(manifest.config.digest)}"
         platform = str(descriptor.platform or "")
         base = Image(
-            id=manifest.config.digest, platform=platform, config_digest=manifest.config.digest,
-            manifest_digest=descriptor.digest, manifest=manifest, indexes=above,
+            id=manifest.config.digest,
+            platform=platform,
+            config_digest=manifest.config.digest,
+            manifest_digest=descriptor.digest,
+            manifest=manifest,
+            indexes=above,
         )
         if self._partial and above and not self._place.has(blob_path(manifest.config.digest)):
             self._absent(descriptor, top, name, above)
@@ -258,13 +284,21 @@ class IndexWalker:
             self._add(replace(base, problems=(finding.problem,)), top, name)
             return
         layers, problems = self._layers(config, manifest, descriptor)
-        if self._partial and above and layers and all(problem.kind == "missing-blob" for problem in problems) and not any(x.readable for x in layers):
+        if (
+            self._partial
+            and above
+            and layers
+            and all(problem.kind == "missing-blob" for problem in problems)
+            and not any(x.readable for x in layers)
+        ):
             self._absent(descriptor, top, name, above)
             return
         image = replace(base, config=config, platform=config.platform or platform, layers=layers)
         self._add(replace(image, problems=(*problems, *history_problems(config, where))), top, name)
 
-    def _layers(self, config: ImageConfig, manifest: Manifest, owner: Descriptor) -> tuple[tuple[Layer, ...], list[Problem]]:
+    def _layers(
+        self, config: ImageConfig, manifest: Manifest, owner: Descriptor
+    ) -> tuple[tuple[Layer, ...], list[Problem]]:
         problems: list[Problem] = []
         if len(manifest.layers) != len(config.diff_ids):
             where = f"{self._place.where}: {blob_path(owner.digest)}"
@@ -277,10 +311,18 @@ class IndexWalker:
             problem = None if directory else self._layer_problem(blob)
             if problem is not None:
                 problems.append(problem)
-            layers.append(Layer(
-                position=position, diff_id=diff_id, chain_id=chain_id, source=blob_path(blob.digest),
-                descriptor=blob, history=step, readable=problem is None, directory=directory,
-            ))
+            layers.append(
+                Layer(
+                    position=position,
+                    diff_id=diff_id,
+                    chain_id=chain_id,
+                    source=blob_path(blob.digest),
+                    descriptor=blob,
+                    history=step,
+                    readable=problem is None,
+                    directory=directory,
+                )
+            )
         return tuple(layers), problems
 
     def directory_of(self, chain_id: ChainID) -> str | None:
@@ -317,5 +359,3 @@ def _is_index(descriptor: Descriptor, raw: bytes, where: str) -> bool:
         return False
     root = parse_json(raw, where, "bad-manifest")
     return isinstance(root.value, dict) and "manifests" in root.value
-
-

@@ -23,7 +23,9 @@ Progress = Callable[[int], None]
 IN_MEMORY = 32 << 20
 
 
-def open_place(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
+def open_place(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
+) -> Place:
     """Open a folder, a tar, or a compressed tar.
 
     A compressed tar is unpacked once, as one stream, into a private temporary
@@ -113,7 +115,9 @@ def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress |
             raise NotReadable("empty", where, "an archive", "compressed data of no bytes")
     if not looks_like_tar(head) and head.strip(b"\0"):
         if is_bolt(stream):
-            raise NotReadable("not-an-image", where, "an archive, a layout or a store", "a bolt database alone: only verify reads it")
+            raise NotReadable(
+                "not-an-image", where, "an archive, a layout or a store", "a bolt database alone: only verify reads it"
+            )
         raise NotReadable("not-an-image", where, "an archive, a layout or a store", _describe(head))
     size = stream.seek(0, 2)
     return Tar(stream, size, where, limits)
@@ -145,7 +149,13 @@ def _on_disk(memory: io.BytesIO) -> BinaryIO:
 
 def _describe(head: bytes) -> str:
     """What a file seems to be, by its first bytes."""
-    for magic, name in ((b"PK", "a zip file"), (b"\xfd7zXZ", "xz data"), (b"BZh", "bzip2 data"), (b"{", "JSON"), (b"\x7fELF", "a program")):
+    for magic, name in (
+        (b"PK", "a zip file"),
+        (b"\xfd7zXZ", "xz data"),
+        (b"BZh", "bzip2 data"),
+        (b"{", "JSON"),
+        (b"\x7fELF", "a program"),
+    ):
         if head.startswith(magic):
             return name
     return "something else"

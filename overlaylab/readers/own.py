@@ -43,9 +43,13 @@ UPLOAD_LIMITS = Limits(expanded=1 << 30)
 PACKED = 32 << 20
 # Where engines keep their stores, those of root first.
 LIVE = (
-    "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers/storage",
-    "~/.local/share/docker", "~/.local/share/containerd", "~/.local/share/containers/storage",
-)  # fmt: skip
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/containers/storage",
+    "~/.local/share/docker",
+    "~/.local/share/containerd",
+    "~/.local/share/containers/storage",
+)
 FIRST = "kit/app:1"
 
 
@@ -87,8 +91,13 @@ class Own:
     """
 
     def __init__(
-        self, place: Place, store: Store, source: str, target: Image | Container | None = None,
-        limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None,
+        self,
+        place: Place,
+        store: Store,
+        source: str,
+        target: Image | Container | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        progress: Progress | None = None,
     ) -> None:
         self.place, self.store, self.source = place, store, source
         self.target = first_of(store) if target is None else target
@@ -145,7 +154,12 @@ class Own:
             plain.append(DiffID(reading.diff_id))
         chains = (*chain_ids(plain), *[None] * len(self.layers))
         return tuple(
-            LayerProof(layer, reading.blob if reading and layer.descriptor else None, reading.diff_id if reading else None, chain)
+            LayerProof(
+                layer,
+                reading.blob if reading and layer.descriptor else None,
+                reading.diff_id if reading else None,
+                chain,
+            )
             for layer, reading, chain in zip(self.layers, seen, chains)
         )
 
@@ -255,7 +269,9 @@ def plainly(where: str) -> Iterator[None]:
     except Finding as finding:
         raise NotReadable.of([finding.problem]) from None
     except PermissionError as error:
-        raise NotReadable("permission-denied", str(error.filename or where), "the right to read it", error.strerror) from None
+        raise NotReadable(
+            "permission-denied", str(error.filename or where), "the right to read it", error.strerror
+        ) from None
     except FileNotFoundError as error:
         raise NotReadable("changed-while-reading", str(error.filename or where), "a file", "nothing") from None
     except (OSError, ValueError) as error:
@@ -302,11 +318,11 @@ def _plain_tar(own: Own, layer: Layer, left: int) -> bytes:
         raise Finding("missing-layer", layer.source, "the layer's tar", "nothing to make it from")
     pieces, size = [], 0
     with stream:
-        for piece in inflate(stream, layer.source, own.limits) if stream.seekable() else iter(lambda: stream.read(1 << 18), b""):
+        for piece in (
+            inflate(stream, layer.source, own.limits) if stream.seekable() else iter(lambda: stream.read(1 << 18), b"")
+        ):
             pieces.append(piece)
             size += len(piece)
             if size > left:
                 raise Finding("limit", layer.source, f"layers of at most {PACKED:,} bytes for a copy in memory", "more")
     return b"".join(pieces)
-
-

@@ -92,7 +92,11 @@ class Page:
     @cached_property
     def layerdb(self) -> tuple[str, ...]:
         """The folders of ``layerdb/sha256``, as listed: 64 hex digits each."""
-        return tuple(line.rstrip("/") for line in _piece("layerdb").splitlines() if line.endswith("/") and not line.startswith("ls"))
+        return tuple(
+            line.rstrip("/")
+            for line in _piece("layerdb").splitlines()
+            if line.endswith("/") and not line.startswith("ls")
+        )
 
     @property
     def cache_id_text(self) -> str:
@@ -113,7 +117,11 @@ class Page:
     @cached_property
     def info(self) -> dict[str, str]:
         """The same as fields, in the page's order."""
-        return {name.strip(): value.strip() for name, mark, value in (line.partition(":") for line in self.docker_info.splitlines()) if mark}
+        return {
+            name.strip(): value.strip()
+            for name, mark, value in (line.partition(":") for line in self.docker_info.splitlines())
+            if mark
+        }
 
     @property
     def overlayfs_text(self) -> str:

@@ -212,7 +212,9 @@ class Folder(Place):
 
     def _open(self, path: str) -> BinaryIO:
         try:
-            descriptor = os.open(self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+            descriptor = os.open(
+                self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            )
             return FileSection(os.fdopen(descriptor, "rb"))
         except PermissionError:
             raise self.denied(path) from None

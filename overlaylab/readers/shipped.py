@@ -14,7 +14,17 @@ from ..image import Store
 from .detect import open_store
 from .docker_root import DEFAULT_ROOT, DockerRoot
 
-__all__ = ["DEFAULT_ROOTS", "NEW_ROOT", "Visit", "four_stores", "recorded_experiments", "recorded_mount", "shipped", "shipped_root", "visit"]
+__all__ = [
+    "DEFAULT_ROOTS",
+    "NEW_ROOT",
+    "Visit",
+    "four_stores",
+    "recorded_experiments",
+    "recorded_mount",
+    "shipped",
+    "shipped_root",
+    "visit",
+]
 
 ROOT = "docker20-dataroot.tar.gz"
 # A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
@@ -23,9 +33,19 @@ NEW_ROOT = "docker29-dataroot.tar.gz"
 MOUNT = "docker20-proc-mounts.txt"
 # Stores of one image, in the order in which they are shown. The second was made by Docker 28.5.2 with the containerd
 # image store, which Docker 29 uses by default; the layout by skopeo.
-FOUR = {"docker": ROOT, "docker29": "docker28-containerd-store.tar.gz", "podman": "podman4-storage.tar.gz", "oci": "oci-gzip.tar"}
+FOUR = {
+    "docker": ROOT,
+    "docker29": "docker28-containerd-store.tar.gz",
+    "podman": "podman4-storage.tar.gz",
+    "oci": "oci-gzip.tar",
+}
 # Where engines keep their images, if nobody told them otherwise; the last is podman's without root.
-DEFAULT_ROOTS = (DEFAULT_ROOT, "/var/lib/containerd", "/var/lib/containers/storage", "~/.local/share/containers/storage")
+DEFAULT_ROOTS = (
+    DEFAULT_ROOT,
+    "/var/lib/containerd",
+    "/var/lib/containers/storage",
+    "~/.local/share/containers/storage",
+)
 
 
 def shipped(name: str) -> str:

@@ -42,7 +42,11 @@ class ShortNames:
     def names(self) -> tuple[str, ...]:
         """All folders that could be a layer's."""
         names = self.place.names(self.driver)
-        return tuple(name for name in names if self._pattern.fullmatch(name) and self.place.type_of(f"{self.driver}/{name}") == "dir")
+        return tuple(
+            name
+            for name in names
+            if self._pattern.fullmatch(name) and self.place.type_of(f"{self.driver}/{name}") == "dir"
+        )
 
     def is_there(self, name: str) -> bool:
         """Whether a folder is there with its ``diff/``."""
@@ -55,7 +59,9 @@ class ShortNames:
         """A problem for each folder that is not there."""
         for name in names:
             if not self.is_there(name):
-                yield Problem("missing-cache-dir", f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing")
+                yield Problem(
+                    "missing-cache-dir", f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing"
+                )
 
     def gone(self, name: str) -> Finding:
         """The finding for a folder that cannot be read: it was missed when the store was opened, or has gone since."""
@@ -94,7 +100,9 @@ class ShortNames:
         for short in self.lower(name):
             target = self.target(short.removeprefix("l/"))
             if target is None:
-                raise Finding("dangling-link", f"{self.place.where}: {self.driver}/{name}/lower", f"a link {short}", "nothing")
+                raise Finding(
+                    "dangling-link", f"{self.place.where}: {self.driver}/{name}/lower", f"a link {short}", "nothing"
+                )
             found.append(target)
         return found
 
@@ -117,7 +125,9 @@ class ShortNames:
             return
         link = self.link(name)
         if link is not None and self.target(link) != name:
-            yield Problem("dangling-link", f"{self.place.where}: {self.driver}/l/{link}", name, self.target(link) or "nothing")
+            yield Problem(
+                "dangling-link", f"{self.place.where}: {self.driver}/l/{link}", name, self.target(link) or "nothing"
+            )
         found = self.below(name)
         if found != list(expected):
             yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))

@@ -73,7 +73,12 @@ class Snapshots:
         if not isinstance(kind, bytes) or not isinstance(number, bytes) or len(kind) != 1 or kind[0] not in KINDS:
             raise Finding("bad-manifest", where, "an id and a kind", "something else")
         self._names[name] = self._keys[namespace, key] = Snapshot(
-            namespace=namespace, key=key, name=name, number=str(varint(number, where)), kind=KINDS[kind[0]], parent=text_at(stored, "parent"),
+            namespace=namespace,
+            key=key,
+            name=name,
+            number=str(varint(number, where)),
+            kind=KINDS[kind[0]],
+            parent=text_at(stored, "parent"),
         )
 
     def __iter__(self) -> Iterator[Snapshot]:

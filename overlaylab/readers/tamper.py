@@ -78,8 +78,13 @@ ORDER = ("config", "diff_id", "manifest", "index", "layer", "file", "recipe", "t
 
 def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> Iterator[Spot]:
     """The documents that name the image and its layers; those of other images are left out."""
-    ours = {digest.hex: None for digest in filter(None, (image.id, image.config_digest, image.manifest_digest, *image.indexes))}
-    layers = {layer.chain_id.hex: layer.position for layer in image.layers} | {layer.directory: layer.position for layer in image.layers}
+    ours = {
+        digest.hex: None
+        for digest in filter(None, (image.id, image.config_digest, image.manifest_digest, *image.indexes))
+    }
+    layers = {layer.chain_id.hex: layer.position for layer in image.layers} | {
+        layer.directory: layer.position for layer in image.layers
+    }
     for path in paths:
         size = place.size(path)
         names = _HEX.findall(path)
@@ -91,10 +96,16 @@ def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> 
             yield Spot(kind="config", path=path, size=size, **_quiet(raw))
             for layer in image.layers:
                 at = raw.find(layer.diff_id.encode()) + len("sha256:")
-                yield Spot(kind="diff_id", path=path, size=size, offset=at, bit=_hex_bit(raw[at]), position=layer.position)
+                yield Spot(
+                    kind="diff_id", path=path, size=size, offset=at, bit=_hex_bit(raw[at]), position=layer.position
+                )
         elif image.manifest and raw == image.manifest.raw:
             yield Spot(kind="manifest", path=path, size=size, **_digit(raw, ours))
-        elif path.endswith(("index.json", "manifest.json")) or names and names[-1] in {digest.hex for digest in image.indexes}:
+        elif (
+            path.endswith(("index.json", "manifest.json"))
+            or names
+            and names[-1] in {digest.hex for digest in image.indexes}
+        ):
             yield Spot(kind="index", path=path, size=size, **_digit(raw, ours))
         else:
             yield Spot(kind="table", path=path, size=size, position=position, **_digit(raw, ours))
@@ -195,10 +206,18 @@ def _made(own: Own) -> set[str]:
     image = own.image
     if image is None or image.config is None:
         return {"reads", *(["manifest"] if image and image.manifest_digest else []), "config"}
-    made = {"reads", "config"} | ({"manifest"} if image.manifest_digest else set()) | ({"tables"} if own.home.folder_kind else set())
+    made = (
+        {"reads", "config"}
+        | ({"manifest"} if image.manifest_digest else set())
+        | ({"tables"} if own.home.folder_kind else set())
+    )
     for proof in own.proofs:
         if proof.diff_id is not None:
-            made |= {"diff_id"} | ({"blob"} if proof.blob is not None else set()) | ({"content"} if proof.layer.directory else set())
+            made |= (
+                {"diff_id"}
+                | ({"blob"} if proof.blob is not None else set())
+                | ({"content"} if proof.layer.directory else set())
+            )
     return made & set(CHECKS)
 
 
@@ -233,7 +252,9 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
 
 def _touches(flip: Flip, layer: Layer) -> bool:
     """Whether a layer's bytes may be other ones now; what cannot be touched need not be read again."""
-    return any(name and name in flip.path for name in (layer.source, layer.directory, layer.chain_id.hex, layer.diff_id.hex))
+    return any(
+        name and name in flip.path for name in (layer.source, layer.directory, layer.chain_id.hex, layer.diff_id.hex)
+    )
 
 
 def _again(own: Own, store: Store) -> Image | Container | None:
@@ -243,7 +264,12 @@ def _again(own: Own, store: Store) -> Image | Container | None:
         return next((item for item in store.containers() if item.id == target.id), None)
     place = next(number for number, item in enumerate(own.store.images()) if item is target)
     images = store.images()
-    same = [item for item in images if (item.id, item.platform, item.namespace, item.store) == (target.id, target.platform, target.namespace, target.store)]
+    same = [
+        item
+        for item in images
+        if (item.id, item.platform, item.namespace, item.store)
+        == (target.id, target.platform, target.namespace, target.store)
+    ]
     # A config of other bytes may have another ID, but goes by the names that it had.
     named = [item for item in images if item.names and item.names == target.names and item.platform == target.platform]
     at_its_place = [images[place]] if len(images) == len(own.store.images()) else []

@@ -38,7 +38,9 @@ class Tar(Place):
         for member in reader:
             if member.offset + member.size > self._size:
                 where = f"{self.where}: {member.name}"
-                raise NotReadable("truncated", where, f"{member.size} bytes", f"{self._size - member.offset} bytes and the end")
+                raise NotReadable(
+                    "truncated", where, f"{member.size} bytes", f"{self._size - member.offset} bytes and the end"
+                )
             path, _ = clean(member.name, self.where)
             if path in self._members and (member.type, self._members[path].type) != ("5", "5"):
                 self._twice.add(path)
@@ -88,7 +90,9 @@ class Tar(Place):
     def _open(self, path: str) -> BinaryIO:
         member = self._members[self._final(path)]
         if member.type == "S":
-            raise Finding("bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse")
+            raise Finding(
+                "bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse"
+            )
         return Section(self._file, member.offset, member.size)
 
     def owner(self, path: str) -> int:
@@ -147,7 +151,9 @@ class Tar(Place):
             case "2":
                 return Symlink(**attributes | {"mode": 0o777}, target=member.link)
             case "3" | "4":
-                return Device(**attributes | {"nlink": 1}, kind="char" if member.type == "3" else "block", rdev=member.rdev)
+                return Device(
+                    **attributes | {"nlink": 1}, kind="char" if member.type == "3" else "block", rdev=member.rdev
+                )
             case "6":
                 return Fifo(**attributes)
         with self._open(path) as stream:
@@ -156,8 +162,11 @@ class Tar(Place):
 
 def _attributes(member: Member) -> dict:
     return {
-        "mode": member.mode, "uid": member.uid, "gid": member.gid,
-        "mtime_ns": member.mtime_ns, "xattrs": member.xattrs,
+        "mode": member.mode,
+        "uid": member.uid,
+        "gid": member.gid,
+        "mtime_ns": member.mtime_ns,
+        "xattrs": member.xattrs,
     }
 
 

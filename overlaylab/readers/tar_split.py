@@ -107,7 +107,9 @@ class Recipe:
             if self.place.type_of(self.folder) is None:
                 # It was there when the store was opened.
                 raise Finding("changed-while-reading", f"{self.place.where}: {self.folder}", "a folder", "nothing")
-            raise Finding("missing-content", f"{self.place.where}: {path}", f"a file of {piece.size} bytes", "no such file")
+            raise Finding(
+                "missing-content", f"{self.place.where}: {path}", f"a file of {piece.size} bytes", "no such file"
+            )
         left = piece.size
         with self.place.open_plain(path) as file:
             while data := file.read(CHUNK):

@@ -93,9 +93,16 @@ def follow(store: Store, query: str, position: int = -1) -> Walk:
         return Walk(query=query.strip(), steps=tuple(_container_steps(store, found)), container=found)
     layers = len(found.layers)
     if not -layers <= position < layers:
-        raise Finding("wrong-call", "follow: position", f"0 to {layers - 1}" if layers else "an image with layers", position)
+        raise Finding(
+            "wrong-call", "follow: position", f"0 to {layers - 1}" if layers else "an image with layers", position
+        )
     position %= layers
-    return Walk(query=query.strip(), steps=tuple(_image_steps(store, found, query.strip(), position)), image=found, position=position)
+    return Walk(
+        query=query.strip(),
+        steps=tuple(_image_steps(store, found, query.strip(), position)),
+        image=found,
+        position=position,
+    )
 
 
 # An image's layer
@@ -110,7 +117,9 @@ def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> 
     hashed = layer.diff_id if position == 0 else chain_text(image.layers[position - 1].chain_id, layer.diff_id)
     yield Step(key="chain", path="", content=hashed, found=layer.chain_id, origin="hash")
     entry = f"{DB}/layerdb/{layer.chain_id.algorithm}/{layer.chain_id.hex}"
-    yield Step(key="layerdb", path=f"{entry}/", content="  ".join(ls(store, entry)), found=layer.chain_id, origin="hash")
+    yield Step(
+        key="layerdb", path=f"{entry}/", content="  ".join(ls(store, entry)), found=layer.chain_id, origin="hash"
+    )
     cache_id = store.folder(layer.chain_id).cache_id
     yield Step(key="cache-id", path=f"{entry}/cache-id", content=cache_id, found=cache_id, origin="random")
     steps = {step.key: step for step in _folder_steps(store, cache_id)}
@@ -136,11 +145,23 @@ def _name_step(store: DockerRoot, image: Image, query: str) -> Step:
 def _folder_steps(store: DockerRoot, name: str) -> Iterator[Step]:
     """What lies in a folder of ``overlay2/``: its short name, and the chain beneath it."""
     folder = f"{DRIVER}/{name}"
-    yield Step(key="directory", path=f"{folder}/", content="  ".join(ls(store, folder)), found=f"{folder}/diff", origin="random")
+    yield Step(
+        key="directory",
+        path=f"{folder}/",
+        content="  ".join(ls(store, folder)),
+        found=f"{folder}/diff",
+        origin="random",
+    )
     link = _text(store, f"{folder}/link")
     if link is not None:
         target = store.link_target(link)
-        yield Step(key="link", path=f"{folder}/link", content=link, found=f"l/{link} -> ../{target or '?'}/diff", origin="random")
+        yield Step(
+            key="link",
+            path=f"{folder}/link",
+            content=link,
+            found=f"l/{link} -> ../{target or '?'}/diff",
+            origin="random",
+        )
     yield _lower_step(store, folder)
 
 
@@ -159,7 +180,9 @@ def _container_steps(store: DockerRoot, container: Container) -> Iterator[Step]:
     said = f'"Name": "/{container.name}"  "Image": "{container.image_id}"'
     yield Step(key="container", path=config, content=said, found=container.id, origin="random")
     mounts = f"{DB}/layerdb/mounts/{container.id}"
-    yield Step(key="mounts", path=f"{mounts}/", content="  ".join(ls(store, mounts)), found=container.id, origin="random")
+    yield Step(
+        key="mounts", path=f"{mounts}/", content="  ".join(ls(store, mounts)), found=container.id, origin="random"
+    )
     for key, origin in (("parent", "hash"), ("init-id", "random"), ("mount-id", "random")):
         text = _text(store, f"{mounts}/{key}")
         if text is not None:

@@ -49,7 +49,11 @@ class Workers:
         return job.result
 
     def apart(
-        self, function: Callable[..., Any], items: Sequence[Any], sizes: Sequence[int], progress: Callable[[int], None] | None
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        sizes: Sequence[int],
+        progress: Callable[[int], None] | None,
     ) -> dict[int, Callable[[], Any]]:
         """Begin with a call for each item, in processes of their own, as far as that can be; see `Child`.
 

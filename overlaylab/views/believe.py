@@ -22,8 +22,18 @@ from ..words import say
 from .table import table
 
 __all__ = [
-    "compared_table", "entry_text", "experiment_table", "layers_text", "not_compared_table", "op_text", "places_table",
-    "recorded_list", "recorded_table", "road_differences", "said", "two_sides",
+    "compared_table",
+    "entry_text",
+    "experiment_table",
+    "layers_text",
+    "not_compared_table",
+    "op_text",
+    "places_table",
+    "recorded_list",
+    "recorded_table",
+    "road_differences",
+    "said",
+    "two_sides",
 ]
 
 
@@ -58,11 +68,16 @@ def said(value: Any) -> str:
         case list():
             return printable(" ".join(map(str, value)))
         case Mapping():
-            return say("believe.stat", **{"type": value["type"], "mode": value["mode"], "uid": value["uid"], "nlink": value["nlink"]})
+            return say(
+                "believe.stat",
+                **{"type": value["type"], "mode": value["mode"], "uid": value["uid"], "nlink": value["nlink"]},
+            )
         case bytes():
             return repr(value.decode("utf-8", "replace"))
         case tuple():
-            return " ".join(f"{name.removeprefix('st_')}={oct(number) if name == 'st_mode' else number}" for name, number in value)
+            return " ".join(
+                f"{name.removeprefix('st_')}={oct(number) if name == 'st_mode' else number}" for name, number in value
+            )
     return printable(str(value))
 
 
@@ -74,15 +89,25 @@ def entry_text(item: Mapping[str, Any] | None) -> str:
         return f"{item['type']} {item.get('errno', '')}".strip()
     words = [item["type"], item["mode"], say("believe.links", count=item["nlink"])]
     if "content" in item:
-        words.append(repr(item["content"].decode("utf-8", "replace")) if isinstance(item["content"], bytes) else repr(item["content"]))
+        words.append(
+            repr(item["content"].decode("utf-8", "replace"))
+            if isinstance(item["content"], bytes)
+            else repr(item["content"])
+        )
     words += [name.removeprefix("trusted.overlay.") for name in item["xattrs"]]
     return ", ".join(words)
 
 
 def layers_text(given: Experiment) -> str:
     """The lower layers of an experiment, the topmost first."""
-    layers = [", ".join(_name_text(path, inode) for path, inode in walk(lower) if path != ".") for lower in given.overlay().lowerdirs]
-    return "\n".join(f"{say('overlay.lower', number=number)}: {names or say('believe.nothing')}" for number, names in enumerate(layers, start=1))
+    layers = [
+        ", ".join(_name_text(path, inode) for path, inode in walk(lower) if path != ".")
+        for lower in given.overlay().lowerdirs
+    ]
+    return "\n".join(
+        f"{say('overlay.lower', number=number)}: {names or say('believe.nothing')}"
+        for number, names in enumerate(layers, start=1)
+    )
 
 
 def _name_text(path: str, inode: Inode) -> str:
@@ -102,7 +127,13 @@ def _name_text(path: str, inode: Inode) -> str:
 def recorded_list() -> Any:
     """All recorded experiments that come with the kit: how many operations each has, and what differs."""
     columns = ("", say("believe.column.about"), say("believe.column.operations"), say("believe.column.differs"))
-    return table(columns, [(name, vector["title"], len(vector["ops"]), verdict(vector)) for name, vector in recorded_experiments().items()])
+    return table(
+        columns,
+        [
+            (name, vector["title"], len(vector["ops"]), verdict(vector))
+            for name, vector in recorded_experiments().items()
+        ],
+    )
 
 
 def recorded_table(name: str) -> Any:
@@ -115,7 +146,10 @@ def recorded_table(name: str) -> Any:
     if name not in known:
         raise Finding("wrong-call", "experiment", ", ".join(known), name)
     vector = known[name]
-    rows = [(_record_text(record), said(kernel), said(model)) for record, (kernel, model) in zip(vector["ops"], outcomes(vector), strict=True)]
+    rows = [
+        (_record_text(record), said(kernel), said(model))
+        for record, (kernel, model) in zip(vector["ops"], outcomes(vector), strict=True)
+    ]
     system = run_ordinary(vector, 3, name)
     rows.append((say("believe.upper"), _marks(vector["expected"]["upper"]), _marks(raw(system.cwd.fs.upperdir)[0])))
     return table(("", say("believe.column.kernel"), say("believe.column.model")), rows)
@@ -123,7 +157,9 @@ def recorded_table(name: str) -> Any:
 
 def _record_text(record: Mapping[str, Any]) -> str:
     """An operation as it is recorded: its name, and what it was given."""
-    words = [" ".join(value) if isinstance(value, list) else str(value) for name, value in record.items() if name != "as"]
+    words = [
+        " ".join(value) if isinstance(value, list) else str(value) for name, value in record.items() if name != "as"
+    ]
     return printable(" ".join(words + ([say("believe.by", uid=record["as"]["uid"])] if "as" in record else [])))
 
 
@@ -131,7 +167,11 @@ def _marks(items: Sequence[Mapping[str, Any]]) -> str:
     """The names of an upper, with what is special about each."""
     words = []
     for item in items:
-        marks = [name.removeprefix("trusted.overlay.") for name in item.get("xattrs", {}) if name.startswith("trusted.overlay.")]
+        marks = [
+            name.removeprefix("trusted.overlay.")
+            for name in item.get("xattrs", {})
+            if name.startswith("trusted.overlay.")
+        ]
         marks = ["whiteout"] if item["type"] == "whiteout" else sorted(marks)
         words += [item["path"] + (f" ({', '.join(marks)})" if marks else "")] if item["path"] != "." else []
     return ", ".join(words) or say("believe.nothing")
@@ -165,7 +205,11 @@ def places_table(proof: Proof) -> Any:
 def two_sides(parting: Parting) -> tuple[str, str, str]:
     """Where two models part: what is looked at, what the right one says, what the wrong one says."""
     if parting.what == "answer":
-        return say("believe.answer"), said(parting.right.error or parting.right.value), said(parting.wrong.error or parting.wrong.value)
+        return (
+            say("believe.answer"),
+            said(parting.right.error or parting.right.value),
+            said(parting.wrong.error or parting.wrong.value),
+        )
     if parting.what == "lowers":
         return say("believe.lowers"), str(parting.right.lowers), str(parting.wrong.lowers)
     path = parting.difference.partition(": ")[0]
@@ -205,4 +249,6 @@ def road_differences(changesets: Sequence[Any], overlay: Overlay) -> tuple[str, 
 
 
 def _entries(root: Directory, marks: str) -> dict[str, Any]:
-    return {path: {key: value for key, value in entry(inode, marks).items() if key != "nlink"} for path, inode in walk(root)}
+    return {
+        path: {key: value for key, value in entry(inode, marks).items() if key != "nlink"} for path, inode in walk(root)
+    }

@@ -24,7 +24,15 @@ def card(name: str, alt: str, text: str, look: str = "plain") -> Picture:
     label = "".join(line.replace("\\", "\\\\") + "\\l" for line in lines)
     style = PALETTE[look]
     graph = new_graph(name)
-    graph.node("card", label, fontname=MONO, color=style.line, fillcolor=style.fill, style="filled,rounded", penwidth=str(style.width))
+    graph.node(
+        "card",
+        label,
+        fontname=MONO,
+        color=style.line,
+        fillcolor=style.fill,
+        style="filled,rounded",
+        penwidth=str(style.width),
+    )
     return Picture(graph.source, alt, text)
 
 
@@ -54,7 +62,9 @@ class RuleBreaker(Panel):
         self.guess, self.shown = "", True
         self.looks = {}
         for look in ("answer", "merged", "upper"):
-            self.looks[look] = ipywidgets.Button(description=say(f"believe.look.{look}"), disabled=True, layout=ipywidgets.Layout(width="auto"))
+            self.looks[look] = ipywidgets.Button(
+                description=say(f"believe.look.{look}"), disabled=True, layout=ipywidgets.Layout(width="auto")
+            )
             self.looks[look].on_click(lambda _, look=look: self._turn(look, True))
         self.rule.observe(lambda _: self._turn("", False), "value")
         super().__init__([self.rule, *self.looks.values()])
@@ -77,16 +87,24 @@ class RuleBreaker(Panel):
         told = say("believe.caught", rule=rule, count=len(caught.least.ops), op=op_text(caught.tells.op), where=where)
         verdict = self._verdict(caught.tells.what)
         lines = [
-            say("believe.first", number=caught.number, position=caught.at.number, op=op_text(caught.at.op)), "",
-            say("believe.least"), *(f"  {line}" for line in layers_text(caught.least).splitlines()),
-            *(f"  {number}. {op_text(operation)}" for number, operation in enumerate(caught.least.ops, start=1)), "",
-            say("believe.looked", where=where), f"  {say('believe.column.kernel')}: {right}", f"  {say('believe.wrong_says')}: {wrong}", "",
+            say("believe.first", number=caught.number, position=caught.at.number, op=op_text(caught.at.op)),
+            "",
+            say("believe.least"),
+            *(f"  {line}" for line in layers_text(caught.least).splitlines()),
+            *(f"  {number}. {op_text(operation)}" for number, operation in enumerate(caught.least.ops, start=1)),
+            "",
+            say("believe.looked", where=where),
+            f"  {say('believe.column.kernel')}: {right}",
+            f"  {say('believe.wrong_says')}: {wrong}",
+            "",
             say("believe.confirmed" if caught.kernel.equal and caught.noticed else "believe.not_confirmed"),
-        ]  # fmt: skip
+        ]
         return card("caught", f"{verdict} {told}".strip(), "\n".join([*([verdict, ""] if verdict else []), *lines]))
 
     def _verdict(self, what: str) -> str:
         """What is to be said about the prediction; nothing where there was none."""
         if not self.guess:
             return ""
-        return say("believe.guessed" if self.guess == what else "believe.missed", guess=say(f"believe.look.{self.guess}"))
+        return say(
+            "believe.guessed" if self.guess == what else "believe.missed", guess=say(f"believe.look.{self.guess}")
+        )

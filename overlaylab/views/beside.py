@@ -19,17 +19,37 @@ from .table import Text
 from ..words import say
 
 __all__ = [
-    "ids_table", "is_computed", "kept_as", "kinds_table", "layers_table", "own_stores", "part_of", "recipe_table", "stores_picture",
-    "tell_roots", "which_id",
-]  # fmt: skip
+    "ids_table",
+    "is_computed",
+    "kept_as",
+    "kinds_table",
+    "layers_table",
+    "own_stores",
+    "part_of",
+    "recipe_table",
+    "stores_picture",
+    "tell_roots",
+    "which_id",
+]
 
 WIDTH, GAP = 898, 18
 HEIGHT = 2 * LINE + 10
 # What a name can be, in the order in which a learner meets them.
 KINDS = (
-    "config", "manifest", "index", "layer-blob", "diff_id", "chain_id", "cache-id", "layer-id", "snapshot", "link", "container", "mount-id",
+    "config",
+    "manifest",
+    "index",
+    "layer-blob",
+    "diff_id",
+    "chain_id",
+    "cache-id",
+    "layer-id",
+    "snapshot",
+    "link",
+    "container",
+    "mount-id",
     "v1-id",
-)  # fmt: skip
+)
 
 
 def which_id(image: Image) -> str:
@@ -82,21 +102,37 @@ def ids_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTa
     """
     rows = [
         (
-            label, image.id, say(f"beside.of.{which_id(image)}"), image.config_digest, image.manifest_digest or say("beside.no_manifest"),
+            label,
+            image.id,
+            say(f"beside.of.{which_id(image)}"),
+            image.config_digest,
+            image.manifest_digest or say("beside.no_manifest"),
             tuple(map(printable, image.names)),
         )
         for label, image in _found(stores, query).items()
     ]
-    return DigestTable.of([say(f"beside.column.{key}") for key in ("store", "id", "of", "config", "manifest", "names")], rows)
+    return DigestTable.of(
+        [say(f"beside.column.{key}") for key in ("store", "id", "of", "config", "manifest", "names")], rows
+    )
 
 
 def layers_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTable:
     """An image's layers, topmost first: the two names that are equal everywhere, and one column for the place in each store."""
     images = _found(stores, query)
     first = next(iter(images.values()))
-    columns = ["layer", "diff_id", "chain_id", *(f"{label} {_word(stores[label], image)}" for label, image in images.items())]
+    columns = [
+        "layer",
+        "diff_id",
+        "chain_id",
+        *(f"{label} {_word(stores[label], image)}" for label, image in images.items()),
+    ]
     rows = [
-        (layer.position + 1, layer.diff_id, layer.chain_id, *(_place(stores[label], image, layer.position) for label, image in images.items()))
+        (
+            layer.position + 1,
+            layer.diff_id,
+            layer.chain_id,
+            *(_place(stores[label], image, layer.position) for label, image in images.items()),
+        )
         for layer in reversed(first.layers)
     ]
     return DigestTable.of(columns, rows)
@@ -120,7 +156,9 @@ def _place(store: Store, image: Image, position: int) -> str:
 def kinds_table() -> DigestTable:
     """Every kind of name: what it is made from, who shows it, and whether it is equal on every machine."""
     columns = [say(f"names.column.{key}") for key in ("kind", "made", "seen", "same")]
-    return DigestTable.of(columns, [(kind, *(say(f"names.{key}.{kind}") for key in ("made", "seen", "same"))) for kind in KINDS])
+    return DigestTable.of(
+        columns, [(kind, *(say(f"names.{key}.{kind}") for key in ("made", "seen", "same"))) for kind in KINDS]
+    )
 
 
 def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
@@ -140,7 +178,9 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
     shown = []
     for number, piece in zip(range(rows), recipe.pieces()):
         if piece.raw is None:
-            shown.append((number, say("recipe.file" if piece.size else "recipe.no_content"), printable(piece.name), piece.size))
+            shown.append(
+                (number, say("recipe.file" if piece.size else "recipe.no_content"), printable(piece.name), piece.size)
+            )
         elif piece.raw:
             shown.append((number, say("recipe.raw"), "", len(piece.raw)))
     return DigestTable.of([say(f"recipe.column.{key}") for key in ("line", "what", "name", "bytes")], shown)
@@ -188,11 +228,15 @@ def stores_picture(stores: Mapping[str, Store], query: str = "kit/app:1", layer:
     width = (WIDTH - GAP * (len(images) - 1)) / len(images)
     for number, (label, image) in enumerate(images.items()):
         x = number * (width + GAP)
-        sheet.text(x, 0, fitted(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}", 28), width=width)
+        sheet.text(
+            x, 0, fitted(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}", 28), width=width
+        )
         lines.append(f"{label}: {say(f'beside.kind.{part_of(stores[label], image).kind}')}")
         for row, (title, name, computed) in enumerate(_own_names(stores[label], image, position)):
             _own_box(sheet, x, 26 + row * (HEIGHT + 8), width, title, name, computed, label)
-            lines.append(f"  {'#' if computed else '□' if name else '·'} {title}: {printable(name) or say('beside.none')}")
+            lines.append(
+                f"  {'#' if computed else '□' if name else '·'} {title}: {printable(name) or say('beside.none')}"
+            )
     y = 26 + 3 * (HEIGHT + 8) + 6
     sheet.text(0, y, say("beside.equal_below"))
     lines.append(say("beside.equal_below"))
@@ -207,14 +251,24 @@ def _own_names(store: Store, image: Image, position: int) -> list[tuple[str, str
     kind, name = kept_as(part_of(store, image), image.layers[position])
     return [
         (say("beside.id", of=say(f"beside.of.{which_id(image)}")), image.id, True),
-        (say("beside.manifest"), image.manifest_digest or "", True) if image.manifest_digest else (say("beside.manifest"), "", False),
+        (say("beside.manifest"), image.manifest_digest or "", True)
+        if image.manifest_digest
+        else (say("beside.manifest"), "", False),
         (say("beside.kept", layer=position + 1, kind=kind), name, is_computed(image, kind, position, name)),
     ]
 
 
 def _own_box(sheet: Sheet, x: float, y: float, width: float, title: str, name: str, computed: bool, label: str) -> None:
     digits = printable(name.rpartition(":")[2])
-    sheet.box(x, y, width, HEIGHT, "", "hidden" if not name else "hash" if computed else "plain", title=f"{label} {title}: {printable(name)}")
+    sheet.box(
+        x,
+        y,
+        width,
+        HEIGHT,
+        "",
+        "hidden" if not name else "hash" if computed else "plain",
+        title=f"{label} {title}: {printable(name)}",
+    )
     sheet.text(x + 10, y + 4, title, width=width - 20)
     if not name:
         sheet.text(x + 10, y + 4 + LINE, say("beside.none"))
@@ -246,13 +300,23 @@ def _band(sheet: Sheet, y: float, title: str, names: Sequence[str]) -> None:
     sheet.box(0, y, WIDTH, 26, "", "equal" if same else "hidden", title=f"{title}: {names[0]}")
     sheet.text(10, y + 3, f"{_sign(names)}  {title}")
     sheet.chip(470, y + 6, names[0].rpartition(":")[2])
-    sheet.text(492, y + 3, f"{short(names[0])}…  {say('beside.in_all', count=len(names)) if same else say('beside.differs')}", face=MONO)
+    sheet.text(
+        492,
+        y + 3,
+        f"{short(names[0])}…  {say('beside.in_all', count=len(names)) if same else say('beside.differs')}",
+        face=MONO,
+    )
 
 
 def _alt(stores: Mapping[str, Store], images: Mapping[str, Image], query: str, position: int) -> str:
     places = {kept_as(part_of(stores[label], image), image.layers[position])[1] for label, image in images.items()}
     same = all(len(set(names)) == 1 for _, names in _shared_names(images, position))
     return say(
-        "beside.alt", query=printable(query), stores=len(images), ids=len({image.id for image in images.values()}), layer=position + 1,
-        places=len(places), equal=say("beside.all_equal") if same else say("beside.not_equal"),
+        "beside.alt",
+        query=printable(query),
+        stores=len(images),
+        ids=len({image.id for image in images.values()}),
+        layer=position + 1,
+        places=len(places),
+        equal=say("beside.all_equal") if same else say("beside.not_equal"),
     )

@@ -97,7 +97,9 @@ def _names(board: Board, place: str, most: int) -> list[Row]:
         directory = find(layer, place)
         if isinstance(directory, Directory):
             names.update(directory.names)
-    concerned = {parent_of(path)[1] for path in [*board.changed, board.lit] if path and parent_of(path)[0] == place} - {"."}
+    concerned = {parent_of(path)[1] for path in [*board.changed, board.lit] if path and parent_of(path)[0] == place} - {
+        "."
+    }
     names |= {parent_of(board.lit)[1]} if board.lit and board.lit != "." and parent_of(board.lit)[0] == place else set()
     first = nsmallest(most, concerned & names)
     rest = [name for name in nsmallest(most, names) if name not in first][: most - len(first)]
@@ -158,13 +160,25 @@ def board_picture(board: Board) -> Picture:
     whole = not any(row.title for row in rows)
     cells = {
         (row.path, number): _cell(board, column, row.path, whole)
-        for row in rows if not row.more and not row.title for number, column in enumerate(columns)
-    }  # fmt: skip
-    lines = [piece for line in board.lines for piece in (textwrap.wrap(line, WRAP, subsequent_indent="  ", drop_whitespace=False) or [""])]
+        for row in rows
+        if not row.more and not row.title
+        for number, column in enumerate(columns)
+    }
+    lines = [
+        piece
+        for line in board.lines
+        for piece in (textwrap.wrap(line, WRAP, subsequent_indent="  ", drop_whitespace=False) or [""])
+    ]
     return Picture(_drawn(board, rows, columns, cells, lines), board.alt, _written(board, rows, columns, cells))
 
 
-def _drawn(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: Mapping[tuple[str, int], tuple[str, str] | None], lines: Sequence[str]) -> str:
+def _drawn(
+    board: Board,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    cells: Mapping[tuple[str, int], tuple[str, str] | None],
+    lines: Sequence[str],
+) -> str:
     sheet = Sheet("board")
     gap, left = 24.0, 10.0
     shares = [2 if len(column.layers) > 1 else 1 for column in columns]
@@ -179,7 +193,13 @@ def _drawn(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: 
         wide = unit * shares[number]
         edges.append((x, wide))
         sheet.box(x, 28, wide, height, "", column.role, title=say("palette." + column.role))
-        sheet.text(x, 34, f"{PALETTE[column.role].glyph} {fitted(column.name, max(4, int(wide / 9) - 2))}", width=wide, middle=True)
+        sheet.text(
+            x,
+            34,
+            f"{PALETTE[column.role].glyph} {fitted(column.name, max(4, int(wide / 9) - 2))}",
+            width=wide,
+            middle=True,
+        )
         x += wide + 10
     right = edges[-1][0] + edges[-1][1]
     changed = set(board.changed)
@@ -196,14 +216,28 @@ def _drawn(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: 
         for number, (x, wide) in enumerate(edges):
             cell = cells[row.path, number]
             if cell is not None:
-                sheet.box(x + 8, y, wide - 16, 24, fitted(cell[0], max(3, int((wide - 26) / 7.85))), cell[1], middle=True, title=cell[0])
+                sheet.box(
+                    x + 8,
+                    y,
+                    wide - 16,
+                    24,
+                    fitted(cell[0], max(3, int((wide - 26) / 7.85))),
+                    cell[1],
+                    middle=True,
+                    title=cell[0],
+                )
     y = 28 + height + 14
     for number, line in enumerate(lines):
         sheet.text(10, y + number * 21, line, width=885, face=MONO)
     return sheet.dot
 
 
-def _written(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: Mapping[tuple[str, int], tuple[str, str] | None]) -> str:
+def _written(
+    board: Board,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    cells: Mapping[tuple[str, int], tuple[str, str] | None],
+) -> str:
     """The text twin: the same cells in columns. A = stands before what just changed."""
     changed = set(board.changed)
     table = [["", *(f"{PALETTE[column.role].glyph} {column.name}" for column in columns)]]

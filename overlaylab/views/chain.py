@@ -46,7 +46,10 @@ def chain_picture(diff_ids: Sequence[DiffID], before: Sequence[DiffID] = ()) -> 
     moved = {n for n, diff_id in enumerate(diff_ids) if before and diff_id not in before[n : n + 1]}
     sheet = Sheet("chain")
     _stack(sheet, diff_ids, chain, 0, compared=bool(before), changed=changed, moved=moved)
-    lines = [_line(n, diff_ids, chain) + (f"  ~ {say('chain.changed')}" if n in changed else "") for n in reversed(range(len(chain)))]
+    lines = [
+        _line(n, diff_ids, chain) + (f"  ~ {say('chain.changed')}" if n in changed else "")
+        for n in reversed(range(len(chain)))
+    ]
     alt = say("chain.alt_changed" if before else "chain.alt", count=len(chain), changed=len(changed))
     return Picture(sheet.dot, alt, "\n".join(lines))
 
@@ -62,7 +65,9 @@ def step_picture(diff_ids: Sequence[DiffID], number: int) -> Picture:
     sheet = Sheet("step")
     _panel(sheet, diff_ids, chain, number)
     _stack(sheet, diff_ids, chain, PANEL, shown=number, now=number)
-    stack = "\n".join(_line(n, diff_ids, chain) if n < number else _open_line(n, diff_ids) for n in reversed(range(len(chain))))
+    stack = "\n".join(
+        _line(n, diff_ids, chain) if n < number else _open_line(n, diff_ids) for n in reversed(range(len(chain)))
+    )
     return Picture(sheet.dot, _sentence(diff_ids, chain, number), f"{step_text(diff_ids, number)}\n\n{stack}")
 
 
@@ -75,7 +80,12 @@ def step_text(diff_ids: Sequence[DiffID], number: int) -> str:
 def _parts(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> list[tuple[str, str]]:
     """The lines of one step: what kind of name, and the name; a line without a kind is a sentence."""
     if number == 1:
-        return [("", say("chain.base_title")), ("diff_id 1", diff_ids[0]), ("", say("chain.base_gives")), ("chain_id 1", chain[0])]
+        return [
+            ("", say("chain.base_title")),
+            ("diff_id 1", diff_ids[0]),
+            ("", say("chain.base_gives")),
+            ("chain_id 1", chain[0]),
+        ]
     size = len(chain_text(chain[number - 2], diff_ids[number - 1]))
     return [
         ("", say("chain.title", number=number, size=size)),
@@ -90,19 +100,29 @@ def _parts(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) ->
 def _sentence(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> str:
     if number == 1:
         return say("chain.alt_base", count=len(chain), digest=brief(chain[0]))
-    names = {"parent": brief(chain[number - 2]), "diff_id": brief(diff_ids[number - 1]), "digest": brief(chain[number - 1])}
+    names = {
+        "parent": brief(chain[number - 2]),
+        "diff_id": brief(diff_ids[number - 1]),
+        "digest": brief(chain[number - 1]),
+    }
     return say("chain.alt_step", number=number, count=len(chain), below=number - 1, **names)
 
 
 def _line(position: int, diff_ids: Sequence[DiffID], chain: Sequence[ChainID]) -> str:
     """One layer in the text twin."""
-    how = f"= diff_id 1, {say('chain.nothing_beneath')}" if position == 0 else f'# {say("palette.hash")} "chain_id {position} ␣ diff_id {position + 1}"'
+    how = (
+        f"= diff_id 1, {say('chain.nothing_beneath')}"
+        if position == 0
+        else f'# {say("palette.hash")} "chain_id {position} ␣ diff_id {position + 1}"'
+    )
     return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}  {how}"
 
 
 def _open_line(position: int, diff_ids: Sequence[DiffID]) -> str:
     """A layer whose chain_id is not made yet, in the text twin."""
-    return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {say('chain.later')}"
+    return (
+        f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {say('chain.later')}"
+    )
 
 
 def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> None:
@@ -123,16 +143,31 @@ def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], n
 
 
 def _stack(
-    sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], top: float, shown: int | None = None, now: int = 0,
-    compared: bool = False, changed: Collection[int] = (), moved: Collection[int] = (),
-) -> None:  # fmt: skip
+    sheet: Sheet,
+    diff_ids: Sequence[DiffID],
+    chain: Sequence[ChainID],
+    top: float,
+    shown: int | None = None,
+    now: int = 0,
+    compared: bool = False,
+    changed: Collection[int] = (),
+    moved: Collection[int] = (),
+) -> None:
     """One row a layer, bottom layer at the bottom; chain_ids above `shown` are not known yet."""
     known = len(chain) if shown is None else shown
     for n, (diff_id, chain_id) in enumerate(zip(diff_ids, chain)):
         y = top + (len(chain) - 1 - n) * STEP
         sheet.text(0, y + 13, say("chain.row", number=n + 1))
         _name(sheet, DIFF, y, f"diff_id {n + 1}", diff_id, "equal" if n == 0 else "plain", "~" if n in moved else "")
-        mark = f"~ {say('chain.changed')}" if n in changed else say("chain.kept") if compared else say("chain.now") if n + 1 == now else ""
+        mark = (
+            f"~ {say('chain.changed')}"
+            if n in changed
+            else say("chain.kept")
+            if compared
+            else say("chain.now")
+            if n + 1 == now
+            else ""
+        )
         if n >= known:
             sheet.box(CHAIN, y, BOX, HIGH, f"chain_id {n + 1}  {say('chain.later')}", "hidden")
             continue

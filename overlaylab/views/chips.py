@@ -63,7 +63,9 @@ class DigestTable:
     def _html(self) -> str:
         left = 'style="text-align:left"'
         head = "".join(f"<th {left}>{html.escape(name)}</th>" if name else "<td></td>" for name in self.columns)
-        body = "".join("<tr>" + "".join(f"<td {left}>{_rich(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
+        body = "".join(
+            "<tr>" + "".join(f"<td {left}>{_rich(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

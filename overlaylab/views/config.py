@@ -39,7 +39,15 @@ def field_table(raw: bytes) -> DigestTable:
     """
     document = json.loads(raw)
     found = [(name, value) for name in FIELDS for value in _values(document, name)]
-    rows = [(name, _value(name, value), say(f"field.{name}"), say("config.docker" if name in DOCKER_ONLY else "config.spec")) for name, value in found]
+    rows = [
+        (
+            name,
+            _value(name, value),
+            say(f"field.{name}"),
+            say("config.docker" if name in DOCKER_ONLY else "config.spec"),
+        )
+        for name, value in found
+    ]
     return DigestTable.of([say(f"config.column.{name}") for name in ("field", "value", "meaning", "by")], rows)
 
 
@@ -81,7 +89,14 @@ def writing_table(raw: bytes) -> DigestTable:
 def image_table(store: Store) -> DigestTable:
     """All images of a store: the name of the config's file, the digest of its bytes, and how much is in it."""
     rows = [
-        (", ".join(image.names) or "–", image.config_digest, image.config.image_id, len(image.config.raw), len(image.config.history), len(image.diff_ids))
+        (
+            ", ".join(image.names) or "–",
+            image.config_digest,
+            image.config.image_id,
+            len(image.config.raw),
+            len(image.config.history),
+            len(image.diff_ids),
+        )
         for image in store.images()
         if image.config is not None
     ]
@@ -119,9 +134,14 @@ def config_picture(config: ImageConfig, name: str) -> Picture:
         sheet.text(576, y, label)
         sheet.chip(652, y + 3, text) if isinstance(text, DiffID) else None
         sheet.text(674, y, brief(text) if isinstance(text, DiffID) else text, face=MONO)
-    alt = say("config.alt", name=name, digest=brief(config.image_id), size=f"{len(config.raw):,}", layers=len(config.diff_ids))
+    alt = say(
+        "config.alt", name=name, digest=brief(config.image_id), size=f"{len(config.raw):,}", layers=len(config.diff_ids)
+    )
     text = [f"{name}  ->  image ID {brief(config.image_id)}  {PALETTE['hash'].glyph} {say('palette.hash')}:", ""]
-    text += [say("config.card", size=f"{len(config.raw):,}"), *(f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines)]
+    text += [
+        say("config.card", size=f"{len(config.raw):,}"),
+        *(f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines),
+    ]
     return Picture(sheet.dot, alt, "\n".join(text))
 
 
@@ -133,7 +153,10 @@ def _card(config: ImageConfig) -> list[tuple[str, str]]:
         (say("config.runs"), cut(command or "–", 26)),
         (say("config.history"), say("config.steps", count=len(config.history))),
     ]
-    return lines + [(say("config.layer", number=number), config.diff_ids[number - 1]) for number in range(len(config.diff_ids), 0, -1)]
+    return lines + [
+        (say("config.layer", number=number), config.diff_ids[number - 1])
+        for number in range(len(config.diff_ids), 0, -1)
+    ]
 
 
 def history_picture(config: ImageConfig) -> Picture:
@@ -170,7 +193,11 @@ def _layer_numbers(config: ImageConfig) -> list[int]:
 
 
 def _made(config: ImageConfig, number: int) -> str:
-    return f"-> {say('config.layer', number=number)}  {brief(config.diff_ids[number - 1])}" if number else f"·  {say('config.no_layer')}"
+    return (
+        f"-> {say('config.layer', number=number)}  {brief(config.diff_ids[number - 1])}"
+        if number
+        else f"·  {say('config.no_layer')}"
+    )
 
 
 def step_words(created_by: str) -> str:

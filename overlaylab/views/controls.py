@@ -44,9 +44,14 @@ class Pick(ipywidgets.HBox):
 
     def __init__(self, description: str, options: Sequence[tuple[str, Any]] = (), value: Any = None) -> None:
         self.options: tuple[tuple[str, Any], ...] = ()
-        self.number = ipywidgets.BoundedIntText(description=description, min=1, max=1, style=STYLE, layout=ipywidgets.Layout(width="auto", max_width="14em"))
+        self.number = ipywidgets.BoundedIntText(
+            description=description, min=1, max=1, style=STYLE, layout=ipywidgets.Layout(width="auto", max_width="14em")
+        )
         self.words = ipywidgets.HTML()
-        super().__init__([self.number, self.words], layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", max_width="100%"))
+        super().__init__(
+            [self.number, self.words],
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", max_width="100%"),
+        )
         self.offer(options, value)
         self.number.observe(lambda change: self._take(change["new"]), "value")
         self.observe(lambda _: self._show(), "value")
@@ -77,11 +82,17 @@ class Pick(ipywidgets.HBox):
         place = next((number for number, (_, each) in enumerate(self.options, 1) if each == self.value), 1)
         self.number.max = max(1, len(self.options))
         self.number.value = place
-        chosen = say("pick.chosen", count=len(self.options), choice=self.options[place - 1][0]) if self.options else say("pick.nothing")
+        chosen = (
+            say("pick.chosen", count=len(self.options), choice=self.options[place - 1][0])
+            if self.options
+            else say("pick.nothing")
+        )
         self.words.value = f'<span role="status">{html.escape(chosen)}</span>'
 
 
 def suggesting(description: str, hint: str, options: Sequence[str], value: str, width: str) -> ipywidgets.Combobox:
     """A field to type in, which offers names that begin or go on like what is typed; any other text is taken, too."""
     layout = ipywidgets.Layout(width=width, max_width="100%")
-    return ipywidgets.Combobox(description=description, placeholder=hint, options=tuple(options), value=value, style=STYLE, layout=layout)
+    return ipywidgets.Combobox(
+        description=description, placeholder=hint, options=tuple(options), value=value, style=STYLE, layout=layout
+    )

@@ -59,14 +59,23 @@ def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
     old, new = digest_bytes(before), digest_bytes(now)
     count = differing(old.hex, new.hex)
     first = max(0, min(position // 16 - 1, (len(now) - 1) // 16 - ROWS + 1)) * 16
-    title = say("flipper.title", position=f"{position:,}", last=f"{len(now) - 1:,}", field=field_at(before, position) or "–")
+    title = say(
+        "flipper.title", position=f"{position:,}", last=f"{len(now) - 1:,}", field=field_at(before, position) or "–"
+    )
     sheet = Sheet("flip")
     sheet.text(0, 0, title)
     _bytes(sheet, now, first, position, changed)
     sheet.text(66, 30 + ROWS * LINE, _byte(before, now, position), face=MONO, width=90 * CHAR)
     sheet.text(66, 54 + ROWS * LINE, say("flipper.legend"))
     _digests(sheet, old, new, 92 + ROWS * LINE, _verdict(count, now, bool(changed)))
-    text = [title, hex_dump(now, first, ROWS, {position}), _byte(before, now, position), "", f"{say('flipper.before'):7} {old}", f"{say('flipper.now'):7} {new}"]
+    text = [
+        title,
+        hex_dump(now, first, ROWS, {position}),
+        _byte(before, now, position),
+        "",
+        f"{say('flipper.before'):7} {old}",
+        f"{say('flipper.now'):7} {new}",
+    ]
     text += [f"{'':7} {_tildes(old, new)}".rstrip(), _verdict(count, now, bool(changed))]
     alt = say("flipper.alt", position=f"{position:,}", flipped=len(changed), count=count)
     return Picture(sheet.dot, alt, "\n".join(text))
@@ -138,7 +147,9 @@ class ByteFlipper(Panel):
         self.now = flip_bit(data, byte) if flipped else data
         self.byte = ipywidgets.BoundedIntText(value=byte, min=0, max=len(data) - 1, description=say("flipper.position"))
         self.bit = ipywidgets.BoundedIntText(value=0, min=0, max=7, description=say("flipper.bit"))
-        buttons = {name: ipywidgets.Button(description=say(f"flipper.{name}")) for name in ("back", "next", "flip", "reset")}
+        buttons = {
+            name: ipywidgets.Button(description=say(f"flipper.{name}")) for name in ("back", "next", "flip", "reset")
+        }
         self.back, self.next, self.flip, self.reset = buttons.values()
         for field in (self.byte, self.bit):
             field.layout.width = "160px"

@@ -88,15 +88,24 @@ def _lead(label: str, value: str, position: int | None, matches: list[tuple[Stor
     """Several matches of one name in one store, told as one: of the images, the smallest that has a name."""
     store = matches[0][0]
     ids = dict.fromkeys(match.image for _, match in matches if match.image)
-    images = [image for image in one_per_config(store.images()) if image.id in ids and _has(store, image, value, position)]
+    images = [
+        image for image in one_per_config(store.images()) if image.id in ids and _has(store, image, value, position)
+    ]
     shown = min(images, key=lambda image: (not image.names, len(image.layers)), default=None)
     container = next((item for item in store.containers() if value in (item.id, item.upper, item.init)), None)
     if container and shown is None:
         shown = next((image for image in store.images() if image.id == container.image_id), None)
     kinds = dict.fromkeys(match.kind for _, match in matches)
     return Lead(
-        label=label, store=store, value=value, kinds=tuple(kinds), image=shown, position=position, container=container, images=len(images),
-    )  # fmt: skip
+        label=label,
+        store=store,
+        value=value,
+        kinds=tuple(kinds),
+        image=shown,
+        position=position,
+        container=container,
+        images=len(images),
+    )
 
 
 def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
@@ -118,10 +127,31 @@ def which(lead: Lead) -> str:
         return say("names.which_none", label=lead.label, name=digits, kinds=kinds)
     image = name_of(lead.image)
     if lead.container is not None:
-        return say("names.which_container", label=lead.label, name=digits, kinds=kinds, container=fitting(lead.container.name, 24), image=image)
-    more = "" if lead.images < 2 else say("names.more_one") if lead.images == 2 else say("names.more", count=lead.images - 1)
+        return say(
+            "names.which_container",
+            label=lead.label,
+            name=digits,
+            kinds=kinds,
+            container=fitting(lead.container.name, 24),
+            image=image,
+        )
+    more = (
+        ""
+        if lead.images < 2
+        else say("names.more_one")
+        if lead.images == 2
+        else say("names.more", count=lead.images - 1)
+    )
     if lead.position is None:
-        return say("names.which_image", label=lead.label, name=digits, kinds=kinds, image=image, more=more, count=len(lead.image.layers))
+        return say(
+            "names.which_image",
+            label=lead.label,
+            name=digits,
+            kinds=kinds,
+            image=image,
+            more=more,
+            count=len(lead.image.layers),
+        )
     layer = say("walk.layer", number=lead.position + 1, count=len(lead.image.layers))
     return say("names.which_layer", label=lead.label, name=digits, kinds=kinds, layer=layer, image=image, more=more)
 
@@ -148,9 +178,15 @@ def names_table(query: str, stores: Mapping[str, Store]) -> DigestTable:
     """
     rows = [
         (
-            lead.label, say("names.and").join(lead.kinds), name_of(lead.image) if lead.image else "–",
-            "–" if lead.position is None else lead.position + 1, max(lead.images, int(lead.image is not None)), printable(lead.value),
+            lead.label,
+            say("names.and").join(lead.kinds),
+            name_of(lead.image) if lead.image else "–",
+            "–" if lead.position is None else lead.position + 1,
+            max(lead.images, int(lead.image is not None)),
+            printable(lead.value),
         )
         for lead in leads(query, stores)
-    ]  # fmt: skip
-    return DigestTable.of([say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")], rows)
+    ]
+    return DigestTable.of(
+        [say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")], rows
+    )

@@ -63,7 +63,9 @@ def sights(store: DockerRoot, image: str = "kit/app:1", container: str = "web") 
     )
 
 
-def map_picture(store: DockerRoot, station: int = 0, seen: Sights | None = None, done: Mapping[str, str] | None = None) -> Picture:
+def map_picture(
+    store: DockerRoot, station: int = 0, seen: Sights | None = None, done: Mapping[str, str] | None = None
+) -> Picture:
     """The journey as a map: what a hash computes in the upper row, what one machine has in the lower.
 
     Args:
@@ -115,7 +117,11 @@ def _map_alt(station: int) -> str:
     if not station:
         return say("map.alt_all", names=", ".join(say(f"map.name.{key}") for key in STATIONS))
     key = list(STATIONS)[station - 1]
-    return say("map.alt", number=station, **{part: say(f"map.{part}.{key}") for part in ("name", "question", "answer", "notebook")})
+    return say(
+        "map.alt",
+        number=station,
+        **{part: say(f"map.{part}.{key}") for part in ("name", "question", "answer", "notebook")},
+    )
 
 
 def _map_text(seen: Sights, station: int, where: Mapping[str, str]) -> str:
@@ -139,7 +145,10 @@ class MapGuide(Panel):
         self.store, self.seen = store, sights(store)
         options = [(say(f"map.name.{key}"), number) for number, key in enumerate(STATIONS, 1)]
         self.station = Pick(say("guide.station"), options, station)
-        self.back, self.next = (ipywidgets.Button(description=say(f"guide.{key}"), layout=ipywidgets.Layout(width="auto")) for key in ("back", "next"))
+        self.back, self.next = (
+            ipywidgets.Button(description=say(f"guide.{key}"), layout=ipywidgets.Layout(width="auto"))
+            for key in ("back", "next")
+        )
         super().__init__([self.back, self.station, self.next])
         self.station.observe(self.redraw, "value")
         self.back.on_click(lambda _: self.station.step(-1))
@@ -165,16 +174,25 @@ class MachineReport:
 
     def __repr__(self) -> str:
         width = max(len(fact.name) for fact in self.facts)
-        return "\n".join(f"{MARKS[fact.ok][0]} {fact.name:<{width}}  {printable(fact.value)}\n  {'':<{width}}  {fact.meaning}" for fact in self.facts)
+        return "\n".join(
+            f"{MARKS[fact.ok][0]} {fact.name:<{width}}  {printable(fact.value)}\n  {'':<{width}}  {fact.meaning}"
+            for fact in self.facts
+        )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{html.escape(say(f'info.{name}'))}</th>" for name in ("column_name", "column_found", "column_means"))
+        head = "".join(
+            f"<th style='text-align:left'>{html.escape(say(f'info.{name}'))}</th>"
+            for name in ("column_name", "column_found", "column_means")
+        )
         return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(map(_fact_row, self.facts))}</tbody></table>"
 
 
 def _fact_row(fact: Fact) -> str:
     glyph, word = MARKS[fact.ok]
-    cells = "".join(f"<td style='text-align:left'>{html.escape(printable(text))}</td>" for text in (fact.name, fact.value, fact.meaning))
+    cells = "".join(
+        f"<td style='text-align:left'>{html.escape(printable(text))}</td>"
+        for text in (fact.name, fact.value, fact.meaning)
+    )
     return f"<tr><td title='{html.escape(say(word))}'>{glyph}</td>{cells}</tr>"
 
 

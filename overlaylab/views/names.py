@@ -31,13 +31,27 @@ WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
 LONGEST, WIDE, MOST = 116, 896, 12
 # Where each kind of name lies on the map: column, row.
 PLACES = {
-    "index": (0, 0), "manifest": (0, 1), "config": (0, 2), "layer-blob": (1, 1), "diff_id": (1, 2), "chain_id": (1, 3),
-    "container": (2, 1), "link": (2, 2), "folder": (2, 3),
-}  # fmt: skip
+    "index": (0, 0),
+    "manifest": (0, 1),
+    "config": (0, 2),
+    "layer-blob": (1, 1),
+    "diff_id": (1, 2),
+    "chain_id": (1, 3),
+    "container": (2, 1),
+    "link": (2, 2),
+    "folder": (2, 3),
+}
 ARROWS = (
-    ("index", "manifest"), ("manifest", "config"), ("manifest", "layer-blob"), ("config", "diff_id"), ("layer-blob", "diff_id"),
-    ("diff_id", "chain_id"), ("chain_id", "folder"), ("link", "folder"), ("container", "link"),
-)  # fmt: skip
+    ("index", "manifest"),
+    ("manifest", "config"),
+    ("manifest", "layer-blob"),
+    ("config", "diff_id"),
+    ("layer-blob", "diff_id"),
+    ("diff_id", "chain_id"),
+    ("chain_id", "folder"),
+    ("link", "folder"),
+    ("container", "link"),
+)
 FOLDERS = ("cache-id", "snapshot", "layer-id", "mount-id")
 
 
@@ -94,14 +108,22 @@ def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
     came = "names.note.came_plain" if blob and blob == layer.diff_id else "names.note.came_packed"
     note = "names.hole.layer-blob" if not blob else "names.note.layer-blob" if layer.descriptor else came
     old = "v1-id" in lead.kinds
-    yield "layer-blob", Cell("v1-id", lead.value, say("names.note.v1-id"), False) if old else Cell("layer-blob", blob or "", say(note))
-    yield "diff_id", Cell("diff_id", layer.diff_id if layer else "", say("names.note.diff_id" if layer else "names.hole.diff_id"))
+    yield (
+        "layer-blob",
+        Cell("v1-id", lead.value, say("names.note.v1-id"), False) if old else Cell("layer-blob", blob or "", say(note)),
+    )
+    yield (
+        "diff_id",
+        Cell("diff_id", layer.diff_id if layer else "", say("names.note.diff_id" if layer else "names.hole.diff_id")),
+    )
     note = "names.hole.chain_id" if not layer else "names.note.chain_id" if layer.position else "names.note.chain_base"
     yield "chain_id", Cell("chain_id", layer.chain_id if layer else "", say(note))
     kind, name = _folder(lead)
     users = [item for item in lead.store.containers() if name and name in (item.upper, *item.lower)]
     shown = lead.container or next(iter(users), None)
-    note = "names.hole.container" if not shown else "names.note.container" if len(users) < 2 else "names.note.containers"
+    note = (
+        "names.hole.container" if not shown else "names.note.container" if len(users) < 2 else "names.note.containers"
+    )
     note = say(note, name=fitting(shown.name if shown else "", 16), count=len(users) - 1)
     yield "container", Cell("container", shown.id if shown else "", note, False)
     link = next((folder.links[0] for folder in lead.store.folders() if folder.name == name and folder.links), "")
@@ -153,7 +175,17 @@ def _box(sheet: Sheet, top: float, key: str, cell: Cell, lead: Lead) -> None:
     """A box: the word, the name with its chip or square, and where it comes from; thick if it is what was asked for."""
     x, y = _corner(top, key)
     asked = _is_asked(key, cell, lead)
-    style = "hidden" if not cell.name else "equal" if asked else "hash" if cell.computed else "upper" if key == "container" else "plain"
+    style = (
+        "hidden"
+        if not cell.name
+        else "equal"
+        if asked
+        else "hash"
+        if cell.computed
+        else "upper"
+        if key == "container"
+        else "plain"
+    )
     sheet.box(x, y, WIDTH, HEIGHT, "", style, title=f"{cell.word}: {printable(cell.name)}")
     sheet.text(x + 10, y + 4, f"{cell.word}{say('names.asked') if asked else ''}", width=WIDTH - 20)
     digits = printable(cell.name.rpartition(":")[2])
@@ -161,7 +193,12 @@ def _box(sheet: Sheet, top: float, key: str, cell: Cell, lead: Lead) -> None:
         sheet.chip(x + 12, y + 7 + LINE, digits)
     elif cell.name:
         sheet.square(x + 12, y + 8 + LINE)
-    sheet.text(x + (34 if cell.name else 10), y + 4 + LINE, (digits if len(digits) <= 12 else f"{digits[:12]}…") or say("names.none"), face=MONO)
+    sheet.text(
+        x + (34 if cell.name else 10),
+        y + 4 + LINE,
+        (digits if len(digits) <= 12 else f"{digits[:12]}…") or say("names.none"),
+        face=MONO,
+    )
     sheet.text(x + 10, y + 4 + 2 * LINE, cell.note, width=WIDTH - 20)
 
 
@@ -182,7 +219,9 @@ def _head(lead: Lead, found: tuple[Lead, ...]) -> list[str]:
     lines = [which(lead)]
     digits = dict.fromkeys(other.value.rpartition(":")[2] for other in found)
     if len(digits) > 1:
-        lines.append(say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 13) for name in list(digits)[:5])))
+        lines.append(
+            say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 13) for name in list(digits)[:5]))
+        )
     for kind in lead.kinds:
         if known(f"names.not.{kind}"):
             lines += textwrap.wrap(f"{kind}: {say(f'names.not.{kind}')}", LONGEST)
@@ -195,7 +234,11 @@ def _elsewhere(lead: Lead, stores: Mapping[str, Store]) -> list[tuple[str, Image
     for label, store in stores.items() if lead.layer else ():
         for part in store.parts:
             having = [image for image in part.images() if lead.layer.chain_id in (image.chain_ids or ())]
-            image = min(having, key=lambda item: (item.diff_ids != lead.image.diff_ids, not item.names, len(item.layers)), default=None)
+            image = min(
+                having,
+                key=lambda item: (item.diff_ids != lead.image.diff_ids, not item.names, len(item.layers)),
+                default=None,
+            )
             if image is not None and part is not lead.store and len(image.layers) > lead.layer.position:
                 kind, name = kept_as(part, image.layers[lead.layer.position])
                 rows.append((label, image, kind, name, is_computed(image, kind, lead.layer.position, name)))
@@ -238,7 +281,9 @@ def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores
     lines += [say("names.elsewhere")] if rows else []
     for label, image, kind, name, computed in rows:
         titled = say("names.column_id", of=say(f"beside.of.{which_id(image)}"))
-        lines.append(f"  {label:<9} {titled}: {image.id}  {'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}")
+        lines.append(
+            f"  {label:<9} {titled}: {image.id}  {'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}"
+        )
     if len(found) > 1:
         lines += [say("names.all"), *(f"  {number}. {which(other)}" for number, other in enumerate(found[:MOST], 1))]
         lines += [say("overlay.more", count=len(found) - MOST)] if len(found) > MOST else []
@@ -270,12 +315,21 @@ class Detective(Panel):
         self.stores, self.meanings = dict(stores), []
         style = {"description_width": "initial"}
         self.query = ipywidgets.Text(
-            description=say("detective.query"), placeholder=say("detective.hint"), value=query, continuous_update=True, style=style,
+            description=say("detective.query"),
+            placeholder=say("detective.hint"),
+            value=query,
+            continuous_update=True,
+            style=style,
             layout=ipywidgets.Layout(width="22em"),
-        )  # fmt: skip
+        )
         self.meaning = ipywidgets.BoundedIntText(
-            description=say("detective.meaning"), min=1, max=1, value=1, style=style, layout=ipywidgets.Layout(width="9em"),
-        )  # fmt: skip
+            description=say("detective.meaning"),
+            min=1,
+            max=1,
+            value=1,
+            style=style,
+            layout=ipywidgets.Layout(width="9em"),
+        )
         self.next = ipywidgets.Button(description=say("detective.next"), layout=ipywidgets.Layout(width="auto"))
         self._count()
         super().__init__([self.query, self.meaning, self.next])

@@ -50,7 +50,9 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "",
     return Picture(sheet.dot, alt, _stack_text(overlay, called, provenance, target))
 
 
-def _layer_box(sheet: Sheet, overlay: Overlay, layer: int, name: str, x: float, y: float, width: float, path: str) -> float:
+def _layer_box(
+    sheet: Sheet, overlay: Overlay, layer: int, name: str, x: float, y: float, width: float, path: str
+) -> float:
     """One layer with a chip for each of its names; return the y of its lower edge."""
     chips = _chips(overlay, layer, path)
     places, inside = _flow([width_of(text) for text, _ in chips], width - 24)
@@ -101,7 +103,18 @@ def _flow(widths: Sequence[float], room: float) -> tuple[list[tuple[float, int]]
     return places, row + 1 if widths else 0
 
 
-def _merged_box(sheet: Sheet, overlay: Overlay, called: Sequence[str], provenance: Mapping[str, int], x: float, y: float, width: float, height: float, target: str, lit: str) -> None:
+def _merged_box(
+    sheet: Sheet,
+    overlay: Overlay,
+    called: Sequence[str],
+    provenance: Mapping[str, int],
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    target: str,
+    lit: str,
+) -> None:
     paths = [path for path in provenance if path != "."]
     shown = paths[: MOST + 3]
     height = max(height, 38 + 31 * len(shown) + (24 if len(paths) > len(shown) else 0))
@@ -112,7 +125,15 @@ def _merged_box(sheet: Sheet, overlay: Overlay, called: Sequence[str], provenanc
         name = path_text(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
         sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "equal" if path == lit else "plain")
         role = _role(overlay, layer)
-        sheet.box(x + 170, y + 34 + row * 31, width - 182, 25, f"{PALETTE[role].glyph} {fitted(called[layer], 12)}", role, title=f"{name}: {called[layer]}")
+        sheet.box(
+            x + 170,
+            y + 34 + row * 31,
+            width - 182,
+            25,
+            f"{PALETTE[role].glyph} {fitted(called[layer], 12)}",
+            role,
+            title=f"{name}: {called[layer]}",
+        )
     if len(paths) > len(shown):
         sheet.text(x + 12, y + 34 + len(shown) * 31, say("overlay.more", count=len(paths) - len(shown)))
 
@@ -135,7 +156,9 @@ def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str
     for layer in reversed(range(len(called))):
         role = _role(overlay, layer)
         texts = [text for text, _ in _chips(overlay, layer)]
-        lines.append(f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {', '.join(texts) or say('overlay.empty')}")
+        lines.append(
+            f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {', '.join(texts) or say('overlay.empty')}"
+        )
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
     shown = [f"{path_text(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
     more = [say("overlay.more", count=len(shown) - MOST - 3)] if len(shown) > MOST + 3 else []
@@ -155,7 +178,10 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
     """
     sheet = Sheet("panes")
     called = labels(overlay, names)
-    order = [*reversed(range(len(overlay.lowerdirs))), *([len(overlay.lowerdirs)] if overlay.upperdir is not None else [])]
+    order = [
+        *reversed(range(len(overlay.lowerdirs))),
+        *([len(overlay.lowerdirs)] if overlay.upperdir is not None else []),
+    ]
     paths = list(paths_of(overlay))
     if path and path != "." and path not in paths:
         paths.append(path)
@@ -187,7 +213,11 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         lines = trace(overlay, path, names).splitlines()
         for number, line in enumerate(lines):
             sheet.text(10, y + number * 22, fitted(line, 112), width=890, face=MONO)
-    alt = outcome(overlay, path, names) if path else say("overlay.panes.alt", layers=joined([called[layer] for layer in order]), count=len(shown))
+    alt = (
+        outcome(overlay, path, names)
+        if path
+        else say("overlay.panes.alt", layers=joined([called[layer] for layer in order]), count=len(shown))
+    )
     return Picture(sheet.dot, alt, _panes_text(overlay, called, order, shown, found, lines))
 
 
@@ -208,14 +238,21 @@ def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, s
     return path_text(path), "plain"
 
 
-def _cell(sheet: Sheet, overlay: Overlay, found: Found, path: str, layer: int, x: float, y: float, width: float, room: int) -> None:
+def _cell(
+    sheet: Sheet, overlay: Overlay, found: Found, path: str, layer: int, x: float, y: float, width: float, room: int
+) -> None:
     mark = _mark(overlay, found, path, layer)
     if mark is not None:
         sheet.box(x, y, width, 25, fitted(mark[0], room - 1), mark[1], middle=True, title=mark[0])
 
 
 def _panes_text(
-    overlay: Overlay, called: Sequence[str], order: Sequence[int], shown: Sequence[str], found: Mapping[str, Found], lines: Sequence[str]
+    overlay: Overlay,
+    called: Sequence[str],
+    order: Sequence[int],
+    shown: Sequence[str],
+    found: Mapping[str, Found],
+    lines: Sequence[str],
 ) -> str:
     heads = [*(called[layer] for layer in order), say("palette.merged")]
     rows = [[(_mark(overlay, found[path], path, layer) or ("",))[0] for layer in [*order, -1]] for path in shown]
@@ -244,7 +281,14 @@ def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Pi
     stop = next((row + 1 for row, step in enumerate(steps) if step.stops), len(steps))
     for row, step in enumerate(steps):
         y = 34 + row * 32
-        sheet.box(74, y, 170, 27, f"{PALETTE[_role(overlay, step.layer)].glyph} {fitted(called[step.layer], 16)}", _role(overlay, step.layer))
+        sheet.box(
+            74,
+            y,
+            170,
+            27,
+            f"{PALETTE[_role(overlay, step.layer)].glyph} {fitted(called[step.layer], 16)}",
+            _role(overlay, step.layer),
+        )
         words = told(overlay, found, step, names).partition(": ")[2] or told(overlay, found, step, names)
         sheet.box(254, y, 650, 27, fitted(f"{PALETTE[step.style].glyph} {words}".strip(), 78), step.style, title=words)
     sheet.arrow(52, 30, 52, 34 + max(stop, 1) * 32 - 6)
@@ -275,7 +319,14 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     sheet.text(190, 6, f"{called[layer]}   {step}", width=700)
     for row, line in enumerate(story[: MOST * 2]):
         style = _style(overlay, line)
-        sheet.box(190, 34 + row * 30, 714, 25, fitted(_line_text(line, called, style), 86), "lower" if style == "plain" else style)
+        sheet.box(
+            190,
+            34 + row * 30,
+            714,
+            25,
+            fitted(_line_text(line, called, style), 86),
+            "lower" if style == "plain" else style,
+        )
     rest = len(story) - MOST * 2
     if rest > 0:
         sheet.text(190, 34 + MOST * 2 * 30 + 2, say("overlay.more", count=rest))
@@ -289,7 +340,9 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
 
 def _line_text(line: Line, called: Sequence[str], style: str) -> str:
     """One entry of a layer: its sign, its path, what it does, and what hides it."""
-    sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": PALETTE["opaque"].glyph}[line.change]
+    sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": PALETTE["opaque"].glyph}[
+        line.change
+    ]
     if style == "opaque" and line.change != "emptied":
         sign += " " + PALETTE["opaque"].glyph
     text = f"{sign} {path_text(line.path, 46)}{'/' * isinstance(line.inode, Directory)}  {say('overlay.layer.' + line.change)}"

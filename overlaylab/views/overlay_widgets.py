@@ -40,7 +40,13 @@ class LookupTrace(Panel):
         self.overlay, self.names = overlay, tuple(names)
         paths = paths_of(overlay)[:LISTED]
         # What cannot be printed cannot be typed either.
-        self.path = suggesting(say("lookup.path"), say("lookup.hint"), [each for each in paths if printable(each) == each], path or next(iter(paths), ""), "34em")
+        self.path = suggesting(
+            say("lookup.path"),
+            say("lookup.hint"),
+            [each for each in paths if printable(each) == each],
+            path or next(iter(paths), ""),
+            "34em",
+        )
         self.path.observe(self.redraw, "value")
         super().__init__([self.path])
 
@@ -71,13 +77,33 @@ class LowerdirOrder(Panel):
         target: Where it is mounted.
     """
 
-    def __init__(self, folders: Mapping[str, Directory], lowers: Sequence[str], upper: str = "", path: str = "", target: str = "/mnt/tmp") -> None:
-        self.folders, self.lowers, self.upper, self.wanted, self.target = dict(folders), list(lowers), upper, path, target
+    def __init__(
+        self,
+        folders: Mapping[str, Directory],
+        lowers: Sequence[str],
+        upper: str = "",
+        path: str = "",
+        target: str = "/mnt/tmp",
+    ) -> None:
+        self.folders, self.lowers, self.upper, self.wanted, self.target = (
+            dict(folders),
+            list(lowers),
+            upper,
+            path,
+            target,
+        )
         self.buttons = {}
         for name in lowers:
-            self.buttons[name] = ipywidgets.Button(description=say("order.up", name=name), layout=ipywidgets.Layout(width="auto"))
+            self.buttons[name] = ipywidgets.Button(
+                description=say("order.up", name=name), layout=ipywidgets.Layout(width="auto")
+            )
             self.buttons[name].on_click(lambda _, name=name: self._up(name))
-        self.with_upper = ipywidgets.Checkbox(value=bool(upper), description=say("order.upper", name=upper), indent=False, layout=ipywidgets.Layout(width="auto"))
+        self.with_upper = ipywidgets.Checkbox(
+            value=bool(upper),
+            description=say("order.upper", name=upper),
+            indent=False,
+            layout=ipywidgets.Layout(width="auto"),
+        )
         self.with_upper.observe(self.redraw, "value")
         super().__init__([*self.buttons.values(), *([self.with_upper] if upper else [])])
 
@@ -102,7 +128,9 @@ class LowerdirOrder(Panel):
         picture = stack_picture(overlay, names, self.target, self.wanted)
         command = self.options.command(self.target)
         won = outcome(overlay, self.wanted, names) if self.wanted else ""
-        return Picture(picture.dot, f"{command}: {won}" if won else command, f"{command}\n\n{picture.text}\n{won}".rstrip())
+        return Picture(
+            picture.dot, f"{command}: {won}" if won else command, f"{command}\n\n{picture.text}\n{won}".rstrip()
+        )
 
 
 class LayerPicker(Panel):
@@ -118,9 +146,13 @@ class LayerPicker(Panel):
         self.overlay, self.image = overlay, image
         self.names = layer_names(image)
         self.layer = ipywidgets.BoundedIntText(
-            value=layer, min=1, max=len(image.layers), description=say("picker.layer"), style=STYLE,
+            value=layer,
+            min=1,
+            max=len(image.layers),
+            description=say("picker.layer"),
+            style=STYLE,
             layout=ipywidgets.Layout(width="8em"),
-        )  # fmt: skip
+        )
         self.down = ipywidgets.Button(description=say("picker.down"), layout=ipywidgets.Layout(width="auto"))
         self.up = ipywidgets.Button(description=say("picker.up"), layout=ipywidgets.Layout(width="auto"))
         self.layer.observe(self.redraw, "value")

@@ -17,7 +17,16 @@ from .table import Text, table
 from ..words import say
 
 __all__ = [
-    "counts", "joined", "listing", "mount_words", "outcome", "provenance_table", "path_text", "stack_table", "told", "trace",
+    "counts",
+    "joined",
+    "listing",
+    "mount_words",
+    "outcome",
+    "provenance_table",
+    "path_text",
+    "stack_table",
+    "told",
+    "trace",
     "tree_text",
 ]
 
@@ -53,16 +62,26 @@ def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
     if found.layer is None:
         ended = next((step for step in steps if step.kind.startswith("whiteout")), None)
         if ended is not None:
-            return say("overlay.outcome.deleted", path=shown, at=path_text(ended.at), layer=label(overlay, ended.layer, names))
+            return say(
+                "overlay.outcome.deleted", path=shown, at=path_text(ended.at), layer=label(overlay, ended.layer, names)
+            )
         cut = next((step for step in steps if step.kind == "hidden"), None)
         if cut is not None and cut.by is not None:
-            return say("overlay.outcome.cut", path=shown, at=path_text(cut.at), layer=label(overlay, cut.by, names), hidden=joined(hidden))
+            return say(
+                "overlay.outcome.cut",
+                path=shown,
+                at=path_text(cut.at),
+                layer=label(overlay, cut.by, names),
+                hidden=joined(hidden),
+            )
         return say("overlay.outcome.nowhere", path=shown)
     giver = label(overlay, found.layer, names)
     if len(found.parts) > 1:
         others = joined([label(overlay, part.layer, names) for part in found.parts])
         return say("overlay.outcome.merged", path=shown, layers=others, top=giver)
-    return say("overlay.outcome.hides" if hidden else "overlay.outcome.from", path=shown, layer=giver, hidden=joined(hidden))
+    return say(
+        "overlay.outcome.hides" if hidden else "overlay.outcome.from", path=shown, layer=giver, hidden=joined(hidden)
+    )
 
 
 def joined(items: Sequence[str]) -> str:
@@ -86,21 +105,41 @@ def listing(tree: Directory) -> Text:
     rows = []
     for path, inode in walk(tree):
         if path != ".":
-            marks = "".join(f"   {name}={value.decode('utf-8', 'replace')}" for name, value in sorted(inode.xattrs.items()) if name.endswith(ACTING))
+            marks = "".join(
+                f"   {name}={value.decode('utf-8', 'replace')}"
+                for name, value in sorted(inode.xattrs.items())
+                if name.endswith(ACTING)
+            )
             target = f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
-            rows.append((_mode(inode), f"{inode.uid}:{inode.gid}", _size(inode), path_text(path) + "/" * isinstance(inode, Directory) + target + marks))
+            rows.append(
+                (
+                    _mode(inode),
+                    f"{inode.uid}:{inode.gid}",
+                    _size(inode),
+                    path_text(path) + "/" * isinstance(inode, Directory) + target + marks,
+                )
+            )
     if not rows:
         return Text(say("overlay.empty"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return Text("\n".join(f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {rest}" for mode, owner, size, rest in rows))
+    return Text(
+        "\n".join(f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {rest}" for mode, owner, size, rest in rows)
+    )
 
 
 def _mode(inode: Inode) -> str:
     """The ten characters of ``ls -l``."""
     import stat
 
-    kinds = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "symlink": stat.S_IFLNK, "char": stat.S_IFCHR, "block": stat.S_IFBLK,
-             "fifo": stat.S_IFIFO, "socket": stat.S_IFSOCK}  # fmt: skip
+    kinds = {
+        "file": stat.S_IFREG,
+        "dir": stat.S_IFDIR,
+        "symlink": stat.S_IFLNK,
+        "char": stat.S_IFCHR,
+        "block": stat.S_IFBLK,
+        "fifo": stat.S_IFIFO,
+        "socket": stat.S_IFSOCK,
+    }
     return stat.filemode(kinds[inode.type] | inode.mode)
 
 
@@ -140,7 +179,10 @@ def mount_words(command: str) -> Any:
         ("mount", say("overlay.mount.mount")),
         (f"-t {mount.kind}", say("overlay.mount.type")),
         (mount.source, say("overlay.mount.source")),
-        (f"lowerdir={':'.join(lowers)}", say("overlay.mount.lowerdir", count=len(lowers), top=lowers[0], bottom=lowers[-1])),
+        (
+            f"lowerdir={':'.join(lowers)}",
+            say("overlay.mount.lowerdir", count=len(lowers), top=lowers[0], bottom=lowers[-1]),
+        ),
     ]
     if options.upperdir is not None:
         rows += [(f"upperdir={options.upperdir}", say("overlay.mount.upperdir", upper=options.upperdir))]
@@ -161,7 +203,11 @@ def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
     rows = []
     for path, found, there in contested(overlay):
         gives = say("overlay.gone") if found.layer is None else f"{called[found.layer]} ({_kind(overlay, found.inode)})"
-        hidden = [f"{called[layer]} ({_kind(overlay, there[layer])})" for layer in sorted(there, reverse=True) if layer not in [part.layer for part in found.parts]]
+        hidden = [
+            f"{called[layer]} ({_kind(overlay, there[layer])})"
+            for layer in sorted(there, reverse=True)
+            if layer not in [part.layer for part in found.parts]
+        ]
         rows.append((path_text(path, 40), gives, ", ".join(hidden)))
     return table(("", say("overlay.gives"), say("overlay.hidden_others")), rows)
 
@@ -187,7 +233,11 @@ def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[st
     rows = []
     for layer in reversed(range(len(called))):
         story = layer_story(overlay, layer)
-        step = [step_text(printable(image.layers[layer].history.created_by))] if image is not None and image.layers[layer].history else []
+        step = (
+            [step_text(printable(image.layers[layer].history.created_by))]
+            if image is not None and image.layers[layer].history
+            else []
+        )
         rows.append((called[layer], *step, *counts(story)))
     return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
 
@@ -196,5 +246,13 @@ def counts(story: Sequence[Line]) -> tuple[int, ...]:
     """How many names a layer adds, changes, deletes; how many of its names are hidden now, and how many still seen."""
     changes = [line.change for line in story]
     gone = sum(line.fate.kind == "hidden" for line in story)
-    seen = sum(line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story)
-    return changes.count("added"), changes.count("changed"), changes.count("removed") + changes.count("emptied"), gone, seen
+    seen = sum(
+        line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story
+    )
+    return (
+        changes.count("added"),
+        changes.count("changed"),
+        changes.count("removed") + changes.count("emptied"),
+        gone,
+        seen,
+    )

@@ -22,10 +22,27 @@ from .store import brief as without_long_names
 from .table import Text, table
 from ..words import say
 
-__all__ = ["Row", "called", "findings", "journey", "journey_picture", "mount_lines", "own_picture", "proof_table", "refusal", "sentence"]
+__all__ = [
+    "Row",
+    "called",
+    "findings",
+    "journey",
+    "journey_picture",
+    "mount_lines",
+    "own_picture",
+    "proof_table",
+    "refusal",
+    "sentence",
+]
 
 # Verdict -> style and glyph: recomputed and equal, recomputed and different, nothing to recompute, not possible.
-VERDICTS = {"equal": ("merged", "✓"), "differs": ("whiteout", "✗"), "given": ("lower", "·"), "none": ("hidden", "–"), "unknown": ("hidden", "?")}
+VERDICTS = {
+    "equal": ("merged", "✓"),
+    "differs": ("whiteout", "✗"),
+    "given": ("lower", "·"),
+    "none": ("hidden", "–"),
+    "unknown": ("hidden", "?"),
+}
 WIDE, SHOWN = 900, 14
 
 
@@ -52,14 +69,20 @@ def called(target: Image | Container) -> str:
         return say("own.container", name=printable(target.name or target.id[:12]))
     name = min(target.names, key=len, default="")
     more = [part for part in (target.platform, target.namespace, target.store) if part]
-    return f"{printable(name) if name else say('own.no_name')} · {short(target.id)}" + (f" · {', '.join(map(printable, more))}" if more else "")
+    return f"{printable(name) if name else say('own.no_name')} · {short(target.id)}" + (
+        f" · {', '.join(map(printable, more))}" if more else ""
+    )
 
 
 def sentence(problem: Problem) -> str:
     """A finding in words for a person."""
     text = say("own.finding", meaning=KINDS[problem.kind][1], where=brief_text(problem.where, 90))
     if problem.expected or problem.found:
-        text += say("own.expected", expected=brief_text(problem.expected or say("own.nothing"), 60), found=brief_text(problem.found or say("own.nothing"), 60))
+        text += say(
+            "own.expected",
+            expected=brief_text(problem.expected or say("own.nothing"), 60),
+            found=brief_text(problem.found or say("own.nothing"), 60),
+        )
     return text
 
 
@@ -100,13 +123,26 @@ def _journey(own: Own) -> Iterator[Row]:
     yield Row("id", image.id, _id_is(image), "equal" if _id_is(image) else "differs")
     yield _layers_row(own, "blobs")
     yield _layers_row(own, "diff_ids")
-    top, claimed = own.proofs[-1].chain_id if own.proofs else None, image.chain_ids[-1] if image.chain_ids else say("own.nothing")
-    yield Row("chain", claimed, top or say("own.cannot"), "unknown" if top is None else "equal" if top == claimed else "differs")
+    top, claimed = (
+        own.proofs[-1].chain_id if own.proofs else None,
+        image.chain_ids[-1] if image.chain_ids else say("own.nothing"),
+    )
+    yield Row(
+        "chain",
+        claimed,
+        top or say("own.cannot"),
+        "unknown" if top is None else "equal" if top == claimed else "differs",
+    )
     yield _folders_row(own)
     yield _mount_row(own)
     entries = len(merged_entries(own.overlay)) - 1 if own.stack else 0
     whole = len(own.stack) >= len(image.layers)
-    yield Row("merged", say("own.layers", count=len(own.stack)), say("own.paths", count=entries), "given" if whole else "unknown")
+    yield Row(
+        "merged",
+        say("own.layers", count=len(own.stack)),
+        say("own.paths", count=entries),
+        "given" if whole else "unknown",
+    )
 
 
 def _recomputed(key: str, claimed: Digest, raw: bytes) -> Row:
@@ -116,12 +152,18 @@ def _recomputed(key: str, claimed: Digest, raw: bytes) -> Row:
 
 def _blamed(own: Own, digest: Digest) -> str:
     """A document that was checked while the store was opened."""
-    return "differs" if any(digest.hex in problem.where for problem in own.report.problems if problem.severity == "error") else "equal"
+    return (
+        "differs"
+        if any(digest.hex in problem.where for problem in own.report.problems if problem.severity == "error")
+        else "equal"
+    )
 
 
 def _id_is(image: Image) -> str:
     """Which document's digest the IMAGE ID is."""
-    known = {image.config_digest: "config", image.manifest_digest: "manifest"} | {digest: "index" for digest in image.indexes}
+    known = {image.config_digest: "config", image.manifest_digest: "manifest"} | {
+        digest: "index" for digest in image.indexes
+    }
     return say(f"own.id.{known[image.id]}") if image.id in known else ""
 
 
@@ -133,7 +175,9 @@ def _layers_row(own: Own, key: str) -> Row:
     if not pairs:
         return Row(key, say("own.layers", count=0), say("own.nothing"), "none")
     if not made:
-        return Row(key, say("own.layers", count=len(pairs)), say(f"own.none.{key}"), "none" if key == "blobs" else "unknown")
+        return Row(
+            key, say("own.layers", count=len(pairs)), say(f"own.none.{key}"), "none" if key == "blobs" else "unknown"
+        )
     verdict = "differs" if good < len(made) else "equal" if len(made) == len(pairs) else "unknown"
     return Row(key, say("own.layers", count=len(pairs)), say("own.of", good=good, count=len(made)), verdict)
 
@@ -149,7 +193,12 @@ def _folders_row(own: Own) -> Row:
         return Row("folders", say("own.archive"), say("own.no_folders"), "none")
     there = [layer.directory for layer in own.layers if layer.directory]
     some = f"□ {printable(there[-1][:12])}" if there else say("own.nothing")
-    return Row("folders", f"{own.home.folder_kind} {some}", say("own.of_layers", good=len(there), count=len(own.layers)), "given")
+    return Row(
+        "folders",
+        f"{own.home.folder_kind} {some}",
+        say("own.of_layers", good=len(there), count=len(own.layers)),
+        "given",
+    )
 
 
 def _mount_row(own: Own) -> Row:
@@ -159,7 +208,12 @@ def _mount_row(own: Own) -> Row:
         return Row("mount", say("own.cannot"), sentence(finding.problem), "unknown")
     if mount is None or not mount.lowerdir:
         return Row("mount", say("own.unpack_first"), say("own.nothing"), "none")
-    return Row("mount", f"lowerdir={fitted(printable(mount.lowerdir[0]), 46)}…", say("own.lowers", count=len(mount.lowerdir)), "given")
+    return Row(
+        "mount",
+        f"lowerdir={fitted(printable(mount.lowerdir[0]), 46)}…",
+        say("own.lowers", count=len(mount.lowerdir)),
+        "given",
+    )
 
 
 def journey_picture(own: Own) -> Picture:
@@ -178,7 +232,9 @@ def journey_picture(own: Own) -> Picture:
         lines.append(f"      {say(f'own.verdict.{row.verdict}')}: {printable(row.found)}")
     bad = sum(row.verdict == "differs" for row in rows)
     key = "own.journey_bad" if bad else "own.journey"
-    alt = say(key, name=called(own.target), stations=len(rows), equal=sum(row.verdict == "equal" for row in rows), bad=bad)
+    alt = say(
+        key, name=called(own.target), stations=len(rows), equal=sum(row.verdict == "equal" for row in rows), bad=bad
+    )
     return Picture(sheet.dot, alt, "\n".join(lines))
 
 
@@ -200,13 +256,18 @@ def proof_table(own: Own) -> Any:
     """Each layer, topmost first as they lie: its names, each with ✓ where it was recomputed and fits."""
     rows = [
         (
-            proof.layer.position + 1, _proved(proof.layer.descriptor.digest if proof.layer.descriptor else None, proof.blob),
-            _proved(proof.layer.diff_id, proof.diff_id), _proved(proof.layer.chain_id, proof.chain_id),
-            printable((proof.layer.directory or "–")[:12]), step_text(printable(proof.layer.history.created_by if proof.layer.history else ""), 32),
+            proof.layer.position + 1,
+            _proved(proof.layer.descriptor.digest if proof.layer.descriptor else None, proof.blob),
+            _proved(proof.layer.diff_id, proof.diff_id),
+            _proved(proof.layer.chain_id, proof.chain_id),
+            printable((proof.layer.directory or "–")[:12]),
+            step_text(printable(proof.layer.history.created_by if proof.layer.history else ""), 32),
         )
         for proof in reversed(own.proofs)
     ]
-    return table(("layer", *(say(f"own.column.{key}") for key in ("blob", "diff_id", "chain_id", "folder", "step"))), rows)
+    return table(
+        ("layer", *(say(f"own.column.{key}") for key in ("blob", "diff_id", "chain_id", "folder", "step"))), rows
+    )
 
 
 def _proved(claimed: Digest | None, found: Digest | None) -> str:
@@ -227,18 +288,30 @@ def mount_lines(own: Own) -> Text:
         return Text(say("own.no_mount", count=len(own.layers)))
     if not mount.lowerdir:
         return Text(say("own.no_layers"))
-    shown = [*mount.lowerdir[:SHOWN], *([say("overlay.more", count=len(mount.lowerdir) - SHOWN)] if len(mount.lowerdir) > SHOWN else [])]
+    shown = [
+        *mount.lowerdir[:SHOWN],
+        *([say("overlay.more", count=len(mount.lowerdir) - SHOWN)] if len(mount.lowerdir) > SHOWN else []),
+    ]
     lines = [f"lowerdir= {say('own.top_first')}", *(f"  {printable(path)}" for path in shown)]
-    lines += [f"upperdir=\n  {printable(mount.upperdir)}\nworkdir=\n  {printable(mount.workdir or '')}"] if mount.upperdir else [say("own.read_only")]
+    lines += (
+        [f"upperdir=\n  {printable(mount.upperdir)}\nworkdir=\n  {printable(mount.workdir or '')}"]
+        if mount.upperdir
+        else [say("own.read_only")]
+    )
     return Text("\n".join(lines))
 
 
 def findings(own: Own) -> Text:
     """Everything that is wrong, in words, and what could not be checked."""
     report = own.report
-    lines = [f"{'✗' if problem.severity == 'error' else '!'} {sentence(problem)}" for problem in report.problems[:SHOWN]]
+    lines = [
+        f"{'✗' if problem.severity == 'error' else '!'} {sentence(problem)}" for problem in report.problems[:SHOWN]
+    ]
     lines += [say("overlay.more", count=len(report.problems) - SHOWN)] if len(report.problems) > SHOWN else []
-    skipped = [f"? {say('own.skipped', what=printable(item.what), why=printable(item.why))}" for item in report.not_checked[:SHOWN]]
+    skipped = [
+        f"? {say('own.skipped', what=printable(item.what), why=printable(item.why))}"
+        for item in report.not_checked[:SHOWN]
+    ]
     return Text("\n".join([*lines, *skipped, say("own.all_fits" if report.ok else "own.not_all")]))
 
 
@@ -251,15 +324,27 @@ def own_picture(own: Own | None, note: str = "") -> Picture:
     if own is not None:
         image = own.image
         facts = [
-            ("source", printable(own.source)), ("kind", say("own.store", kind=own.store.kind, images=len(own.store.images()), containers=len(own.store.containers()))),
-            ("target", called(own.target)), ("layers", say("own.layers", count=len(image.layers) if image else 0)),
+            ("source", printable(own.source)),
+            (
+                "kind",
+                say(
+                    "own.store",
+                    kind=own.store.kind,
+                    images=len(own.store.images()),
+                    containers=len(own.store.containers()),
+                ),
+            ),
+            ("target", called(own.target)),
+            ("layers", say("own.layers", count=len(image.layers) if image else 0)),
         ]
         sheet.box(0, 0, 760, LINE * len(facts) + 16, "", "lower", title=say("own.open"))
         for row, (key, text) in enumerate(facts):
             sheet.text(12, 8 + row * LINE, say(f"own.fact.{key}"))
             sheet.text(110, 8 + row * LINE, fitted(text, 80), face=MONO)
             lines.append(f"{say(f'own.fact.{key}'):9} {text}")
-    alt = note or (say("own.opened", name=called(own.target), source=printable(own.source)) if own else say("own.nothing_open"))
+    alt = note or (
+        say("own.opened", name=called(own.target), source=printable(own.source)) if own else say("own.nothing_open")
+    )
     if own is None:
         sheet.text(0, 0, say("own.nothing_open"))
     glyph = PALETTE["lower"].glyph

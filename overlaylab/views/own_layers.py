@@ -59,7 +59,10 @@ def wasted_files(own: Own, layer: int | None = None, most: int = LINES) -> tuple
     found: list[Wasted] = []
     for number, root in enumerate(layers_of(own.overlay)):
         if layer in (None, number) and own.work[number].wasted:
-            files = sorted(((path, inode) for path, inode in walk(root) if isinstance(inode, File) and inode.size), key=lambda item: -item[1].size)
+            files = sorted(
+                ((path, inode) for path, inode in walk(root) if isinstance(inode, File) and inode.size),
+                key=lambda item: -item[1].size,
+            )
             found += _hidden(own, number, files[:LOOKED])
     return tuple(sorted(found, key=lambda item: (-item.size, item.layer, item.path))[:most])
 
@@ -81,7 +84,12 @@ def waste_table(own: Own, most: int = LINES) -> object:
     """The largest bytes that are in the image but hidden by later layers."""
     names = own_names(own)
     rows = [
-        (path_text(item.path), size_text(item.size), label(own.overlay, item.layer, names), "–" if item.by is None else label(own.overlay, item.by, names))
+        (
+            path_text(item.path),
+            size_text(item.size),
+            label(own.overlay, item.layer, names),
+            "–" if item.by is None else label(own.overlay, item.by, names),
+        )
         for item in wasted_files(own, most=most)
     ]
     return table(("path", *(say(f"browse.column.{key}") for key in ("size", "layer", "by"))), rows)
@@ -100,13 +108,24 @@ def browse_picture(own: Own, layer: int) -> Picture:
     _bars(sheet, own, layer, names)
     mine = work[layer]
     title = f"{label(own.overlay, layer, names)}  {_step(own, layer)}".rstrip()
-    counts = say("browse.counts", added=mine.added, changed=mine.changed, removed=mine.removed, size=size_text(mine.size), wasted=size_text(mine.wasted))
+    counts = say(
+        "browse.counts",
+        added=mine.added,
+        changed=mine.changed,
+        removed=mine.removed,
+        size=size_text(mine.size),
+        wasted=size_text(mine.wasted),
+    )
     sheet.text(360, 0, fitted(title, 76), width=556)
     sheet.text(360, 22, counts, width=556)
     lines = _story(own, layer, names)
     for row, (text, style) in enumerate(lines):
         sheet.box(360, 50 + row * 28, 556, 24, fitted(text, 66), style, title=text)
-    total = say("browse.total", size=size_text(sum(item.size for item in work)), wasted=size_text(sum(item.wasted for item in work)))
+    total = say(
+        "browse.total",
+        size=size_text(sum(item.size for item in work)),
+        wasted=size_text(sum(item.wasted for item in work)),
+    )
     sheet.text(0, 26 + (len(_window(len(work), layer)) + 1) * 26, total, width=340)
     alt = say("browse.alt", layer=label(own.overlay, layer, names), counts=counts)
     bars = [_bar_text(own, number, names, number == layer) for number in _window(len(work), layer)]
@@ -122,16 +141,37 @@ def _window(count: int, layer: int) -> list[int]:
 def _bars(sheet: Sheet, own: Own, layer: int, names: Sequence[str]) -> None:
     shown = _window(len(own.work), layer)
     most = max((item.size for item in own.work), default=0) or 1
-    sheet.text(0, 0, say("browse.top") if shown[0] == len(own.work) - 1 else say("overlay.more", count=len(own.work) - 1 - shown[0]))
+    sheet.text(
+        0,
+        0,
+        say("browse.top") if shown[0] == len(own.work) - 1 else say("overlay.more", count=len(own.work) - 1 - shown[0]),
+    )
     for row, number in enumerate(shown):
         y, item = 26 + row * 26, own.work[number]
-        sheet.box(0, y, 120, 22, ("▶ " if number == layer else "  ") + fitted(label(own.overlay, number, names), 11), "equal" if number == layer else "plain")
+        sheet.box(
+            0,
+            y,
+            120,
+            22,
+            ("▶ " if number == layer else "  ") + fitted(label(own.overlay, number, names), 11),
+            "equal" if number == layer else "plain",
+        )
         width = max(3.0, BAR * item.size / most) if item.size else 0
         wasted = BAR * item.wasted / most
         if item.size:
-            sheet.box(128, y + 3, width, 16, "", "lower", title=f"{label(own.overlay, number, names)}: {size_text(item.size)}")
+            sheet.box(
+                128, y + 3, width, 16, "", "lower", title=f"{label(own.overlay, number, names)}: {size_text(item.size)}"
+            )
         if item.wasted:
-            sheet.box(128, y + 3, max(3.0, wasted), 16, "", "whiteout", title=say("browse.wasted", size=size_text(item.wasted)))
+            sheet.box(
+                128,
+                y + 3,
+                max(3.0, wasted),
+                16,
+                "",
+                "whiteout",
+                title=say("browse.wasted", size=size_text(item.wasted)),
+            )
         sheet.text(128 + width + 6, y + 2, size_text(item.size) if item.size else "–")
     if shown[-1]:
         sheet.text(0, 26 + len(shown) * 26, say("overlay.more", count=shown[-1]))
@@ -154,7 +194,10 @@ def _story(own: Own, layer: int, names: Sequence[str]) -> list[tuple[str, str]]:
     entries = [(path, inode) for path, inode in walk(layers_of(own.overlay)[layer]) if path != "."]
     marks = own.overlay.marks
     deleting = [(path, inode) for path, inode in entries if is_whiteout(inode, marks) or is_opaque(inode, marks)]
-    others = sorted((item for item in entries if not isinstance(item[1], Directory) and not is_whiteout(item[1], marks)), key=lambda item: (-getattr(item[1], "size", 0), item[0]))
+    others = sorted(
+        (item for item in entries if not isinstance(item[1], Directory) and not is_whiteout(item[1], marks)),
+        key=lambda item: (-getattr(item[1], "size", 0), item[0]),
+    )
     shown = [*deleting[: LINES // 2], *others]
     lines = [_line(own, layer, path, inode, names) for path, inode in shown[:LINES]]
     rest = len(deleting) + len(others) - len(lines)
@@ -174,7 +217,9 @@ def _line(own: Own, layer: int, path: str, inode: Inode, names: Sequence[str]) -
     if found.layer == layer and found.inode is inode:
         return f"+ {shown}{size}", "lower"
     by = next((step.by for step in found.trace if step.layer == layer), None)
-    hider = say("browse.hidden" if by is None else "browse.hidden_by", layer="" if by is None else label(own.overlay, by, names))
+    hider = say(
+        "browse.hidden" if by is None else "browse.hidden_by", layer="" if by is None else label(own.overlay, by, names)
+    )
     return f"{PALETTE['hidden'].glyph} {shown}{size}  {hider}", "hidden"
 
 
@@ -182,4 +227,3 @@ def _nothing(text: str) -> Picture:
     sheet = Sheet("browse")
     sheet.text(0, 0, text, width=len(text) * 9)
     return Picture(sheet.dot, text, text)
-

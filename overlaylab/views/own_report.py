@@ -46,11 +46,21 @@ class OwnReport:
         target = container_facts(own.target) if isinstance(own.target, Container) else image_facts(own.target, own.home)
         whole = isinstance(own.target, Container) or len(own.stack) == len(own.layers)
         return {
-            "source": printable(own.source), "kind": own.store.kind, "target": target, "image": image_facts(own.image, own.home) if own.image else None,
-            "journey": [{"station": row.key, "claimed": row.claimed, "found": row.found, "verdict": row.verdict} for row in journey(own)],
+            "source": printable(own.source),
+            "kind": own.store.kind,
+            "target": target,
+            "image": image_facts(own.image, own.home) if own.image else None,
+            "journey": [
+                {"station": row.key, "claimed": row.claimed, "found": row.found, "verdict": row.verdict}
+                for row in journey(own)
+            ],
             "layers": layer_facts(own.home, own.target, own.stack, own.home.marks) if whole else None,
-            "wasted": [{"path": printable(item.path), "layer": item.layer, "bytes": item.size, "hidden_by": item.by} for item in wasted_files(own)],
-            "mount": self._mount(), "verify": report_facts(own.report),
+            "wasted": [
+                {"path": printable(item.path), "layer": item.layer, "bytes": item.size, "hidden_by": item.by}
+                for item in wasted_files(own)
+            ],
+            "mount": self._mount(),
+            "verify": report_facts(own.report),
         }
 
     def _mount(self) -> dict[str, Any] | None:
@@ -69,21 +79,58 @@ class OwnReport:
     def markdown(self) -> str:
         """The same as a page to read."""
         own, facts = self.own, self.facts
-        lines = [f"# {_cell(called(own.target))}", "", say("report.from", source=_cell(own.source), kind=own.store.kind), "", f"## {say('report.journey')}", ""]
+        lines = [
+            f"# {_cell(called(own.target))}",
+            "",
+            say("report.from", source=_cell(own.source), kind=own.store.kind),
+            "",
+            f"## {say('report.journey')}",
+            "",
+        ]
         rows = journey(own)
-        lines += _table(tuple(say(f"report.{key}") for key in ("sign", "row", "claimed", "found")), [
-            (_sign(row.verdict), say(f"own.row.{row.key}"), f"`{_brief(row.claimed)}`", f"`{_brief(row.found)}`") for row in rows
-        ])
-        whole = {digits: say(f"own.row.{row.key}") for row in reversed(rows) for digits in _LONG.findall(f"{row.claimed} {row.found}")}
+        lines += _table(
+            tuple(say(f"report.{key}") for key in ("sign", "row", "claimed", "found")),
+            [
+                (_sign(row.verdict), say(f"own.row.{row.key}"), f"`{_brief(row.claimed)}`", f"`{_brief(row.found)}`")
+                for row in rows
+            ],
+        )
+        whole = {
+            digits: say(f"own.row.{row.key}")
+            for row in reversed(rows)
+            for digits in _LONG.findall(f"{row.claimed} {row.found}")
+        }
         lines += ["", *(f"* {name}: `{digits}`" for digits, name in reversed(whole.items()))]
         lines += ["", f"## {say('report.layers')}", ""]
-        lines += _table((say("report.layer"), CHANGES["added"], CHANGES["changed"], CHANGES["removed"], say("report.bytes"), say("report.wasted"), say("report.step")), [
-            (name, work.added, work.changed, work.removed, f"{work.size:,}", f"{work.wasted:,}", _brief(self._step(number)))
-            for number, (name, work) in enumerate(zip(reversed(own_names(own)), own.work))
-        ])
+        lines += _table(
+            (
+                say("report.layer"),
+                CHANGES["added"],
+                CHANGES["changed"],
+                CHANGES["removed"],
+                say("report.bytes"),
+                say("report.wasted"),
+                say("report.step"),
+            ),
+            [
+                (
+                    name,
+                    work.added,
+                    work.changed,
+                    work.removed,
+                    f"{work.size:,}",
+                    f"{work.wasted:,}",
+                    _brief(self._step(number)),
+                )
+                for number, (name, work) in enumerate(zip(reversed(own_names(own)), own.work))
+            ],
+        )
         total, wasted = sum(work.size for work in own.work), sum(work.wasted for work in own.work)
         lines += ["", say("browse.total", size=size_text(total), wasted=size_text(wasted)), ""]
-        lines += [f"* `{_cell(item['path'])}`: {item['bytes']:,} B, {say('overlay.layer_name', number=item['layer'] + 1)}" for item in facts["wasted"]]
+        lines += [
+            f"* `{_cell(item['path'])}`: {item['bytes']:,} B, {say('overlay.layer_name', number=item['layer'] + 1)}"
+            for item in facts["wasted"]
+        ]
         lines += ["", f"## {say('report.verify')}", "", *(f"* {_cell(line)}" for line in findings(own).splitlines())]
         return "\n".join(lines) + "\n"
 
@@ -140,7 +187,9 @@ def save_text(text: str, name: str, start: str, ending: str, folder: str = ".") 
         except FileExistsError:
             continue
         except OSError as error:
-            raise Finding("wrong-call", candidate, "a folder that can be written to", error.strerror or str(error)) from None
+            raise Finding(
+                "wrong-call", candidate, "a folder that can be written to", error.strerror or str(error)
+            ) from None
     raise Finding("wrong-call", names[0], "a name that is free: nothing is overwritten", "a file of this name")
 
 
@@ -150,7 +199,14 @@ def _sign(verdict: str) -> str:
 
 def _cell(text: str) -> str:
     """Text from outside in a Markdown table or line: nothing in it is markup."""
-    return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "ˋ").replace("<", "&lt;").replace("*", "\\*")
+    return (
+        printable(text)
+        .replace("\\", "\\\\")
+        .replace("|", "\\|")
+        .replace("`", "ˋ")
+        .replace("<", "&lt;")
+        .replace("*", "\\*")
+    )
 
 
 def _brief(text: str) -> str:

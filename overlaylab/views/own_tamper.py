@@ -31,10 +31,21 @@ __all__ = ["NOBODY", "Lesson", "read_guess", "slip_of", "spot_name", "tamper_pic
 NOBODY = "nobody"
 # What is tampered with instead, where a store keeps nothing of the kind.
 INSTEAD = {
-    "config": (), "diff_id": ("config",), "manifest": ("config",), "index": ("manifest", "config"),
-    "layer": ("file", "recipe"), "file": ("layer",), "recipe": ("layer", "file"), "table": ("index", "config"),
-}  # fmt: skip
-STYLES = {"notices": ("whiteout", "✗"), "silent": ("merged", "✓"), "unasked": ("hidden", "?"), "absent": ("hidden", "–")}
+    "config": (),
+    "diff_id": ("config",),
+    "manifest": ("config",),
+    "index": ("manifest", "config"),
+    "layer": ("file", "recipe"),
+    "file": ("layer",),
+    "recipe": ("layer", "file"),
+    "table": ("index", "config"),
+}
+STYLES = {
+    "notices": ("whiteout", "✗"),
+    "silent": ("merged", "✓"),
+    "unasked": ("hidden", "?"),
+    "absent": ("hidden", "–"),
+}
 # The kinds of spots that are a layer's own bytes.
 OF_A_LAYER = ("layer", "file", "recipe")
 WIDE = 900
@@ -54,7 +65,11 @@ def read_guess(guess: str | Collection[str] | None) -> frozenset[str]:
     Raises:
         Finding: ``wrong-call`` for what is no check.
     """
-    words = re.split(r"[\s,]+", guess.strip().lower()) if isinstance(guess, str) else [str(word).lower() for word in guess or ()]
+    words = (
+        re.split(r"[\s,]+", guess.strip().lower())
+        if isinstance(guess, str)
+        else [str(word).lower() for word in guess or ()]
+    )
     found = frozenset(word for word in words if word)
     if not found <= {*CHECKS, NOBODY}:
         raise Finding("wrong-call", "guess", ", ".join((*CHECKS, NOBODY)), ", ".join(sorted(found - {*CHECKS, NOBODY})))
@@ -120,7 +135,11 @@ class Lesson:
 
     def picture(self) -> Picture:
         """Everything in one card; where nothing was predicted in the call, nothing is said about it."""
-        note = [say("tamper.instead", kind=say(f"tamper.kind.{self.instead}"), spot=spot_name(self.spot))] if self.instead else []
+        note = (
+            [say("tamper.instead", kind=say(f"tamper.kind.{self.instead}"), spot=spot_name(self.spot))]
+            if self.instead
+            else []
+        )
         return tamper_picture(self.result, self.spot, [*note, self.feedback] if self.guess else note)
 
     def __repr__(self) -> str:
@@ -130,7 +149,9 @@ class Lesson:
         return self.picture()._repr_mimebundle_(include, exclude)
 
 
-def who_notices(own: Own, kind: str = "config", guess: str | Collection[str] | None = None, layer: int | None = None) -> Lesson | Text:
+def who_notices(
+    own: Own, kind: str = "config", guess: str | Collection[str] | None = None, layer: int | None = None
+) -> Lesson | Text:
     """Flip one bit, on a copy in memory, and ask every check.
 
     Args:
@@ -177,7 +198,9 @@ def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> 
         _name(sheet, 150, y, old)
         sheet.text(400, y, "=" if old == new else "→", face=MONO)
         _name(sheet, 430, y, new if old != new else say("tamper.same"))
-        lines.append(f"{say(f'tamper.name.{key}'):16} {printable(old)} {'=' if old == new else '→'} {say('tamper.same') if old == new else printable(new)}")
+        lines.append(
+            f"{say(f'tamper.name.{key}'):16} {printable(old)} {'=' if old == new else '→'} {say('tamper.same') if old == new else printable(new)}"
+        )
         y += 24
     y += 12
     for witness in result.witnesses:
@@ -197,7 +220,11 @@ def _witness(sheet: Sheet, y: float, witness: Witness) -> float:
     problem = witness.problem
     words = [say(f"tamper.verdict.{witness.verdict}")] if problem is None else [KINDS[problem.kind][1]]
     if problem and (problem.expected or problem.found):
-        words.append(say("own.expected", expected=brief_text(problem.expected, 50), found=brief_text(problem.found, 50)).strip(" ()"))
+        words.append(
+            say("own.expected", expected=brief_text(problem.expected, 50), found=brief_text(problem.found, 50)).strip(
+                " ()"
+            )
+        )
     sheet.box(0, y, WIDE, 6 + LINE * len(words), "", style, title=say(f"tamper.check.{witness.check}"))
     sheet.text(10, y + 3, f"{glyph} {say(f'tamper.check.{witness.check}')}")
     for row, line in enumerate(words):
@@ -225,8 +252,18 @@ def _byte(result: Tampering, spot: Spot) -> tuple[str, str]:
         data = stream.read(24)
     old = data[flip.offset - first]
     new = old ^ 1 << flip.bit
-    title = say("tamper.byte", spot=spot_name(spot), offset=f"{flip.offset:,}", last=f"{spot.size - 1:,}", old=f'{old:02x} "{letter(old)}"', new=f'{new:02x} "{letter(new)}"')
-    shown = [f"[{byte:02x}→{new:02x}]" if first + number == flip.offset else f"{byte:02x}" for number, byte in enumerate(data)]
+    title = say(
+        "tamper.byte",
+        spot=spot_name(spot),
+        offset=f"{flip.offset:,}",
+        last=f"{spot.size - 1:,}",
+        old=f'{old:02x} "{letter(old)}"',
+        new=f'{new:02x} "{letter(new)}"',
+    )
+    shown = [
+        f"[{byte:02x}→{new:02x}]" if first + number == flip.offset else f"{byte:02x}"
+        for number, byte in enumerate(data)
+    ]
     return title, f"{' '.join(shown)}   {''.join(map(letter, data))}"
 
 

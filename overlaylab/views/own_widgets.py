@@ -58,19 +58,41 @@ class SourceChooser(Panel):
         self._try(path or "Docker", lambda: open_own(path, image, self.meter))
         if self.own is None:
             self._try("Docker", lambda: open_own(progress=self.meter), keep_note=True)
-        super().__init__([
-            _row(self.path, self.button), _row(self.upload, ipywidgets.HTML(f"<small>{html.escape(say('chooser.limit', limit=UPLOAD // 1_000_000))}</small>")),
-            _row(self.live, self.shipped), _row(self.image), self.status,
-        ])  # fmt: skip
+        super().__init__(
+            [
+                _row(self.path, self.button),
+                _row(
+                    self.upload,
+                    ipywidgets.HTML(f"<small>{html.escape(say('chooser.limit', limit=UPLOAD // 1_000_000))}</small>"),
+                ),
+                _row(self.live, self.shipped),
+                _row(self.image),
+                self.status,
+            ]
+        )
         self._connect()
 
     def _make_controls(self, live: Sequence[str]) -> None:
         wide = ipywidgets.Layout(width="34em", max_width="100%")
-        self.path = ipywidgets.Text(description=say("chooser.path"), placeholder=say("chooser.path_hint"), style=STYLE, layout=wide, continuous_update=False)
+        self.path = ipywidgets.Text(
+            description=say("chooser.path"),
+            placeholder=say("chooser.path_hint"),
+            style=STYLE,
+            layout=wide,
+            continuous_update=False,
+        )
         self.button = _button(say("chooser.open"))
-        self.upload = ipywidgets.FileUpload(description=say("chooser.upload"), multiple=False, layout=ipywidgets.Layout(width="auto"))
+        self.upload = ipywidgets.FileUpload(
+            description=say("chooser.upload"), multiple=False, layout=ipywidgets.Layout(width="auto")
+        )
         stores = live_stores(live)
-        self.live = Pick(say("chooser.live"), [(say("chooser.live_some" if stores else "chooser.live_none"), ""), *((printable(store), store) for store in stores)])
+        self.live = Pick(
+            say("chooser.live"),
+            [
+                (say("chooser.live_some" if stores else "chooser.live_none"), ""),
+                *((printable(store), store) for store in stores),
+            ],
+        )
         kept = [(say(f"chooser.shipped_{label}"), label) for label in (*FOUR, PLAIN)]
         self.shipped = Pick(say("chooser.shipped"), [(say("chooser.shipped_none"), ""), *kept])
         self.image = Pick(say("chooser.image"))
@@ -79,7 +101,12 @@ class SourceChooser(Panel):
         self.path.on_msg(self._entered)
         self.button.on_click(self._open)
         self.upload.observe(self._uploaded, "value")
-        self.live.observe(lambda change: change["new"] and self._then(change["new"], lambda: open_own(change["new"], progress=self.meter)), "value")
+        self.live.observe(
+            lambda change: (
+                change["new"] and self._then(change["new"], lambda: open_own(change["new"], progress=self.meter))
+            ),
+            "value",
+        )
         self.shipped.observe(self._shipped, "value")
         self.image.observe(self._chosen, "value")
 
@@ -124,7 +151,10 @@ class SourceChooser(Panel):
     def _chosen(self, change: dict[str, Any]) -> None:
         if not self._filling and self.own is not None and change["new"] is not None:
             targets = self._targets()
-            self._then(called(targets[change["new"]]), lambda: self.own.choose(targets[change["new"]]) if self.own else open_own())
+            self._then(
+                called(targets[change["new"]]),
+                lambda: self.own.choose(targets[change["new"]]) if self.own else open_own(),
+            )
 
     def _then(self, what: str, make: Callable[[], Own]) -> None:
         self._try(what, make)
@@ -177,8 +207,13 @@ class LayerBrowser(Panel):
         count = len(own.stack)
         worst = max(range(count), key=lambda number: own.work[number].wasted, default=0)
         self.layer = ipywidgets.BoundedIntText(
-            value=layer or worst + 1, min=1, max=max(1, count), description=say("browse.layer"), style=STYLE, layout=ipywidgets.Layout(width="9em"),
-        )  # fmt: skip
+            value=layer or worst + 1,
+            min=1,
+            max=max(1, count),
+            description=say("browse.layer"),
+            style=STYLE,
+            layout=ipywidgets.Layout(width="9em"),
+        )
         self.down, self.up, self.worst = (_button(say(f"browse.{key}")) for key in ("down", "up", "worst"))
         self.layer.observe(self.redraw, "value")
         self.down.on_click(lambda _: self._go(self.layer.value - 1))
@@ -211,12 +246,23 @@ class TamperLab(Panel):
             self.note = say("tamper.failed", why=sentence(error.problem))
         narrow = ipywidgets.Layout(width="11em")
         first = next((number for number, spot in enumerate(self.spots) if spot.kind == kind), 0)
-        self.what = Pick(say("tamper.what"), [(spot_name(spot), number) for number, spot in enumerate(self.spots)], first)
-        self.offset = ipywidgets.BoundedIntText(description=say("tamper.offset"), style=STYLE, min=0, max=0, layout=narrow)
-        self.bit = ipywidgets.BoundedIntText(description=say("tamper.bit"), style=STYLE, min=0, max=7, layout=ipywidgets.Layout(width="6em"))
+        self.what = Pick(
+            say("tamper.what"), [(spot_name(spot), number) for number, spot in enumerate(self.spots)], first
+        )
+        self.offset = ipywidgets.BoundedIntText(
+            description=say("tamper.offset"), style=STYLE, min=0, max=0, layout=narrow
+        )
+        self.bit = ipywidgets.BoundedIntText(
+            description=say("tamper.bit"), style=STYLE, min=0, max=7, layout=ipywidgets.Layout(width="6em")
+        )
         names = guess.replace(",", " ").split() if isinstance(guess, str) else guess
         self.expect = {
-            check: ipywidgets.Checkbox(value=check in names, description=say(f"tamper.check.{check}"), indent=False, layout=ipywidgets.Layout(width="auto", margin="0 12px 0 0"))
+            check: ipywidgets.Checkbox(
+                value=check in names,
+                description=say(f"tamper.check.{check}"),
+                indent=False,
+                layout=ipywidgets.Layout(width="auto", margin="0 12px 0 0"),
+            )
             for check in (*CHECKS, NOBODY)
         }
         self.look, self.status = _button(say("tamper.look")), ipywidgets.HTML()
@@ -225,7 +271,9 @@ class TamperLab(Panel):
         if names and self.spots:
             self._flip()
         label = ipywidgets.HTML(f"<b>{html.escape(say('tamper.expect'))}</b>&emsp;")
-        super().__init__([_row(self.what, self.offset, self.bit), _row(label, *self.expect.values()), _row(self.look), self.status])
+        super().__init__(
+            [_row(self.what, self.offset, self.bit), _row(label, *self.expect.values()), _row(self.look), self.status]
+        )
         self.what.observe(self._chosen, "value")
         for control in (self.offset, self.bit, *self.expect.values()):
             control.observe(self._changed, "value")
@@ -294,14 +342,21 @@ class ReportKeeper(Panel):
     def __init__(self, report: OwnReport, folder: str = ".") -> None:
         self.report, self.folder, self.note = report, folder, ""
         self.form = Pick(say("report.form"), [("Markdown", "markdown"), ("JSON", "json")])
-        self.name = ipywidgets.Text(description=say("report.name"), placeholder=say("report.name_hint"), style=STYLE, layout=ipywidgets.Layout(width="24em", max_width="100%"))
+        self.name = ipywidgets.Text(
+            description=say("report.name"),
+            placeholder=say("report.name_hint"),
+            style=STYLE,
+            layout=ipywidgets.Layout(width="24em", max_width="100%"),
+        )
         self.button = _button(say("report.save"))
         self.button.on_click(self._save)
         super().__init__([self.form, self.name, self.button])
 
     def _save(self, _: Any) -> None:
         try:
-            self.note = say("report.saved", name=self.report.save(self.name.value.strip(), self.form.value, self.folder))
+            self.note = say(
+                "report.saved", name=self.report.save(self.name.value.strip(), self.form.value, self.folder)
+            )
         except InputError as error:
             self.note = say("report.not_saved", why=sentence(error.problem))
         self.redraw()

@@ -83,7 +83,9 @@ def drawing(svg: str | None, alt: str) -> str:
     if not svg:
         return ""
     width = float(svg.partition('width="')[2].partition('"')[0])
-    svg = svg.replace("<svg ", f'<svg style="max-width:100%;min-width:{min(width, LEAST):.0f}px;height:auto;vertical-align:top" ', 1)
+    svg = svg.replace(
+        "<svg ", f'<svg style="max-width:100%;min-width:{min(width, LEAST):.0f}px;height:auto;vertical-align:top" ', 1
+    )
     style = f"margin:4px 0;overflow-x:auto;width:fit-content;{CARD}"
     scrolls = ' tabindex="0"' if width > LEAST else ""
     return f'<figure role="img" aria-label="{alt}"{scrolls} style="{style}">{svg}</figure>'

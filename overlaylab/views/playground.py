@@ -82,9 +82,12 @@ class Playground(Panel):
 
     def _make_controls(self, given: bool) -> None:
         self.typed = ipywidgets.Text(
-            description=say("play.command"), placeholder=say("play.hint"), continuous_update=False, style=STYLE,
+            description=say("play.command"),
+            placeholder=say("play.hint"),
+            continuous_update=False,
+            style=STYLE,
             layout=ipywidgets.Layout(width="30em", max_width="100%"),
-        )  # fmt: skip
+        )
         # The browser sends the line as a whole: letter by letter, a busy kernel would run the first half of it.
         self.typed.on_msg(self._entered)
         self.typed.observe(self._arrived, "value")
@@ -93,17 +96,28 @@ class Playground(Panel):
         self.quick = [ipywidgets.Button(layout=ipywidgets.Layout(width="auto")) for _ in range(8)]
         for button in self.quick:
             button.on_click(lambda pressed: self.enter(pressed.description))
-        self.back, self.next = _button("play.back", lambda _: self._go(self.turn - 1)), _button("play.next", lambda _: self._go(self.turn + 1))
-        self.number = ipywidgets.BoundedIntText(value=0, min=0, max=0, description=say("play.step"), style=STYLE, layout=ipywidgets.Layout(width="9em"))
+        self.back, self.next = (
+            _button("play.back", lambda _: self._go(self.turn - 1)),
+            _button("play.next", lambda _: self._go(self.turn + 1)),
+        )
+        self.number = ipywidgets.BoundedIntText(
+            value=0, min=0, max=0, description=say("play.step"), style=STYLE, layout=ipywidgets.Layout(width="9em")
+        )
         self.number.observe(lambda change: self._go(change["new"]), "value")
         self.path = ipywidgets.Text(
-            description=say("play.look"), placeholder=say("play.look_hint"), continuous_update=True, style=STYLE,
+            description=say("play.look"),
+            placeholder=say("play.look_hint"),
+            continuous_update=True,
+            style=STYLE,
             layout=ipywidgets.Layout(width="18em", max_width="100%"),
-        )  # fmt: skip
+        )
         self.path.observe(self.redraw, "value")
         self.kernel = _button("play.kernel", self._compare)
         self.kernel_says = ipywidgets.HTML()
-        options = [(say("play.start.given"), "given")] * given + [(say("play.start.bowl"), "bowl"), (say("play.start.empty"), "empty")]
+        options = [(say("play.start.given"), "given")] * given + [
+            (say("play.start.bowl"), "bowl"),
+            (say("play.start.empty"), "empty"),
+        ]
         self.start = Pick(say("play.start.label"), options)
         self.start.observe(lambda change: self._begin(), "value")
         self.again = _button("play.again", lambda _: self._begin())
@@ -111,9 +125,11 @@ class Playground(Panel):
     def _rows(self) -> list[ipywidgets.Widget]:
         """The controls in rows; each row wraps where the window is narrow."""
         rows = [
-            [self.typed, self.run], self.quick, [self.back, self.next, self.number, self.path],
+            [self.typed, self.run],
+            self.quick,
+            [self.back, self.next, self.number, self.path],
             [self.kernel, self.start, self.again],
-        ]  # fmt: skip
+        ]
         layout = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
         return [ipywidgets.HBox(row, layout=ipywidgets.Layout(**layout)) for row in rows]
 
@@ -123,7 +139,9 @@ class Playground(Panel):
         """Begin with one of the stacks."""
         overlay, self.names = self._stack(start)
         if overlay.upperdir is None:
-            overlay = Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), marks=overlay.marks, features=overlay.features)
+            overlay = Overlay(
+                lowerdirs=overlay.lowerdirs, upperdir=Directory(), marks=overlay.marks, features=overlay.features
+            )
             self.names = (*self.names, say("palette.upper")) if self.names else ()
         self.beginning, self.player = overlay, Player(overlay)
         self.turns: list[Turn] = []
@@ -251,7 +269,12 @@ class Playground(Panel):
         changed = _changed(steps, turn.said.paths if turn and turn.said else ())
         lit, looked = self._looked(turn)
         lines, alt = self._told(turn, steps)
-        head = say("play.head", step=self.turn, count=len(self.turns), line=f"$ {printable(turn.line[:80])}" if turn else say("play.beginning"))
+        head = say(
+            "play.head",
+            step=self.turn,
+            count=len(self.turns),
+            line=f"$ {printable(turn.line[:80])}" if turn else say("play.beginning"),
+        )
         return board_picture(Board(self.overlay, self.names, changed, lit, head, [*lines, *looked], alt))
 
     def _looked(self, turn: Turn | None) -> tuple[str, list[str]]:
@@ -264,8 +287,14 @@ class Playground(Panel):
             lines = str(trace(self.overlay, found.path, self.names)).splitlines()
         except Finding:
             return "", [say("lookup.outside", path=printable(path))]
-        stop = lines[:6] + [say("overlay.more", count=len(lines) - 7)] * (len(lines) > 7) + lines[max(6, len(lines) - 1) :]
-        return found.path, ["", f"{say('overlay.looking_for')} /{printable(found.path) if found.path != '.' else ''}:", *("  " + line for line in stop)]
+        stop = (
+            lines[:6] + [say("overlay.more", count=len(lines) - 7)] * (len(lines) > 7) + lines[max(6, len(lines) - 1) :]
+        )
+        return found.path, [
+            "",
+            f"{say('overlay.looking_for')} /{printable(found.path) if found.path != '.' else ''}:",
+            *("  " + line for line in stop),
+        ]
 
     def _told(self, turn: Turn | None, steps: Sequence[Step]) -> tuple[list[str], str]:
         """What is said about the last command: lines for the picture, and one text for those who hear it."""
@@ -280,7 +309,12 @@ class Playground(Panel):
 
 
 # What a row of the picture is marked with.
-SIGNS = {"CopyUp": CHANGES["copied_up"], "MetadataCopyUp": CHANGES["copied_up"], "Created": CHANGES["added"], "Removed": CHANGES["removed"]}
+SIGNS = {
+    "CopyUp": CHANGES["copied_up"],
+    "MetadataCopyUp": CHANGES["copied_up"],
+    "Created": CHANGES["added"],
+    "Removed": CHANGES["removed"],
+}
 
 
 def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]:
@@ -308,9 +342,15 @@ def _suggestions(overlay: Overlay) -> list[str]:
     one = next((path for path in files if "/" not in path), files[0] if files else "")
     other = next((path for path in files if path != one), one)
     lines = [
-        "ls -l /", one and f"echo new > /{one}", other and f"echo more >> /{other}", one and f"rm /{one}", "mkdir /box",
-        one and f"mv /{one} /{one}.old", other and f"chmod 600 /{other}", f"rm -r /{folders[0]}" if folders else "rm -r /box",
-    ]  # fmt: skip
+        "ls -l /",
+        one and f"echo new > /{one}",
+        other and f"echo more >> /{other}",
+        one and f"rm /{one}",
+        "mkdir /box",
+        one and f"mv /{one} /{one}.old",
+        other and f"chmod 600 /{other}",
+        f"rm -r /{folders[0]}" if folders else "rm -r /box",
+    ]
     return [line if line and len(line) <= 40 else "" for line in lines]
 
 

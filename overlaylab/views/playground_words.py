@@ -7,7 +7,18 @@ from collections.abc import Iterable, Sequence
 
 from ..access import TEXT
 from ..errors import Finding
-from ..journal import CopyUp, Effect, ImpureCleared, ImpureSet, MetadataCopyUp, Moved, OpaqueSet, OriginSet, RedirectSet, WhiteoutMade
+from ..journal import (
+    CopyUp,
+    Effect,
+    ImpureCleared,
+    ImpureSet,
+    MetadataCopyUp,
+    Moved,
+    OpaqueSet,
+    OriginSet,
+    RedirectSet,
+    WhiteoutMade,
+)
 from ..ops import Step
 from ..overlay import Overlay
 from ..present import printable
@@ -33,13 +44,17 @@ def absolute(path: str) -> str:
 def misread_text(finding: Finding) -> str:
     """A line that this shell does not understand, with the position."""
     problem = finding.problem
-    return say("play.misread", at=problem.where.rpartition(" ")[2], expected=problem.expected, found=printable(problem.found))
+    return say(
+        "play.misread", at=problem.where.rpartition(" ")[2], expected=problem.expected, found=printable(problem.found)
+    )
 
 
 def complaint_text(complaint: Complaint) -> str:
     """The line that a shell would write."""
     text = f"{TEXT.get(complaint.errno, 'error')} ({errno.errorcode.get(complaint.errno, complaint.errno)})"
-    return say(f"play.says.{complaint.key}", path=printable(complaint.path), other=printable(complaint.other), error=text)
+    return say(
+        f"play.says.{complaint.key}", path=printable(complaint.path), other=printable(complaint.other), error=text
+    )
 
 
 def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
@@ -50,7 +65,10 @@ def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> st
     if code == "ENOENT":
         return _missing(complaint, overlay, names)
     special = f"play.why.{complaint.key}-{code}"
-    return say(special if known(special) else f"play.why.{code}" if known(f"play.why.{code}") else "play.why.other", path=absolute(complaint.path))
+    return say(
+        special if known(special) else f"play.why.{code}" if known(f"play.why.{code}") else "play.why.other",
+        path=absolute(complaint.path),
+    )
 
 
 def _missing(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
@@ -90,15 +108,27 @@ def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
     # What a directory was marked with comes after the news that it is there.
     effects.sort(key=lambda effect: isinstance(effect, (OpaqueSet, RedirectSet)))
     moved = {effect.path: effect.detail.strip("/") for effect in effects if isinstance(effect, Moved)}
-    sentences = list(dict.fromkeys(_sentence(effect, overlay, moved.get(effect.path, effect.path)) for effect in effects if not isinstance(effect, NOTES)))
+    sentences = list(
+        dict.fromkeys(
+            _sentence(effect, overlay, moved.get(effect.path, effect.path))
+            for effect in effects
+            if not isinstance(effect, NOTES)
+        )
+    )
     more = [say("play.more", count=len(sentences) - MOST)] if len(sentences) > MOST else []
     notes = list(dict.fromkeys(_note(effect) for effect in effects if isinstance(effect, NOTES)))
     rest = len(notes) - 3
-    tail = [say("play.notes", notes=", ".join(notes[:3] + ([say("overlay.more", count=rest)] if rest > 0 else [])))] if notes else []
+    tail = (
+        [say("play.notes", notes=", ".join(notes[:3] + ([say("overlay.more", count=rest)] if rest > 0 else [])))]
+        if notes
+        else []
+    )
     return sentences[:MOST] + more + tail
 
 
-def told(command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+def told(
+    command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
     """What a command wrote, as lines, and what is to be said about it, as sentences; both bounded."""
     output = [printable(line)[:LONGEST] for line in said.lines[:MOST_OUTPUT]]
     more = said.more + len(said.lines) - len(output)
@@ -112,17 +142,23 @@ def told(command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, 
 
 def wrote(steps: Iterable[Step]) -> bool:
     """Whether an inode of the upper changed: not the table of open files, and not a place in an open one."""
-    return any(isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes)
+    return any(
+        isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes
+    )
 
 
 def _settled(effects: list[Effect]) -> list[Effect]:
     """Leave out what the same command undid: all that happened inside a directory which then became one whiteout."""
     gone = {effect.path for effect in effects if isinstance(effect, WhiteoutMade)}
-    brief = {effect.path for effect in effects if isinstance(effect, CopyUp) and effect.path in gone} - {effect.path for effect in effects if isinstance(effect, Moved)}
+    brief = {effect.path for effect in effects if isinstance(effect, CopyUp) and effect.path in gone} - {
+        effect.path for effect in effects if isinstance(effect, Moved)
+    }
     return [
-        effect for effect in effects
-        if not any(effect.path.startswith(path + "/") for path in gone) and (effect.path not in brief or isinstance(effect, WhiteoutMade))
-    ]  # fmt: skip
+        effect
+        for effect in effects
+        if not any(effect.path.startswith(path + "/") for path in gone)
+        and (effect.path not in brief or isinstance(effect, WhiteoutMade))
+    ]
 
 
 def _note(effect: Effect) -> str:

@@ -15,7 +15,18 @@ from ..overlay import Found, Overlay, Seen, Verdict, is_opaque, is_whiteout
 from ..tree import Directory, Inode, find, parent_of, same, walk
 from ..words import say
 
-__all__ = ["Fate", "Line", "label", "labels", "layer_names", "layer_story", "layers_of", "looks", "paths_of", "step_text"]
+__all__ = [
+    "Fate",
+    "Line",
+    "label",
+    "labels",
+    "layer_names",
+    "layer_story",
+    "layers_of",
+    "looks",
+    "paths_of",
+    "step_text",
+]
 
 
 def layers_of(overlay: Overlay) -> tuple[Directory, ...]:
@@ -99,7 +110,11 @@ def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
     """What a lookup met in each layer, topmost first."""
     roots = layers_of(overlay)
     # A layer above that lacks the name itself, but ended the search because of a directory on the way.
-    enders = {seen.by: seen for seen in found.trace if seen.verdict is Verdict.HIDDEN and seen.path != found.path and seen.reason != Directory.type}
+    enders = {
+        seen.by: seen
+        for seen in found.trace
+        if seen.verdict is Verdict.HIDDEN and seen.path != found.path and seen.reason != Directory.type
+    }
     steps = []
     for seen in found.trace:
         ender = enders.get(seen.layer)
@@ -220,7 +235,9 @@ def contested(overlay: Overlay) -> Iterator[tuple[str, Found, Mapping[int, Inode
         found = overlay.lookup(path)
         if not isinstance(overlay.lookup(parent_of(path)[0]).inode, Directory):
             continue
-        if len(there) > len(found.parts) or any(step.verdict is Verdict.HIDDEN and step.layer in there for step in found.trace):
+        if len(there) > len(found.parts) or any(
+            step.verdict is Verdict.HIDDEN and step.layer in there for step in found.trace
+        ):
             yield path, found, there
 
 

@@ -81,7 +81,9 @@ def owners_table(store: Store, folder: str | None = None) -> DigestTable:
         alone = [item for item in found if item["guess"] == guess]
         if alone:
             rows.append((_some(alone), "–", "–", "–", say(f"sharing.guess.{_key(guess)}")))
-    return DigestTable.of([say(f"sharing.column.{key}") for key in ("folder", "layer", "images", "containers", "guess")], rows)
+    return DigestTable.of(
+        [say(f"sharing.column.{key}") for key in ("folder", "layer", "images", "containers", "guess")], rows
+    )
 
 
 def _owner_row(store: Store, item: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -89,7 +91,10 @@ def _owner_row(store: Store, item: Mapping[str, Any]) -> tuple[Any, ...]:
     images = [names[image] for image in item["images"] if not names[image].startswith("<")]
     more = len(item["images"]) - len(images)
     shown = ", ".join([*dict.fromkeys(images), *([say("sharing.nameless", count=more)] if more else [])]) or "–"
-    containers = ", ".join(printable(container.name) for container in store.containers() if container.id in item["containers"]) or "–"
+    containers = (
+        ", ".join(printable(container.name) for container in store.containers() if container.id in item["containers"])
+        or "–"
+    )
     layer = next(iter(item["layers"]), "–")
     return _folder(item["directory"]), layer, shown, containers, say(f"sharing.guess.{_key(item['guess'])}")
 
@@ -118,7 +123,13 @@ def _label(image: Image) -> str:
 def sharing_table(store: Store) -> DigestTable:
     """Every image with a name: bytes that it alone uses, bytes that it shares, and with how many others."""
     rows = [
-        (fitted(", ".join(map(printable, item["names"])), 60), item["id"], item["own_bytes"], item["shared_bytes"], len(item["shared_with"]))
+        (
+            fitted(", ".join(map(printable, item["names"])), 60),
+            item["id"],
+            item["own_bytes"],
+            item["shared_bytes"],
+            len(item["shared_with"]),
+        )
         for item in facts_of(store)["images"]
         if item["names"]
     ]
@@ -154,7 +165,14 @@ def sharing_picture(store: Store, images: Sequence[str] = ()) -> Picture:
             sheet.text(FIRST + column * CELL + 8, y + row * 22, f"{facts['images'][number][key]:,}", width=CELL)
     for number in chosen:
         item = facts["images"][number]
-        lines.append(say("sharing.sizes", image=_label(known[number]), own=f"{item['own_bytes']:,}", shared=f"{item['shared_bytes']:,}"))
+        lines.append(
+            say(
+                "sharing.sizes",
+                image=_label(known[number]),
+                own=f"{item['own_bytes']:,}",
+                shared=f"{item['shared_bytes']:,}",
+            )
+        )
     lines += _rest(sheet, y + 54, store, facts["directories"], width)
     return Picture(sheet.dot, _alt(known, chosen, groups, facts), "\n".join(lines))
 
@@ -168,7 +186,13 @@ def _chosen(store: Store, known: Sequence[Image], names: Sequence[str]) -> list[
         found = select(store, name)
         if not isinstance(found, Image):
             raise Finding("wrong-call", printable(name), "an image", "a container")
-        numbers.append(next(number for number, image in enumerate(known) if (image.id, image.config_digest) == (found.id, found.config_digest)))
+        numbers.append(
+            next(
+                number
+                for number, image in enumerate(known)
+                if (image.id, image.config_digest) == (found.id, found.config_digest)
+            )
+        )
     return list(dict.fromkeys(numbers))
 
 
@@ -187,15 +211,27 @@ def _groups(store: Store, known: Sequence[Image]) -> list[Group]:
         together.setdefault(frozenset(who), []).append(place)
     return [
         Group(
-            tuple(places), who, {number: tuple(sorted(position for place in places for position in users[place][number])) for number in who},
-            sum(store.folder_size(place) if layers[place].directory else reader.bytes_of(layers[place]) for place in places),
+            tuple(places),
+            who,
+            {
+                number: tuple(sorted(position for place in places for position in users[place][number]))
+                for number in who
+            },
+            sum(
+                store.folder_size(place) if layers[place].directory else reader.bytes_of(layers[place])
+                for place in places
+            ),
         )
         for who, places in together.items()
-    ]  # fmt: skip
+    ]
 
 
 def _count(group: Group) -> str:
-    return say("sharing.one_folder" if len(group.places) == 1 else "sharing.folders", count=len(group.places), size=f"{group.size:,}")
+    return say(
+        "sharing.one_folder" if len(group.places) == 1 else "sharing.folders",
+        count=len(group.places),
+        size=f"{group.size:,}",
+    )
 
 
 def _range(numbers: Sequence[int]) -> str:
@@ -212,7 +248,9 @@ def _row(sheet: Sheet, y: float, group: Group, chosen: Sequence[int], width: flo
     for column, number in enumerate(chosen):
         x = FIRST + column * CELL
         if number in group.users:
-            sheet.box(x, y, CELL - 8, ROW - 5, "", style, title=f"{_count(group)}: {', '.join(map(_folder, group.places))}")
+            sheet.box(
+                x, y, CELL - 8, ROW - 5, "", style, title=f"{_count(group)}: {', '.join(map(_folder, group.places))}"
+            )
             sheet.text(x + 6, y + 1, f"{PALETTE[style].glyph} {_range(group.ranges[number])}", width=CELL - 14)
     others = len(group.users - set(chosen))
     if others:
@@ -256,4 +294,10 @@ def _alt(known: Sequence[Image], chosen: Sequence[int], groups: Sequence[Group],
     shared = sum(len(group.places) for group in groups if len(group.users) > 1)
     alone = sum(len(group.places) for group in groups if len(group.users) == 1)
     orphans = sum(item["guess"] in ORPHANS for item in facts["directories"])
-    return say("sharing.alt", images=", ".join(_label(known[number]) for number in chosen), shared=shared, alone=alone, orphans=orphans)
+    return say(
+        "sharing.alt",
+        images=", ".join(_label(known[number]) for number in chosen),
+        shared=shared,
+        alone=alone,
+        orphans=orphans,
+    )

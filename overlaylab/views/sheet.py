@@ -42,7 +42,18 @@ class Sheet:
         """The Graphviz source."""
         return self._graph.source
 
-    def box(self, x: float, y: float, width: float, height: float, text: str = "", style: str = "plain", *, middle: bool = False, title: str = "") -> None:
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        text: str = "",
+        style: str = "plain",
+        *,
+        middle: bool = False,
+        title: str = "",
+    ) -> None:
         """A rounded box in one of the palette's styles.
 
         Args:
@@ -53,17 +64,52 @@ class Sheet:
         look: Style = PALETTE[style]
         line = "" if look.style == "solid" else f",{look.style}"
         self._node(
-            x, y, width, height, text, title, middle=middle, shape="box", style=f"filled,rounded{line}",
-            fillcolor=look.fill, color=look.line, penwidth=str(look.width), peripheries=str(look.peripheries), fontname=MONO,
-        )  # fmt: skip
+            x,
+            y,
+            width,
+            height,
+            text,
+            title,
+            middle=middle,
+            shape="box",
+            style=f"filled,rounded{line}",
+            fillcolor=look.fill,
+            color=look.line,
+            penwidth=str(look.width),
+            peripheries=str(look.peripheries),
+            fontname=MONO,
+        )
 
-    def text(self, x: float, y: float, text: str, *, width: float = 0, face: str = SANS, color: str = INK, size: int = 13, middle: bool = False) -> None:
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        width: float = 0,
+        face: str = SANS,
+        color: str = INK,
+        size: int = 13,
+        middle: bool = False,
+    ) -> None:
         """Text without a box, beginning at x, or around the middle of the width."""
         room = width or len(text) * size * 0.75
         self._node(
-            x, y, room, size + 7, text, "", middle=middle, shape="none", style="", fillcolor="none", fontname=face,
-            fontcolor=color, fontsize=str(size), margin="0",
-        )  # fmt: skip
+            x,
+            y,
+            room,
+            size + 7,
+            text,
+            "",
+            middle=middle,
+            shape="none",
+            style="",
+            fillcolor="none",
+            fontname=face,
+            fontcolor=color,
+            fontsize=str(size),
+            margin="0",
+        )
 
     def chip(self, x: float, y: float, digest: str, size: float = 14) -> None:
         """A digest's swatch: decoration beside its text, so it has no words of its own."""
@@ -81,9 +127,22 @@ class Sheet:
         for x, y in ((x1, y1), (x2, y2)):
             ends.append(self._node(x, y, 0, 0, "", "", shape="point", style="invis"))
         look = PALETTE[style]
-        self._graph.edge(*ends, color=look.line, penwidth="2", style="solid" if look.style == "bold" else look.style, **attributes)
+        self._graph.edge(
+            *ends, color=look.line, penwidth="2", style="solid" if look.style == "bold" else look.style, **attributes
+        )
 
-    def _node(self, x: float, y: float, width: float, height: float, text: str, title: str, *, middle: bool = True, **attributes: str) -> str:
+    def _node(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        text: str,
+        title: str,
+        *,
+        middle: bool = True,
+        **attributes: str,
+    ) -> str:
         """Put a node; its name is what a browser shows under the pointer, so it is told apart by blanks alone."""
         name = title or text or " "
         while name in self._names:
@@ -91,9 +150,14 @@ class Sheet:
         self._names.add(name)
         label = text.replace("\\", "\\\\") + ("" if middle else "\\l")
         self._graph.node(
-            _quotable(name), nohtml(label if text else ""), pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
-            width=f"{width / 72:.3f}", height=f"{height / 72:.3f}", fixedsize="true", **attributes,
-        )  # fmt: skip
+            _quotable(name),
+            nohtml(label if text else ""),
+            pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
+            width=f"{width / 72:.3f}",
+            height=f"{height / 72:.3f}",
+            fixedsize="true",
+            **attributes,
+        )
         return _quotable(name)
 
 

@@ -55,7 +55,10 @@ class Sides:
     def table(self) -> Any:
         """What the two show at each path: a file's text, or the type of what is no short file."""
         ours, theirs = dict(walk(self.overlay.merged())), dict(walk(self.view.merged))
-        rows = [(path_text(path), _content(ours.get(path)), _content(theirs.get(path))) for path in sorted({*ours, *theirs} - {"."})]
+        rows = [
+            (path_text(path), _content(ours.get(path)), _content(theirs.get(path)))
+            for path in sorted({*ours, *theirs} - {"."})
+        ]
         return table(("", say("sides.ours"), say("sides.theirs")), rows)
 
     @property

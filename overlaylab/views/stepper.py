@@ -25,7 +25,9 @@ class ChainStepper(Panel):
 
     def __init__(self, diff_ids: Sequence[DiffID], layer: int = 1) -> None:
         self.diff_ids = tuple(diff_ids)
-        self.layer = ipywidgets.BoundedIntText(value=layer, min=1, max=len(self.diff_ids), description=say("stepper.layer"))
+        self.layer = ipywidgets.BoundedIntText(
+            value=layer, min=1, max=len(self.diff_ids), description=say("stepper.layer")
+        )
         self.layer.layout.width = "130px"
         self.layer.style.description_width = "50px"
         self.back = ipywidgets.Button(description=say("stepper.back"))

@@ -29,7 +29,15 @@ from .sheet import LINE, Sheet
 from .table import Text, table
 from ..words import say
 
-__all__ = ["PathFinder", "folders_table", "layerdb_picture", "mount_picture", "tell_visit", "walk_picture", "walk_table"]
+__all__ = [
+    "PathFinder",
+    "folders_table",
+    "layerdb_picture",
+    "mount_picture",
+    "tell_visit",
+    "walk_picture",
+    "walk_table",
+]
 
 # The glyph that goes with a chip: computed by a hash, drawn by lot, put together from other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
@@ -55,7 +63,9 @@ def walk_picture(walk: Walk) -> Picture:
     cards = {step.key: _lines(walk, step) for step in (*left, *right)}
     height = max(sum(_height(cards[step.key]) for step in arm) + 24 * (len(arm) - 1) for arm in (left, right))
     sheet = Sheet("walk")
-    sheet.text(LEFT[0], 0, say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/"))
+    sheet.text(
+        LEFT[0], 0, say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/")
+    )
     sheet.text(RIGHT[0], 0, say("walk.folder_side"))
     bottom = 28 + height
     _arm(sheet, cards, left, 1, LEFT, bottom - height, bottom)
@@ -68,13 +78,30 @@ def walk_picture(walk: Walk) -> Picture:
     return Picture(sheet.dot, _walk_alt(walk), _walk_text(walk))
 
 
-def _arm(sheet: Sheet, cards: Mapping[str, list[str]], steps: Sequence[Step], first: int, arm: tuple[int, int], top: float, bottom: float) -> None:
+def _arm(
+    sheet: Sheet,
+    cards: Mapping[str, list[str]],
+    steps: Sequence[Step],
+    first: int,
+    arm: tuple[int, int],
+    top: float,
+    bottom: float,
+) -> None:
     """One arm of the U, from top to bottom; the numbers of the right arm run upwards, and its arrows too."""
     (x, width), heights = arm, [_height(cards[step.key]) for step in steps]
     gap = (bottom - top - sum(heights)) / max(1, len(steps) - 1)
     y, upwards = top, arm is RIGHT
     for row, (step, height) in enumerate(zip(steps, heights)):
-        _card(sheet, x, y, width, height, f"{first + (-row if upwards else row)}  {say(f'walk.what.{step.key}')}", cards[step.key], step)
+        _card(
+            sheet,
+            x,
+            y,
+            width,
+            height,
+            f"{first + (-row if upwards else row)}  {say(f'walk.what.{step.key}')}",
+            cards[step.key],
+            step,
+        )
         if row:
             sheet.arrow(x + width / 2, *((y, x + width / 2, y - gap) if upwards else (y - gap, x + width / 2, y)))
         y += height + gap
@@ -84,7 +111,9 @@ def _height(lines: Sequence[str]) -> int:
     return LINE * (len(lines) + 1) + 10
 
 
-def _card(sheet: Sheet, x: float, y: float, width: float, height: float, title: str, lines: Sequence[str], step: Step) -> None:
+def _card(
+    sheet: Sheet, x: float, y: float, width: float, height: float, title: str, lines: Sequence[str], step: Step
+) -> None:
     """One step: what is read, and under it the name that comes out, with its chip."""
     sheet.box(x, y, width, height, "", STYLES[step.origin], title=title)
     sheet.text(x + 10, y + 4, title)
@@ -109,7 +138,10 @@ def _lines(walk: Walk, step: Step) -> list[str]:
         case "chain" if walk.position == 0:
             return [say("walk.base"), f"# chain_id {brief(step.found)}"]
         case "chain":
-            return [say("walk.hashed", below=walk.position, number=walk.position + 1), f"# chain_id {brief(step.found)}"]
+            return [
+                say("walk.hashed", below=walk.position, number=walk.position + 1),
+                f"# chain_id {brief(step.found)}",
+            ]
         case "layerdb" | "mounts" | "directory":
             return [path, brief(step.content)]
         case "link":
@@ -123,7 +155,12 @@ def _lines(walk: Walk, step: Step) -> list[str]:
         case "parent":
             return [path, f"# chain_id {brief(step.found)}"]
     lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
-    return ["lowerdir=", *_some(lower), f"upperdir={brief(upper.rpartition(f'{DRIVER}/')[2])}", f"workdir={brief(work.rpartition(f'{DRIVER}/')[2])}"]
+    return [
+        "lowerdir=",
+        *_some(lower),
+        f"upperdir={brief(upper.rpartition(f'{DRIVER}/')[2])}",
+        f"workdir={brief(work.rpartition(f'{DRIVER}/')[2])}",
+    ]
 
 
 def _which(walk: Walk) -> str:
@@ -154,8 +191,15 @@ def _walk_alt(walk: Walk) -> str:
         return say("walk.alt_container", query=query, mount=short(walk["mount-id"].found), lowers=_lowers(walk))
     image, layer = walk.image, walk.image.layers[walk.position]
     return say(
-        "walk.alt_image", query=query, number=walk.position + 1, count=len(image.layers), image=short(image.id),
-        diff=short(layer.diff_id), chain=short(layer.chain_id), cache=short(walk["cache-id"].found), lowers=_lowers(walk),
+        "walk.alt_image",
+        query=query,
+        number=walk.position + 1,
+        count=len(image.layers),
+        image=short(image.id),
+        diff=short(layer.diff_id),
+        chain=short(layer.chain_id),
+        cache=short(walk["cache-id"].found),
+        lowers=_lowers(walk),
     )
 
 
@@ -175,7 +219,13 @@ def _walk_text(walk: Walk) -> str:
 def walk_table(walk: Walk) -> Any:
     """The steps as a table: what was read, what came out, and where that name comes from."""
     rows = [
-        (number, say(f"walk.what.{step.key}"), brief(step.path) or "–", brief(step.found.partition("\n")[0])[:60], say(f"walk.origin.{step.origin}"))
+        (
+            number,
+            say(f"walk.what.{step.key}"),
+            brief(step.path) or "–",
+            brief(step.found.partition("\n")[0])[:60],
+            say(f"walk.origin.{step.origin}"),
+        )
         for number, step in enumerate(walk.steps, 1)
     ]
     return table(("", "step", "read", "found", "where the name comes from"), rows)
@@ -185,7 +235,14 @@ def folders_table(store: DockerRoot, query: str) -> DigestTable:
     """An image's layers, topmost first as they lie: three names each, and what made them."""
     image = select(store, query)
     rows = [
-        (layer.position + 1, layer.diff_id, layer.chain_id, f"□ {short(layer.directory or '?')}…", _size(store, layer.chain_id), _made_by(layer))
+        (
+            layer.position + 1,
+            layer.diff_id,
+            layer.chain_id,
+            f"□ {short(layer.directory or '?')}…",
+            _size(store, layer.chain_id),
+            _made_by(layer),
+        )
         for layer in reversed(image.layers)
     ]
     return DigestTable.of(("layer", "diff_id", "chain_id", "cache-id", "size", "made by"), rows)
@@ -199,7 +256,9 @@ def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
 
 
 def _made_by(layer: Any, width: int = 32) -> str:
-    text = printable(layer.history.created_by if layer.history else "").removeprefix("/bin/sh -c ").removeprefix("#(nop) ")
+    text = (
+        printable(layer.history.created_by if layer.history else "").removeprefix("/bin/sh -c ").removeprefix("#(nop) ")
+    )
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
@@ -228,7 +287,11 @@ def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]
         lines.append(f"{glyph} {name}  {_owner(owner)}")
     found = [owners[name][0] for name in names if name in owners]
     known = ", ".join(say("store.listing_known", count=found.count(image), image=printable(image)) for image in images)
-    return Picture(sheet.dot, say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)), "\n".join(lines))
+    return Picture(
+        sheet.dot,
+        say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)),
+        "\n".join(lines),
+    )
 
 
 def _owner(owner: tuple[str, int, int] | None) -> str:
@@ -247,7 +310,14 @@ def mount_picture(store: DockerRoot, container: Container) -> Picture:
     image = next((image for image in store.images() if image.id == container.image_id), None)
     rows = [(f"{PALETTE['upper'].glyph} {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
     for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
-        rows.append((f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}", link.removeprefix("l/"), folder, _role(folder, image)))
+        rows.append(
+            (
+                f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}",
+                link.removeprefix("l/"),
+                folder,
+                _role(folder, image),
+            )
+        )
     sheet, lines = Sheet("mount"), []
     sheet.text(0, 0, say("store.mount_top"))
     sheet.text(0, 52, say("store.mount_first"))
@@ -260,8 +330,12 @@ def mount_picture(store: DockerRoot, container: Container) -> Picture:
         lines.append(f"{what:<11} {link:<26}  □ {folder}  {role}".rstrip())
     sheet.text(0, 24 + len(rows) * 28 + 26, say("store.mount_last"))
     alt = say(
-        "store.mount_alt", name=printable(container.name), upper=container.upper[:12], count=len(container.lower),
-        first=container.links[0] if container.links else "–", last=container.links[-1] if container.links else "–",
+        "store.mount_alt",
+        name=printable(container.name),
+        upper=container.upper[:12],
+        count=len(container.lower),
+        first=container.links[0] if container.links else "–",
+        last=container.links[-1] if container.links else "–",
     )
     return Picture(sheet.dot, alt, "\n".join(lines))
 
@@ -273,7 +347,9 @@ def _role(folder: str, image: Image | None) -> str:
     for layer in image.layers if image else ():
         if layer.directory == folder:
             number = say("walk.layer", number=layer.position + 1, count=len(image.layers))
-            return say("store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number)
+            return say(
+                "store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number
+            )
     return ""
 
 
@@ -305,12 +381,20 @@ class PathFinder(Panel):
 
     def __init__(self, store: DockerRoot, query: str = "") -> None:
         self.store = store
-        names = sorted({name for image in store.images() if image.layers for name in image.names if printable(name) == name})
+        names = sorted(
+            {name for image in store.images() if image.layers for name in image.names if printable(name) == name}
+        )
         style = {"description_width": "initial"}
-        self.query = suggesting(say("finder.query"), say("finder.query_hint"), names, query or next(iter(names), ""), "24em")
+        self.query = suggesting(
+            say("finder.query"), say("finder.query_hint"), names, query or next(iter(names), ""), "24em"
+        )
         narrow, fitting = ipywidgets.Layout(width="8em"), ipywidgets.Layout(width="auto")
-        self.layer = ipywidgets.BoundedIntText(description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=narrow)
-        self.down, self.up = (ipywidgets.Button(description=say(f"finder.{key}"), layout=fitting) for key in ("down", "up"))
+        self.layer = ipywidgets.BoundedIntText(
+            description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=narrow
+        )
+        self.down, self.up = (
+            ipywidgets.Button(description=say(f"finder.{key}"), layout=fitting) for key in ("down", "up")
+        )
         self._to_top()
         super().__init__([self.query, self.layer, self.down, self.up])
         self.query.observe(self._typed, "value")

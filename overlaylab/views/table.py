@@ -48,7 +48,9 @@ class Table:
     def _repr_html_(self) -> str:
         head = f"<td></td>{''.join(f'<th {LEFT}>{html.escape(name)}</th>' for name in self.columns)}"
         body = "".join(
-            f"<tr><th {LEFT}>{html.escape(str(name))}</th>" + "".join(f"<td {LEFT}>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
+            f"<tr><th {LEFT}>{html.escape(str(name))}</th>"
+            + "".join(f"<td {LEFT}>{html.escape(str(cell))}</td>" for cell in row)
+            + "</tr>"
             for name, row in zip(self.index, self.rows)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -88,7 +90,9 @@ def _frame_class(pandas: Any) -> type:
             with pandas.option_context(*options):
                 shown = super()._repr_html_()
             # The corner heads nothing, so it is no heading.
-            return shown and shown.replace("<th></th>", "<td></td>").replace("<td>", f"<td {LEFT}>").replace("<th>", f"<th {LEFT}>").replace("text-align: right;", "text-align: left;")
+            return shown and shown.replace("<th></th>", "<td></td>").replace("<td>", f"<td {LEFT}>").replace(
+                "<th>", f"<th {LEFT}>"
+            ).replace("text-align: right;", "text-align: left;")
 
     Frame.__name__ = Frame.__qualname__ = "DataFrame"
     return Frame

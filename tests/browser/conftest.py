@@ -51,10 +51,22 @@ class Lab:
 
     def _start(self, folder):
         command = bootstrap.lab_command(sys.executable, self.notebooks)
-        command += [f"--ServerApp.port={self.port}", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={self.token}"]
+        command += [
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.ip=127.0.0.1",
+            f"--IdentityProvider.token={self.token}",
+        ]
         command += ["--expose-app-in-browser"] + ([] if "--no-browser" in command else ["--no-browser"])
-        own = {"CONFIG_DIR": "JUPYTER", "DATA_DIR": "JUPYTER", "RUNTIME_DIR": "JUPYTER", "WORKSPACES_DIR": "JUPYTERLAB", "SETTINGS_DIR": "JUPYTERLAB"}
-        environment = bootstrap.lab_environment() | {f"{prefix}_{name}": str(folder / name.lower()) for name, prefix in own.items()}
+        own = {
+            "CONFIG_DIR": "JUPYTER",
+            "DATA_DIR": "JUPYTER",
+            "RUNTIME_DIR": "JUPYTER",
+            "WORKSPACES_DIR": "JUPYTERLAB",
+            "SETTINGS_DIR": "JUPYTERLAB",
+        }
+        environment = bootstrap.lab_environment() | {
+            f"{prefix}_{name}": str(folder / name.lower()) for name, prefix in own.items()
+        }
         environment.pop("OVERLAYLAB_PROGRESS", None)  # here a learner works, on a copy
         with self.log.open("w", encoding="utf-8") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -140,7 +152,9 @@ class LabPage:
 
     def _wait_for_kernel(self):
         self.tab.wait_for_selector(".jp-Notebook .jp-Cell")
-        self.tab.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+        self.tab.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
 
     def run_all(self):
         """Run every cell, wait for the last one, and fail on an error that no cell announces.
@@ -194,7 +208,9 @@ class LabPage:
         """Find a cell by its id (``n03-07``) or by a text in it, and bring it into view."""
         position = next((n for n, cell in enumerate(self.cells()) if mark == cell["id"] or mark in source(cell)), None)
         assert position is not None, f"no cell with {mark!r}"
-        self.tab.evaluate("position => window.jupyterapp.shell.currentWidget.content.scrollToItem(position, 'center')", position)
+        self.tab.evaluate(
+            "position => window.jupyterapp.shell.currentWidget.content.scrollToItem(position, 'center')", position
+        )
         return self.tab.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{position}']")
 
     def output(self, mark):
@@ -219,7 +235,9 @@ class LabPage:
     def set_width(self, width):
         """Make the window so many pixels wide."""
         self.tab.set_viewport_size(self.tab.viewport_size | {"width": width})
-        self.tab.wait_for_function("width => document.querySelector('.jp-Notebook').getBoundingClientRect().width <= width", arg=width)
+        self.tab.wait_for_function(
+            "width => document.querySelector('.jp-Notebook').getBoundingClientRect().width <= width", arg=width
+        )
 
     def shot(self, name, height=None):
         """Take a screenshot of the tab, made so many pixels high where asked, and return its path."""

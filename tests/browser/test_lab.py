@@ -4,6 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.tier("browser")
 
+
 def test_the_lab_opens_on_the_start_notebook_and_nothing_pops_up(page):
     page.open_start()
     page.tab.wait_for_timeout(2000)  # what pops up does so a moment after the page is there

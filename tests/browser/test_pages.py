@@ -63,7 +63,9 @@ class Show:
 
     def so_far(self, number):
         """The numbers of the steps from the beginning of a step's section to that step."""
-        parts = self.tab.evaluate("() => [...document.querySelectorAll('.step')].map(step => [...document.querySelectorAll('.part')].indexOf(step.closest('.part')))")
+        parts = self.tab.evaluate(
+            "() => [...document.querySelectorAll('.step')].map(step => [...document.querySelectorAll('.part')].indexOf(step.closest('.part')))"
+        )
         return [n for n in range(number) if parts[n] == parts[number - 1]]
 
     def now(self):
@@ -170,7 +172,9 @@ def test_the_text_grows_and_the_page_still_fits(show):
     before = show.tab.evaluate("() => parseFloat(getComputedStyle(document.querySelector('.step')).fontSize)")
     show.press("n", "+", "+", "+")
 
-    assert show.tab.evaluate("() => parseFloat(getComputedStyle(document.querySelector('.step')).fontSize)") > before * 1.3
+    assert (
+        show.tab.evaluate("() => parseFloat(getComputedStyle(document.querySelector('.step')).fontSize)") > before * 1.3
+    )
     assert show.tab.evaluate(WIDE) == []
 
 
@@ -199,7 +203,9 @@ def test_a_request_to_elsewhere_would_be_seen(folder, chromium):
     tab = chromium.new_page()
     view = Show(folder, tab)
     view.open("04_overlayfs")
-    tab.evaluate("() => { const one = new Image(); one.src = 'https://example.invalid/a.png'; document.body.append(one); }")
+    tab.evaluate(
+        "() => { const one = new Image(); one.src = 'https://example.invalid/a.png'; document.body.append(one); }"
+    )
     tab.wait_for_timeout(200)
     tab.close()
 

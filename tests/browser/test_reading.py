@@ -152,7 +152,10 @@ def faulty(new_page):
 @pytest.mark.parametrize(("markup", "rule"), FAULTS.values(), ids=FAULTS)
 def test_axe_finds_a_planted_fault(faulty, markup, rule):
     assert reviewer.findings(faulty) == []
-    faulty.tab.evaluate("markup => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted'>${markup}</div>`)", markup)
+    faulty.tab.evaluate(
+        "markup => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted'>${markup}</div>`)",
+        markup,
+    )
     found = reviewer.findings(faulty)
     faulty.tab.evaluate("() => document.getElementById('planted').remove()")
 
@@ -172,7 +175,9 @@ def test_a_control_that_tab_does_not_reach_and_one_without_a_ring_are_found(faul
 
 
 def test_what_is_too_wide_is_found(faulty):
-    faulty.tab.evaluate("() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted' style='overflow-x:auto'><div style='width:5000px'>wide</div></div>`)")
+    faulty.tab.evaluate(
+        "() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted' style='overflow-x:auto'><div style='width:5000px'>wide</div></div>`)"
+    )
     found = reviewer.wider(faulty)
     faulty.tab.evaluate("() => document.getElementById('planted').remove()")
 

@@ -18,10 +18,14 @@ def test_turning_the_order_round_lets_the_other_tomato_win(lesson):
     from playwright.sync_api import expect
 
     cell = "ol.LowerdirOrder("
-    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Fruits:Vegetables", "Tomato comes from Fruits"))
+    expect(lesson.figure(cell)).to_have_attribute(
+        "aria-label", lambda_for("lowerdir=Fruits:Vegetables", "Tomato comes from Fruits")
+    )
     lesson.click("▲ Vegetables up", within=cell)
 
-    expect(lesson.figure(cell)).to_have_attribute("aria-label", lambda_for("lowerdir=Vegetables:Fruits", "Tomato comes from Vegetables"))
+    expect(lesson.figure(cell)).to_have_attribute(
+        "aria-label", lambda_for("lowerdir=Vegetables:Fruits", "Tomato comes from Vegetables")
+    )
     lesson.output(cell).get_by_label("with upperdir=Meat").uncheck()
 
     expect(lesson.output(cell).locator("figure svg")).not_to_contain_text("Beef")
@@ -39,11 +43,15 @@ def test_a_path_is_typed_and_those_that_are_there_are_offered(lesson):
     from playwright.sync_api import expect
 
     cell = "ol.LookupTrace(image"
-    expect(lesson.figure(cell)).to_have_attribute("aria-label", "etc/motd comes from layer 7. It hides the one in layer 1.")
+    expect(lesson.figure(cell)).to_have_attribute(
+        "aria-label", "etc/motd comes from layer 7. It hides the one in layer 1."
+    )
     field = lesson.output(cell).get_by_label("Path", exact=True)
     field.fill("opt/old/one")
 
-    expect(lesson.figure(cell)).to_have_attribute("aria-label", "There is no opt/old/one: layer 4 has a whiteout for opt/old.")
+    expect(lesson.figure(cell)).to_have_attribute(
+        "aria-label", "There is no opt/old/one: layer 4 has a whiteout for opt/old."
+    )
     lesson.shot("04-lookup", height=900)
     field.fill("app/cache/old1")
 
@@ -65,7 +73,9 @@ def test_the_layers_of_an_image_can_be_gone_through(lesson):
     lesson.shot("04-picker", height=900)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)])
+@pytest.mark.parametrize(
+    ("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)]
+)
 def test_nothing_is_wider_than_the_page(lesson, theme, width):
     lesson.set_theme(theme)
     lesson.tab.set_viewport_size({"width": width, "height": 900})

@@ -21,7 +21,9 @@ def says(page, cell, *words):
     """Wait until a cell's picture says these words, in this order."""
     from playwright.sync_api import expect
 
-    expect(page.output(cell).get_by_role("img").first).to_have_attribute("aria-label", re.compile(".*".join(map(re.escape, words))))
+    expect(page.output(cell).get_by_role("img").first).to_have_attribute(
+        "aria-label", re.compile(".*".join(map(re.escape, words)))
+    )
 
 
 def keep(page, words):
@@ -60,7 +62,9 @@ def test_another_rule_is_broken_and_caught(lesson):
     lesson.shot("07-breaker", height=1000)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)])
+@pytest.mark.parametrize(
+    ("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)]
+)
 def test_nothing_is_wider_than_the_page(lesson, theme, width):
     lesson.set_theme(theme)
     lesson.tab.set_viewport_size({"width": width, "height": 900})

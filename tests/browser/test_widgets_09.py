@@ -10,7 +10,13 @@ import realdata
 pytestmark = pytest.mark.tier("browser")
 
 NOTEBOOK = "09_your_own_image.ipynb"
-CHOOSER, OPENED, BROWSER, LAB, KEEPER = "ol.SourceChooser()", "own.store.kind", "ol.LayerBrowser(", "ol.TamperLab(", "ol.ReportKeeper("
+CHOOSER, OPENED, BROWSER, LAB, KEEPER = (
+    "ol.SourceChooser()",
+    "own.store.kind",
+    "ol.LayerBrowser(",
+    "ol.TamperLab(",
+    "ol.ReportKeeper(",
+)
 
 
 @pytest.fixture
@@ -58,9 +64,11 @@ def test_a_path_is_typed_and_everything_below_is_about_it(lesson):
 
 def test_hostile_paths_are_refused_in_words(lesson):
     for path, why in (
-        ("/dev/zero", "readable, but no image archive"), ("../../../no/passwd", "there is nothing at this path"),
-        ("<img src=x onerror=alert(1)>", "there is nothing at this path: <img src=x onerror=alert(1)>"), ("/" + "x" * 5000, "there is nothing at this path: /xxx"),
-    ):  # fmt: skip
+        ("/dev/zero", "readable, but no image archive"),
+        ("../../../no/passwd", "there is nothing at this path"),
+        ("<img src=x onerror=alert(1)>", "there is nothing at this path: <img src=x onerror=alert(1)>"),
+        ("/" + "x" * 5000, "there is nothing at this path: /xxx"),
+    ):
         open_path(lesson, path)
         says(lesson, CHOOSER, "This cannot be opened:", why, "Nothing was changed")
 
@@ -149,7 +157,15 @@ def test_nothing_is_wider_than_the_page(lesson):
     for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)):
         lesson.set_theme(theme)
         lesson.tab.set_viewport_size({"width": width, "height": 1000})
-        for mark in (CHOOSER, "ol.journey_picture(own)", "ol.proof_table(", BROWSER, 'ol.who_notices(own, "file"', LAB, KEEPER):
+        for mark in (
+            CHOOSER,
+            "ol.journey_picture(own)",
+            "ol.proof_table(",
+            BROWSER,
+            'ol.who_notices(own, "file"',
+            LAB,
+            KEEPER,
+        ):
             box = lesson.output(mark).bounding_box()
             lesson.shot(f"09-{theme.split()[-1].lower()}-{width}-{re.sub('[^a-z]+', '-', mark.lower())}")
 

@@ -71,7 +71,9 @@ def test_the_keyboard_alone_is_enough(lesson):
     seen = []
     for _ in range(12):
         lesson.tab.keyboard.press("Tab")
-        seen.append(lesson.tab.evaluate("() => document.activeElement.textContent.trim() || document.activeElement.tagName"))
+        seen.append(
+            lesson.tab.evaluate("() => document.activeElement.textContent.trim() || document.activeElement.tagName")
+        )
         if seen[-1] == "◀ Back":
             break
     assert seen[-1] == "◀ Back", seen
@@ -105,7 +107,9 @@ def test_the_same_is_done_on_the_kernel_or_it_is_said_why_not(lesson):
     lesson.shot("play-kernel", height=1100)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)])
+@pytest.mark.parametrize(
+    ("theme", "width"), [("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 700)]
+)
 def test_nothing_is_wider_than_the_page(lesson, theme, width):
     lesson.set_theme(theme)
     lesson.tab.set_viewport_size({"width": width, "height": 1100})

@@ -46,10 +46,25 @@ class Dockerd:
         self._spawn("containerd", "--log-level", "warn", "--config", f"{self.folder}/containerd.toml")
         wait_for("containerd", lambda: (self.folder / "containerd.sock").exists(), self._check)
         self._spawn(
-            "dockerd", "--data-root", str(self.root), "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/docker.pid",
-            "--host", self.host, "--containerd", f"{self.folder}/containerd.sock", "--config-file", f"{self.folder}/dockerd.json",
-            "--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs", *NO_NETWORK,
-        )  # fmt: skip
+            "dockerd",
+            "--data-root",
+            str(self.root),
+            "--exec-root",
+            f"{self.folder}/exec",
+            "--pidfile",
+            f"{self.folder}/docker.pid",
+            "--host",
+            self.host,
+            "--containerd",
+            f"{self.folder}/containerd.sock",
+            "--config-file",
+            f"{self.folder}/dockerd.json",
+            "--storage-driver",
+            "overlay2",
+            "--exec-opt",
+            "native.cgroupdriver=cgroupfs",
+            *NO_NETWORK,
+        )
         wait_for("dockerd", lambda: self._client("version").returncode == 0, self._check)
 
     def stop(self):
@@ -73,7 +88,11 @@ class Dockerd:
         return self._client(*arguments)
 
     def _client(self, *arguments, stdin=None):
-        environment = os.environ | {"DOCKER_HOST": self.host, "DOCKER_CONFIG": f"{self.folder}/client", "DOCKER_BUILDKIT": "0"}
+        environment = os.environ | {
+            "DOCKER_HOST": self.host,
+            "DOCKER_CONFIG": f"{self.folder}/client",
+            "DOCKER_BUILDKIT": "0",
+        }
         environment.pop("DOCKER_CONTEXT", None)
         command = [tiers.tool("docker"), *arguments]
         return subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, timeout=PATIENCE)
@@ -84,7 +103,9 @@ class Dockerd:
         with (self.folder / f"{name}.log").open("w") as log:
             # In a session of its own, so that a Ctrl-C reaches us alone, and we can end things in order.
             command = [tiers.tool(name), *arguments]
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PATH": path}, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | {"PATH": path}, start_new_session=True
+            )
         self._processes.append(process)
 
     def _check(self):
@@ -161,7 +182,9 @@ def ground(folder):
     for name in names:
         name.mkdir(parents=True)
     options = f"lowerdir={names[0]},upperdir={names[1]},workdir={names[2]}"
-    trial = subprocess.run([tiers.tool("mount"), "-t", "overlay", "overlay", "-o", options, names[3]], capture_output=True)
+    trial = subprocess.run(
+        [tiers.tool("mount"), "-t", "overlay", "overlay", "-o", options, names[3]], capture_output=True
+    )
     if trial.returncode == 0:
         subprocess.run([tiers.tool("umount"), names[3]], check=True)
     for name in names:
@@ -178,7 +201,15 @@ def fingerprint(folder):
         for name in [b".", *folders, *files]:
             path = os.path.join(place, name)
             info = os.lstat(path)
-            found[path] = (info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_ino, info.st_mtime_ns, info.st_ctime_ns)
+            found[path] = (
+                info.st_mode,
+                info.st_uid,
+                info.st_gid,
+                info.st_size,
+                info.st_ino,
+                info.st_mtime_ns,
+                info.st_ctime_ns,
+            )
             if os.path.isfile(path) and not os.path.islink(path):
                 found[path] += (hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest(),)
     return found

@@ -111,12 +111,16 @@ def build_all(daemon, folder):
     build(daemon, folder, "kit/deep:1", DEEP)
     daemon.docker("tag", "kit/app:1", "kit/app:latest")
     daemon.docker("tag", "kit/app:1", "localhost:5000/team/app:v1.2")
-    (folder / "imported.tar").write_bytes(tar(member("only", b"one layer\n"), member("also", kind="hardlink", link="only")))
+    (folder / "imported.tar").write_bytes(
+        tar(member("only", b"one layer\n"), member("also", kind="hardlink", link="only"))
+    )
     daemon.docker("import", str(folder / "imported.tar"), "kit/imported:1")
     run(daemon, "web", "kit/app:1", "/bin/sh", "-c", WRITES)
     daemon.docker("commit", "web", "kit/committed:1")
     run(daemon, "deep", "kit/deep:1")
-    daemon.docker("run", *OFF, "--name", "done", "kit/sibling:1", "/bin/sh", "-c", "rm -rf /data && echo done > /result")
+    daemon.docker(
+        "run", *OFF, "--name", "done", "kit/sibling:1", "/bin/sh", "-c", "rm -rf /data && echo done > /result"
+    )
     daemon.docker("create", *OFF, "--name", "never", "kit/base:1")
 
 

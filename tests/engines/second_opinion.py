@@ -11,8 +11,15 @@ from pathlib import Path
 
 import tiers
 
-KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink", stat.S_IFCHR: "char", stat.S_IFBLK: "block",
-         stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}  # fmt: skip
+KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "char",
+    stat.S_IFBLK: "block",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+}
 
 
 def listing(folder):
@@ -28,7 +35,13 @@ def listing(folder):
 def described(path):
     info = os.lstat(path)
     kind = KINDS[stat.S_IFMT(info.st_mode)]
-    entry = {"type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}", "uid": info.st_uid, "gid": info.st_gid, "mtime_ns": info.st_mtime_ns}
+    entry = {
+        "type": kind,
+        "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+        "mtime_ns": info.st_mtime_ns,
+    }
     if kind == "file":
         content = Path(os.fsdecode(path)).read_bytes()
         entry |= {"size": info.st_size, "nlink": info.st_nlink, "sha256": hashlib.sha256(content).hexdigest()}
@@ -36,7 +49,9 @@ def described(path):
         entry |= {"target": os.fsdecode(os.readlink(path)), "nlink": info.st_nlink}
     elif kind in ("char", "block"):
         entry["rdev"] = [os.major(info.st_rdev), os.minor(info.st_rdev)]
-    attributes = {name: os.getxattr(path, name, follow_symlinks=False).hex() for name in os.listxattr(path, follow_symlinks=False)}
+    attributes = {
+        name: os.getxattr(path, name, follow_symlinks=False).hex() for name in os.listxattr(path, follow_symlinks=False)
+    }
     return entry | ({"xattrs_hex": attributes} if attributes else {})
 
 
@@ -75,7 +90,10 @@ def overlaylab(*arguments, status=0):
 
 def tree(path, image, *options):
     """The merged view as overlaylab has it, without the layers."""
-    return {name: {key: value for key, value in entry.items() if key != "layer"} for name, entry in overlaylab("tree", path, image, *options).items()}
+    return {
+        name: {key: value for key, value in entry.items() if key != "layer"}
+        for name, entry in overlaylab("tree", path, image, *options).items()
+    }
 
 
 def but_root(entries):
@@ -85,4 +103,8 @@ def but_root(entries):
 
 def different(expected, found):
     """Name the paths on which two listings disagree; comparing the whole dicts shows nobody anything."""
-    return {path: (expected.get(path), found.get(path)) for path in sorted({*expected, *found}) if expected.get(path) != found.get(path)}
+    return {
+        path: (expected.get(path), found.get(path))
+        for path in sorted({*expected, *found})
+        if expected.get(path) != found.get(path)
+    }

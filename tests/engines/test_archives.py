@@ -18,8 +18,23 @@ from overlaylab.select import select
 
 pytestmark = pytest.mark.tier("engines")
 
-DOCKER = ["docker20-save", "docker20-save-by-id", "docker26-save", "docker28-containerd-save", "podman5-save-docker-archive", "crane-tarball"]
-OCI = ["oci-gzip", "oci-zstd", "oci-multi", "oci-docker-media-types", "podman5-save-oci-archive", "docker26-save", "docker28-containerd-save"]
+DOCKER = [
+    "docker20-save",
+    "docker20-save-by-id",
+    "docker26-save",
+    "docker28-containerd-save",
+    "podman5-save-docker-archive",
+    "crane-tarball",
+]
+OCI = [
+    "oci-gzip",
+    "oci-zstd",
+    "oci-multi",
+    "oci-docker-media-types",
+    "podman5-save-oci-archive",
+    "docker26-save",
+    "docker28-containerd-save",
+]
 
 
 def docker_images():
@@ -84,7 +99,10 @@ def unpacked(layout, bundle):
 
 
 def without_links(entries):
-    return {path: {key: value for key, value in entry.items() if key != "nlink"} for path, entry in but_root(entries).items()}
+    return {
+        path: {key: value for key, value in entry.items() if key != "nlink"}
+        for path, entry in but_root(entries).items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +151,11 @@ def check_manifest(layout, image):
     raw = skopeo("inspect", "--raw", f"oci:{layout}:t")
     manifest = json.loads(raw)
     assert digest(raw) == image["manifest_digest"]
-    assert manifest["config"]["digest"] == image["config_digest"] == digest(skopeo("inspect", "--config", "--raw", f"oci:{layout}:t"))
+    assert (
+        manifest["config"]["digest"]
+        == image["config_digest"]
+        == digest(skopeo("inspect", "--config", "--raw", f"oci:{layout}:t"))
+    )
     assert [layer["digest"] for layer in manifest["layers"]] == blobs(layout, image["id"])
     told = json.loads(skopeo("inspect", f"oci:{layout}:t"))
     assert (told["Digest"], told["Layers"]) == (image["manifest_digest"], blobs(layout, image["id"]))
@@ -249,6 +271,10 @@ def test_history_is_the_one_that_umoci_tells(layouts):
     for entry in told:
         if entry["layer"] is not None:
             diff_id, step, blob = next(steps)
-            assert (entry["diff_id"], entry["created_by"], entry["layer"]["digest"]) == (diff_id, step.created_by, blob.digest)
+            assert (entry["diff_id"], entry["created_by"], entry["layer"]["digest"]) == (
+                diff_id,
+                step.created_by,
+                blob.digest,
+            )
     assert list(steps) == []
     assert len(told) == len(image.config.history)

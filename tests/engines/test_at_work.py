@@ -73,9 +73,13 @@ def test_docker_at_work(docker, tmp_path):
     packed.write_bytes(LAYER)
     off = ["--network", "none"]
     actions = [
-        ["import", str(packed), "kit/moving:1"], ["create", *off, "--name", "moving", "kit/moving:1", "x"], ["commit", "moving", "kit/moved:1"],
-        ["rm", "moving"], ["rmi", "kit/moved:1"], ["rmi", "kit/moving:1"],
-    ]  # fmt: skip
+        ["import", str(packed), "kit/moving:1"],
+        ["create", *off, "--name", "moving", "kit/moving:1", "x"],
+        ["commit", "moving", "kit/moved:1"],
+        ["rm", "moving"],
+        ["rmi", "kit/moved:1"],
+        ["rmi", "kit/moving:1"],
+    ]
     with working(docker.try_docker, actions):
         read_along(docker.root, "kit/app:1", "kit/moving:1")
         read_along(docker.root, "web", "moving")
@@ -93,9 +97,11 @@ def test_podman_at_work(tmp_path_factory):
         return subprocess.run([*podman, *arguments], capture_output=True, text=True, check=False)
 
     actions = [
-        ["import", str(packed), "localhost/kit/moving:1"], ["create", "--network", "none", "--name", "moving", "localhost/kit/moving:1", "x"],
-        ["rm", "moving"], ["rmi", "localhost/kit/moving:1"],
-    ]  # fmt: skip
+        ["import", str(packed), "localhost/kit/moving:1"],
+        ["create", "--network", "none", "--name", "moving", "localhost/kit/moving:1", "x"],
+        ["rm", "moving"],
+        ["rmi", "localhost/kit/moving:1"],
+    ]
     try:
         loaded = call("load", "--input", SAVED)
         assert loaded.returncode == 0, loaded.stderr

@@ -83,7 +83,9 @@ def test_chain_ids_are_the_folders_of_the_layerdb(seen, docker):
     assert ours == set(os.listdir(layerdb))
     for image in seen["images"]:
         below = None
-        for chain_id, diff_id, directory in zip(image["chain_ids"], image["diff_ids"], image["directories"], strict=True):
+        for chain_id, diff_id, directory in zip(
+            image["chain_ids"], image["diff_ids"], image["directories"], strict=True
+        ):
             entry = layerdb / chain_id.removeprefix("sha256:")
             assert (entry / "diff").read_text() == diff_id
             assert (entry / "cache-id").read_text() == directory
@@ -113,8 +115,28 @@ def test_history_and_size_are_those_of_docker(docker, told):
 def test_names_and_prefixes_find_what_docker_finds(docker, seen):
     app = by_name(seen, "kit/app:1")["id"].removeprefix("sha256:")
     unnamed = next(image["id"] for image in seen["images"] if not image["names"])
-    queries = [*NAMED, "kit/app", "docker.io/kit/app:1", "kit/app:latest", "localhost:5000/team/app:v1.2", "kit/none:1", "kit/base", "app:1"]
-    queries += [app, app[:12], app[:10], f"sha256:{app}", f"sha256:{app[:12]}", unnamed, "0" * 12, "xyz", "docker.io/library/kit/app:1", "Kit/app:1"]
+    queries = [
+        *NAMED,
+        "kit/app",
+        "docker.io/kit/app:1",
+        "kit/app:latest",
+        "localhost:5000/team/app:v1.2",
+        "kit/none:1",
+        "kit/base",
+        "app:1",
+    ]
+    queries += [
+        app,
+        app[:12],
+        app[:10],
+        f"sha256:{app}",
+        f"sha256:{app[:12]}",
+        unnamed,
+        "0" * 12,
+        "xyz",
+        "docker.io/library/kit/app:1",
+        "Kit/app:1",
+    ]
     store = open_store(docker.root)
     for query in queries:
         answer = docker.try_docker("image", "inspect", "--format", "{{.Id}}", query)
@@ -221,7 +243,9 @@ def test_tree_of_an_ended_container_is_the_kernels_view(docker, told, tmp_path, 
 
 @pytest.mark.parametrize("name", ["kit/app:1", "web"])
 def test_the_layer_of_an_entry_is_the_topmost_folder_that_has_it(docker, told, name):
-    answer = next(answer for answer in told.values() if name in answer.get("RepoTags", ()) or answer.get("Name") == f"/{name}")
+    answer = next(
+        answer for answer in told.values() if name in answer.get("RepoTags", ()) or answer.get("Name") == f"/{name}"
+    )
     folders = layer_folders(answer)[::-1]
     for path, entry in overlaylab("tree", docker.root, name).items():
         having = [number for number, folder in enumerate(folders) if os.path.lexists(os.path.join(folder, path))]
@@ -259,7 +283,9 @@ def test_someone_without_the_right_is_told_what_to_do(docker):
         "overlaylab.cli.main(sys.argv[1:])"
     )
     for command in ("inspect", "verify"):
-        done = subprocess.run([sys.executable, "-c", script, command, docker.root, "--json"], capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", script, command, docker.root, "--json"], capture_output=True, check=False
+        )
         (problem,) = json.loads(done.stdout)["problems"]
         assert (done.returncode, problem["kind"], problem["severity"]) == (2, "permission-denied", "error")
         assert "sudo overlaylab" in problem["expected"]
@@ -269,7 +295,13 @@ def test_someone_without_the_right_is_told_what_to_do(docker):
 def test_a_tar_of_the_root_is_read_as_the_root(docker, seen, tmp_path):
     """While the containers run: their mounted views are left out, as anyone would."""
     packed = tmp_path / "no.suffix"
-    command = [tiers.tool("tar"), "--xattrs", "--xattrs-include=*", "--numeric-owner", "--exclude=./overlay2/*/merged/*"]
+    command = [
+        tiers.tool("tar"),
+        "--xattrs",
+        "--xattrs-include=*",
+        "--numeric-owner",
+        "--exclude=./overlay2/*/merged/*",
+    ]
     with docker.frozen():
         subprocess.run([*command, "-C", docker.root, "-czf", packed, "."], check=True, capture_output=True)
     assert overlaylab("inspect", packed) == seen | {"path": str(packed)}
@@ -324,7 +356,10 @@ def test_an_image_with_several_names_is_saved_with_all_that_were_asked_for(docke
     path = tmp_path / "two.tar"
     docker.docker("save", "--output", str(path), "kit/app:latest", "kit/sibling:1", "localhost:5000/team/app:v1.2")
     images = overlaylab("inspect", path)["images"]
-    assert sorted(image["names"] for image in images) == [["kit/app:latest", "localhost:5000/team/app:v1.2"], ["kit/sibling:1"]]
+    assert sorted(image["names"] for image in images) == [
+        ["kit/app:latest", "localhost:5000/team/app:v1.2"],
+        ["kit/sibling:1"],
+    ]
 
 
 def test_config_digests_are_the_ids(docker, saved):

@@ -16,7 +16,16 @@ from builders import unpack
 from engines.dockerd import Dockerd, ground, unmount_below
 from engines.images import COMMANDS, OFF, shell
 from engines.second_opinion import but_root, different, kernel_view, listing, overlaylab, tree
-from engines.test_archives import check_manifest, digest, layers_of, only_image, skopeo, umoci, without_links, without_times
+from engines.test_archives import (
+    check_manifest,
+    digest,
+    layers_of,
+    only_image,
+    skopeo,
+    umoci,
+    without_links,
+    without_times,
+)
 
 from overlaylab.archive import write_docker_archive, write_oci_layout
 from overlaylab.changeset import Link, OpaqueWhiteout, Upsert, Whiteout, read_changeset
@@ -40,54 +49,109 @@ def base():
     shared = File.of(b"shared inode\n", mode=0o4750, uid=1000, gid=1001, mtime_ns=NANOSECONDS)
     capable = File.of(b"#!/bin/sh\n", mode=0o755, xattrs={"security.capability": CAPABILITY})
     odd = b"latin1-caf\xe9".decode("utf-8", "surrogateescape")
-    return make_tree({
-        "bin": {"busybox": File.of(shell(), mode=0o755), **{name: Symlink(target="busybox") for name in COMMANDS}},
-        "etc": {"motd": "welcome\n", "config": "level=base\n"},
-        "app": {"main": "main v1\n", "cache": {"old": "old\n", "deep": {"older": "older\n"}}, "lib": {"a": "a\n"}},
-        "opt": {"old": {"one": "1\n", "sub": {"two": "2\n"}}},
-        "data": {
-            "hard1": shared, "hard2": shared, "sub": {"hard3": shared}, "capable": capable, "capable-too": capable,
-            "dir-to-file": {"x": "x\n"}, "file-to-dir": "i am a file\n", "link-to-dir": Symlink(target="/opt"),
-            odd: "not utf-8\n", "na\u00efve-\u03ba\u65e5\U0001f433": "unicode\n", "with space\tand\nline": "blank\n", "n" * 200: "long\n",
-            "d" * 100: {"e" * 100: {"f" * 100: "a path of 300\n"}}, "\\,:=\"'": "signs\n", "far": Symlink(target="t/" * 150 + "t"),
-            "big-ids": File.of(b"big ids\n", uid=3_000_000, gid=4_000_000), "fraction": File.of(b"ns\n", mtime_ns=NANOSECONDS),
-            "late": File.of(b"late\n", mtime_ns=4_000_000_000 * 10**9), "noted": File.of(b"n\n", xattrs={"trusted.note": b"=\n\0\xff"}),
-            "pipe": Fifo(mode=0o622), "null": Device(kind="char", rdev=(1, 3), mode=0o666), "loop": Device(kind="block", rdev=(7, 300), mode=0o660),
-            "empty": "", "noperm": File.of(b"secret\n", mode=0), "sticky": make_tree({}, mode=0o1777), "sgid": make_tree({}, mode=0o2775, gid=50),
-            "big": File.of(b"0123456789abcdef" * 40_000),
+    return make_tree(
+        {
+            "bin": {"busybox": File.of(shell(), mode=0o755), **{name: Symlink(target="busybox") for name in COMMANDS}},
+            "etc": {"motd": "welcome\n", "config": "level=base\n"},
+            "app": {"main": "main v1\n", "cache": {"old": "old\n", "deep": {"older": "older\n"}}, "lib": {"a": "a\n"}},
+            "opt": {"old": {"one": "1\n", "sub": {"two": "2\n"}}},
+            "data": {
+                "hard1": shared,
+                "hard2": shared,
+                "sub": {"hard3": shared},
+                "capable": capable,
+                "capable-too": capable,
+                "dir-to-file": {"x": "x\n"},
+                "file-to-dir": "i am a file\n",
+                "link-to-dir": Symlink(target="/opt"),
+                odd: "not utf-8\n",
+                "na\u00efve-\u03ba\u65e5\U0001f433": "unicode\n",
+                "with space\tand\nline": "blank\n",
+                "n" * 200: "long\n",
+                "d" * 100: {"e" * 100: {"f" * 100: "a path of 300\n"}},
+                "\\,:=\"'": "signs\n",
+                "far": Symlink(target="t/" * 150 + "t"),
+                "big-ids": File.of(b"big ids\n", uid=3_000_000, gid=4_000_000),
+                "fraction": File.of(b"ns\n", mtime_ns=NANOSECONDS),
+                "late": File.of(b"late\n", mtime_ns=4_000_000_000 * 10**9),
+                "noted": File.of(b"n\n", xattrs={"trusted.note": b"=\n\0\xff"}),
+                "pipe": Fifo(mode=0o622),
+                "null": Device(kind="char", rdev=(1, 3), mode=0o666),
+                "loop": Device(kind="block", rdev=(7, 300), mode=0o660),
+                "empty": "",
+                "noperm": File.of(b"secret\n", mode=0),
+                "sticky": make_tree({}, mode=0o1777),
+                "sgid": make_tree({}, mode=0o2775, gid=50),
+                "big": File.of(b"0123456789abcdef" * 40_000),
+            },
         },
-    }, mtime_ns=NANOSECONDS)  # fmt: skip
+        mtime_ns=NANOSECONDS,
+    )
 
 
 # What each further layer's container did: removed, cleared, replaced by another kind, brought back, parted.
 STEPS = [
-    ("delete and replace", [
-        op("unlink", path="etc/motd"),
-        op("unlink", path="app/cache/old"), op("unlink", path="app/cache/deep/older"), op("rmdir", path="app/cache/deep"),
-        op("rmdir", path="app/cache"), op("mkdir", path="app/cache", mode=0o755), op("write_file", path="app/cache/fresh", data=b"fresh\n"),
-        op("unlink", path="data/dir-to-file/x"), op("rmdir", path="data/dir-to-file"), op("write_file", path="data/dir-to-file", data=b"file\n"),
-        op("unlink", path="data/file-to-dir"), op("mkdir", path="data/file-to-dir"), op("write_file", path="data/file-to-dir/in", data=b"in\n"),
-        op("unlink", path="data/link-to-dir"), op("mkdir", path="data/link-to-dir"),
-    ]),
-    ("links and metadata", [
-        op("append", path="data/hard2", data=b"parted\n"), op("write_file", path="data/new", data=b"new\n"),
-        op("link", src="data/new", dst="opt/new-too"), op("link", src="data/big-ids", dst="opt/linked-up"), op("chmod", path="app/main", mode=0o4755),
-        op("chown", path="app/lib/a", uid=1000, gid=1000), op("rename", src="etc/config", dst="etc/renamed"),
-        op("mknod", path="data/zero", mode=0o020666, device=0x105), op("setxattr", path="app/lib", name="trusted.note", value=b"dir"),
-    ]),
-    ("delete again and bring back", [
-        op("unlink", path="opt/new-too"), op("write_file", path="etc/motd", data=b"back again\n"),
-        op("unlink", path="opt/old/sub/two"), op("rmdir", path="opt/old/sub"), op("unlink", path="opt/old/one"), op("rmdir", path="opt/old"),
-    ]),
-]  # fmt: skip
+    (
+        "delete and replace",
+        [
+            op("unlink", path="etc/motd"),
+            op("unlink", path="app/cache/old"),
+            op("unlink", path="app/cache/deep/older"),
+            op("rmdir", path="app/cache/deep"),
+            op("rmdir", path="app/cache"),
+            op("mkdir", path="app/cache", mode=0o755),
+            op("write_file", path="app/cache/fresh", data=b"fresh\n"),
+            op("unlink", path="data/dir-to-file/x"),
+            op("rmdir", path="data/dir-to-file"),
+            op("write_file", path="data/dir-to-file", data=b"file\n"),
+            op("unlink", path="data/file-to-dir"),
+            op("mkdir", path="data/file-to-dir"),
+            op("write_file", path="data/file-to-dir/in", data=b"in\n"),
+            op("unlink", path="data/link-to-dir"),
+            op("mkdir", path="data/link-to-dir"),
+        ],
+    ),
+    (
+        "links and metadata",
+        [
+            op("append", path="data/hard2", data=b"parted\n"),
+            op("write_file", path="data/new", data=b"new\n"),
+            op("link", src="data/new", dst="opt/new-too"),
+            op("link", src="data/big-ids", dst="opt/linked-up"),
+            op("chmod", path="app/main", mode=0o4755),
+            op("chown", path="app/lib/a", uid=1000, gid=1000),
+            op("rename", src="etc/config", dst="etc/renamed"),
+            op("mknod", path="data/zero", mode=0o020666, device=0x105),
+            op("setxattr", path="app/lib", name="trusted.note", value=b"dir"),
+        ],
+    ),
+    (
+        "delete again and bring back",
+        [
+            op("unlink", path="opt/new-too"),
+            op("write_file", path="etc/motd", data=b"back again\n"),
+            op("unlink", path="opt/old/sub/two"),
+            op("rmdir", path="opt/old/sub"),
+            op("unlink", path="opt/old/one"),
+            op("rmdir", path="opt/old"),
+        ],
+    ),
+]
 
 
 class Built:
     """Our image: its configs and tars, the layers as directories, the merged view."""
 
     def __init__(self):
-        runs = ExecutionConfig(cmd=("/bin/sh",), env=("PATH=/bin", "SIGNS=<&>\u2028"), working_dir="/data", labels={"b": "2", "a": "\u65e5<"})
-        first = commit(empty_config("amd64", execution=runs), base(), created=CREATED, created_by="base && <more>", author="we")
+        runs = ExecutionConfig(
+            cmd=("/bin/sh",),
+            env=("PATH=/bin", "SIGNS=<&>\u2028"),
+            working_dir="/data",
+            labels={"b": "2", "a": "\u65e5<"},
+        )
+        first = commit(
+            empty_config("amd64", execution=runs), base(), created=CREATED, created_by="base && <more>", author="we"
+        )
         self.commits, self.lowers = [first], [to_lowerdir(first.changeset, lambda path: None)[0]]
         for title, ops in STEPS:
             player = Player(Overlay.of_layers(self.lowers, upperdir=Directory(mtime_ns=NANOSECONDS)), ops)
@@ -236,8 +300,10 @@ def test_our_own_reader_finds_what_we_wrote(built, places):
     for place in ("docker.tar", "oci.tar", "layout"):
         image = only_image(places / place)
         assert (image["id"], image["diff_ids"], image["chain_ids"]) == (
-            built.config.image_id, list(built.config.diff_ids), list(built.config.chain_ids),
-        )  # fmt: skip
+            built.config.image_id,
+            list(built.config.diff_ids),
+            list(built.config.chain_ids),
+        )
         assert different(but_root(built.view), but_root(tree(places / place, image["id"]))) == {}
 
 
@@ -297,10 +363,17 @@ COMMANDS_AND_CALLS = [
 
 
 # What they come to, by path and kind: the directories on the way, the root, and what only repeats itself included.
-CHANGED = [(path, "put") for path in """
+CHANGED = (
+    [
+        (path, "put")
+        for path in """
     app app/cache app/cache/mine dangling data data/again data/capable-too data/empty data/file-to-dir data/fraction data/hard1
     data/new data/sub etc made made/inside made/inside/one made/one moved opt pipe
-""".split()] + [(path, "whiteout") for path in ("data/capable", "data/sub/hard3", "etc/renamed")] + [("app/cache", "opaque")]  # fmt: skip
+""".split()
+    ]
+    + [(path, "whiteout") for path in ("data/capable", "data/sub/hard3", "etc/renamed")]
+    + [("app/cache", "opaque")]
+)
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +438,9 @@ def test_our_commit_changes_what_docker_commit_changes(committed, simulated):
     assert (committed.problems, sorted(theirs[0])) == ((), sorted(CHANGED))
 
 
-def test_an_image_with_our_commit_on_top_is_loaded_and_shows_what_the_container_showed(daemon, built, simulated, tmp_path):
+def test_an_image_with_our_commit_on_top_is_loaded_and_shows_what_the_container_showed(
+    daemon, built, simulated, tmp_path
+):
     """The commit's own round trip: our layer on our image, in Docker, is the view of the real container."""
     with (tmp_path / "more.tar").open("wb") as out:
         write_docker_archive(out, simulated.config, [*built.layers, simulated.layer], ["fruit/simulated:1"])

@@ -23,7 +23,15 @@ NOBODY = (
     "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
     "overlaylab.cli.main(sys.argv[1:])"
 )
-STORES = ["docker20-dataroot", "docker28-containerd-store", "containerd16-root", "podman5-storage", "podman5-rootless", "oci-gzip", "docker26-save"]
+STORES = [
+    "docker20-dataroot",
+    "docker28-containerd-store",
+    "containerd16-root",
+    "podman5-storage",
+    "podman5-rootless",
+    "oci-gzip",
+    "docker26-save",
+]
 
 
 def close(root, what):
@@ -46,14 +54,24 @@ def reachable():
 
 
 # Of a layout every file is known by its name, so that nobody needs to list a folder.
-@pytest.mark.parametrize(("name", "what"), [(name, what) for name in STORES for what in ("root", "folders", "files") if what != "folders" or name in realdata.UNPACKED])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (name, what)
+        for name in STORES
+        for what in ("root", "folders", "files")
+        if what != "folders" or name in realdata.UNPACKED
+    ],
+)
 def test_who_may_not_read_is_told_how(name, what, reachable):
     with tarfile.open(realdata.archive(name)) as packed:
         unpack(packed, reachable / "root", lambda item: True)
     image = next(image for image in ol.open_store(reachable / "root").images() if image.config).config_digest
     close(reachable / "root", what)
     for command in [["tree", reachable / "root", image] if what == "root" else ["inspect", reachable / "root"]]:
-        done = subprocess.run([sys.executable, "-c", NOBODY, *map(str, command), "--json"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", NOBODY, *map(str, command), "--json"], capture_output=True, text=True, check=False
+        )
         report = json.loads(done.stdout)
         denied = [problem for problem in report["problems"] if problem["kind"] == "permission-denied"]
         assert (done.returncode, report["ok"], "Traceback" in done.stderr) == (2, False, False)

@@ -21,7 +21,9 @@ APP = "docker.io/kit/app:1"
 
 
 def run(*command, check=True):
-    done = subprocess.run([tiers.tool(command[0]), *map(str, command[1:])], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [tiers.tool(command[0]), *map(str, command[1:])], capture_output=True, text=True, timeout=120, check=False
+    )
     assert not check or done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -29,7 +31,11 @@ def run(*command, check=True):
 def asked(options):
     """What an engine asked for, of the options of a mount."""
     wanted = ("lowerdir", "upperdir", "workdir", "userxattr")
-    return {option.partition("=")[0]: option.partition("=")[2] for option in options.split(",") if option.partition("=")[0] in wanted}
+    return {
+        option.partition("=")[0]: option.partition("=")[2]
+        for option in options.split(",")
+        if option.partition("=")[0] in wanted
+    }
 
 
 # containerd
@@ -41,7 +47,12 @@ def containerd(tmp_path_factory):
     folder = ground(tmp_path_factory.mktemp("containerd"))
     (folder / "containerd.toml").write_text(CONTAINERD.format(folder=folder))
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([tiers.tool("containerd"), "--config", folder / "containerd.toml"], stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [tiers.tool("containerd"), "--config", folder / "containerd.toml"],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def alive():
         assert process.poll() is None, (folder / "log").read_text()
@@ -66,7 +77,9 @@ def test_containerd_knows_the_same_images(containerd):
     root, ctr = containerd
     facts = overlaylab("inspect", root)
     told = {line.split()[0]: line.split()[2] for line in ctr("images", "list").splitlines()[1:]}
-    seen = {name: image["id"] for image in facts["images"] if image["namespace"] == "default" for name in image["names"]}
+    seen = {
+        name: image["id"] for image in facts["images"] if image["namespace"] == "default" for name in image["names"]
+    }
 
     assert (facts["kind"], facts["problems"]) == ("containerd-root", [])
     assert seen == told
@@ -154,7 +167,17 @@ def podman(tmp_path_factory):
     runroot = tempfile.mkdtemp(prefix="run")
 
     def call(*arguments, check=True):
-        return run("podman", "--root", folder / "root", "--runroot", runroot, "--storage-driver", "overlay", *arguments, check=check)
+        return run(
+            "podman",
+            "--root",
+            folder / "root",
+            "--runroot",
+            runroot,
+            "--storage-driver",
+            "overlay",
+            *arguments,
+            check=check,
+        )
 
     try:
         call("load", "--input", SAVED)
@@ -170,14 +193,20 @@ def podman(tmp_path_factory):
 def test_podman_knows_the_same_images(podman):
     root, call = podman
     facts = overlaylab("inspect", root)
-    told = {f"sha256:{item['Id']}": sorted(item.get("Names") or []) for item in json.loads(call("images", "--all", "--format", "json"))}
+    told = {
+        f"sha256:{item['Id']}": sorted(item.get("Names") or [])
+        for item in json.loads(call("images", "--all", "--format", "json"))
+    }
 
     assert (facts["kind"], facts["problems"], facts["unowned_directories"]) == ("containers-storage", [], [])
     assert {image["id"]: image["names"] for image in facts["images"]} == told
     for image in facts["images"]:
         (answer,) = json.loads(call("image", "inspect", image["id"]))
         assert answer["RootFS"]["Layers"] == image["diff_ids"]
-        folders = [answer["GraphDriver"]["Data"]["UpperDir"], *filter(None, answer["GraphDriver"]["Data"].get("LowerDir", "").split(":"))]
+        folders = [
+            answer["GraphDriver"]["Data"]["UpperDir"],
+            *filter(None, answer["GraphDriver"]["Data"].get("LowerDir", "").split(":")),
+        ]
         assert [os.path.basename(os.path.dirname(path)) for path in reversed(folders)] == image["directories"]
 
 

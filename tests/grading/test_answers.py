@@ -11,7 +11,28 @@ from gradingkit import GRADED
 from overlaylab.exercises import find_exercise
 from overlaylab.exercises.engine import judge
 
-PLAIN = [None, ..., True, False, 0, -5, 10**5000, 1.5, math.inf, "", "a\nb", "\ud800", "镜像", b"\xff\0", [], [1, [2, ("a", None)]], (1, 2), {1, "a"}, frozenset({1}), {"a": [1], 2: None}]
+PLAIN = [
+    None,
+    ...,
+    True,
+    False,
+    0,
+    -5,
+    10**5000,
+    1.5,
+    math.inf,
+    "",
+    "a\nb",
+    "\ud800",
+    "镜像",
+    b"\xff\0",
+    [],
+    [1, [2, ("a", None)]],
+    (1, 2),
+    {1, "a"},
+    frozenset({1}),
+    {"a": [1], 2: None},
+]
 SLIPS = [(name, slip) for name in GRADED for slip in find_exercise(name).slips]
 
 
@@ -61,7 +82,23 @@ def test_what_is_no_plain_data_is_sent_as_something_else():
     assert sent("02-third", "x" * LONGEST) == {"answer": ["other", "too long"]}
 
 
-@pytest.mark.parametrize("data", [None, 3, [], ["str"], ["str", 3], ["int", "zz"], ["set", [["list", []]]], ["dict", [[1]]], ["unheard", 1], ["list", [["x"]]], {"str": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        3,
+        [],
+        ["str"],
+        ["str", 3],
+        ["int", "zz"],
+        ["set", [["list", []]]],
+        ["dict", [[1]]],
+        ["unheard", 1],
+        ["list", [["x"]]],
+        {"str": 1},
+    ],
+    ids=repr,
+)
 def test_what_is_no_answer_is_refused_and_not_checked(data):
     with pytest.raises(ValueError, match="no answer"):
         decode(data)
@@ -82,10 +119,17 @@ def test_each_slip_is_named_outside(name, slip):
 @pytest.mark.parametrize("name", GRADED)
 def test_noise_is_judged_outside_as_the_notebook_judges_it(name):
     for noise in [*PLAIN, "no idea", -1, 3.5, ["a", "zz"], {"x": 1}, object(), Hostile(), len]:
-        assert verdict(name, sent(name, noise))[:2] == ((feedback := judge(find_exercise(name), noise)).verdict, feedback.slip)
+        assert verdict(name, sent(name, noise))[:2] == (
+            (feedback := judge(find_exercise(name), noise)).verdict,
+            feedback.slip,
+        )
 
 
 def test_a_function_that_fails_is_wrong_and_says_how():
     name = next(name for name in GRADED if find_exercise(name).inputs)
 
-    assert verdict(name, sent(name, lambda *arguments: 1 / 0)) == ("wrong", "", "the function raised ZeroDivisionError: division by zero")
+    assert verdict(name, sent(name, lambda *arguments: 1 / 0)) == (
+        "wrong",
+        "",
+        "the function raised ZeroDivisionError: division by zero",
+    )

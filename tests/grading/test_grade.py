@@ -18,7 +18,9 @@ ONE, *OTHERS = names(HARMED)
 def as_code(name, slip):
     """A slip's answer as a line of code: a text, a number, or a list of them."""
     value = find_exercise(name).slips[slip]()
-    plain = [str(item) for item in value] if isinstance(value, list) else str(value) if isinstance(value, str) else value
+    plain = (
+        [str(item) for item in value] if isinstance(value, list) else str(value) if isinstance(value, str) else value
+    )
     return f"answer = {plain!r}"
 
 
@@ -34,14 +36,23 @@ def whole(tmp_path_factory):
     """One perfect submission of all notebooks, with all their cells."""
     folder = tmp_path_factory.mktemp("whole") / "submitted"
     student.make(folder.parent / "course", PATHS)
-    put(folder, "perfect", {path.name: (folder.parent / "course" / "source" / student.ASSIGNMENT / path.name).read_bytes() for path in PATHS})
+    put(
+        folder,
+        "perfect",
+        {
+            path.name: (folder.parent / "course" / "source" / student.ASSIGNMENT / path.name).read_bytes()
+            for path in PATHS
+        },
+    )
     return (folder, fingerprint(folder), *grade(folder))
 
 
 def test_a_perfect_submission_has_all_points(whole):
     folder, _, outcome, rows = whole
 
-    assert {(name, row["verdict"], row["points"]) for (_, name), row in rows.items()} == {(name, "right", str(course.POINTS)) for name in GRADED}
+    assert {(name, row["verdict"], row["points"]) for (_, name), row in rows.items()} == {
+        (name, "right", str(course.POINTS)) for name in GRADED
+    }
     assert f"1 students: {len(GRADED)} right, 0 slip, 0 wrong, 0 open, 0 not checked." in outcome.stdout
     row = totals(folder)["perfect"]
     assert row["points"] == row["maximum"] == row["right"] == str(len(GRADED)) and row["not checked"] == "0"
@@ -60,10 +71,18 @@ def many(tmp_path_factory):
     for number in NUMBERS:
         file = f"{GRADED[names(number)[0]].notebook}.ipynb"
         put(folder, "empty", {file: short(number, {name: answered(name, EMPTY) for name in names(number)})})
-        put(folder, "wrong", {file: short(number, {name: answered(name, as_code(name, slips(name)[0])) for name in names(number)})})
+        put(
+            folder,
+            "wrong",
+            {file: short(number, {name: answered(name, as_code(name, slips(name)[0])) for name in names(number)})},
+        )
     put(folder, "absent", {})
     for count in range(max(len(slips(name)) for name in names(HARMED))):
-        cells = {name: answered(name, as_code(name, slips(name)[count])) for name in names(HARMED) if count < len(slips(name))}
+        cells = {
+            name: answered(name, as_code(name, slips(name)[count]))
+            for name in names(HARMED)
+            if count < len(slips(name))
+        }
         put(folder, f"slip-{count}", {"02.ipynb": short(HARMED, cells)})
     return (folder, *grade(folder))
 
@@ -78,11 +97,15 @@ def test_an_empty_submission_has_no_points_and_every_exercise_is_open(many):
 def test_a_wrong_submission_is_told_each_slip_by_name(many):
     folder, _, rows = many
 
-    assert {name: (row["verdict"], row["slip"]) for (who, name), row in rows.items() if who == "wrong"} == {name: ("slip", slips(name)[0]) for name in GRADED}
+    assert {name: (row["verdict"], row["slip"]) for (who, name), row in rows.items() if who == "wrong"} == {
+        name: ("slip", slips(name)[0]) for name in GRADED
+    }
     assert totals(folder)["wrong"]["points"] == "0"
 
 
-@pytest.mark.parametrize(("name", "count"), [(name, count) for name in names(HARMED) for count in range(len(slips(name)))])
+@pytest.mark.parametrize(
+    ("name", "count"), [(name, count) for name in names(HARMED) for count in range(len(slips(name)))]
+)
 def test_every_slip_of_a_notebook_is_named(many, name, count):
     row = many[2][f"slip-{count}", name]
 
@@ -92,7 +115,9 @@ def test_every_slip_of_a_notebook_is_named(many, name, count):
 def test_who_handed_nothing_in_is_not_checked(many):
     folder, _, rows = many
 
-    assert {(row["verdict"], row["reason"]) for (who, _), row in rows.items() if who == "absent"} == {("not checked", "no notebook with this exercise was handed in")}
+    assert {(row["verdict"], row["reason"]) for (who, _), row in rows.items() if who == "absent"} == {
+        ("not checked", "no notebook with this exercise was handed in")
+    }
     assert totals(folder)["absent"]["not checked"] == str(len(GRADED))
 
 
@@ -105,30 +130,76 @@ CASES = {
     "cell-deleted": (short(HARMED, {name: answered(name) for name in OTHERS}), "not checked", "deleted or edited"),
     "name-changed": (right(HARMED, **{ONE: WRONG.replace(ONE, OTHERS[0] + "x")}), "not checked", "deleted or edited"),
     "check-in-a-text": (right(HARMED, **{ONE: f"'''{answered(ONE)}'''"}), "not checked", "deleted or edited"),
-    "ol-replaced": (right(HARMED, **{ONE: f"{FORGED}import types\nol = types.SimpleNamespace(check=lambda *a: Yes())\n{WRONG}\nimport overlaylab as ol"}), "wrong", ""),
-    "check-patched": (right(HARMED, **{ONE: f"{FORGED}was = ol.check\nol.check = lambda *a: Yes()\n{WRONG}\nol.check = was"}), "wrong", ""),
-    "judge-patched": (right(HARMED, **{ONE: f"import overlaylab.exercises.engine as e\ne.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"}), "wrong", ""),
-    "check-behind-a-condition": (right(HARMED, **{ONE: f"if False:\n    {answered(ONE, EMPTY).splitlines()[-1]}"}), "not checked", "was not reached"),
+    "ol-replaced": (
+        right(
+            HARMED,
+            **{
+                ONE: f"{FORGED}import types\nol = types.SimpleNamespace(check=lambda *a: Yes())\n{WRONG}\nimport overlaylab as ol"
+            },
+        ),
+        "wrong",
+        "",
+    ),
+    "check-patched": (
+        right(HARMED, **{ONE: f"{FORGED}was = ol.check\nol.check = lambda *a: Yes()\n{WRONG}\nol.check = was"}),
+        "wrong",
+        "",
+    ),
+    "judge-patched": (
+        right(
+            HARMED,
+            **{
+                ONE: f"import overlaylab.exercises.engine as e\ne.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"
+            },
+        ),
+        "wrong",
+        "",
+    ),
+    "check-behind-a-condition": (
+        right(HARMED, **{ONE: f"if False:\n    {answered(ONE, EMPTY).splitlines()[-1]}"}),
+        "not checked",
+        "was not reached",
+    ),
     "copied-alike": (right(HARMED, again=answered(ONE)), "right", ""),
     "copied-with-another-answer": (right(HARMED, again=WRONG), "not checked", "2 different answers"),
     "copied-and-left-open": (right(HARMED, again=answered(ONE, EMPTY)), "right", ""),
-    "all-choices-in-turn": (right(HARMED, **{ONE: f"for answer in [{', '.join(repr(str(find_exercise(ONE).slips[slip]())) for slip in slips(ONE)[:2])}]:\n    {CHECK.format(name=ONE)}"}), "not checked", "different answers"),
+    "all-choices-in-turn": (
+        right(
+            HARMED,
+            **{
+                ONE: f"for answer in [{', '.join(repr(str(find_exercise(ONE).slips[slip]())) for slip in slips(ONE)[:2])}]:\n    {CHECK.format(name=ONE)}"
+            },
+        ),
+        "not checked",
+        "different answers",
+    ),
     "raises": (right(HARMED, **{ONE: answered(ONE, "answer = not_there")}), "not checked", "raised NameError"),
     "is-no-python": (right(HARMED, **{ONE: answered(ONE, "answer = (")}), "not checked", "the cell is not Python"),
     "with-magic": (right(HARMED, **{ONE: "%time 1\n" + answered(ONE)}), "right", ""),
-    "given-in-the-call": (right(HARMED, **{ONE: f"answer = None\nol.check({ONE!r}, answer={as_code(ONE, slips(ONE)[0]).partition(' = ')[2]})"}), "slip", ""),
+    "given-in-the-call": (
+        right(
+            HARMED,
+            **{ONE: f"answer = None\nol.check({ONE!r}, answer={as_code(ONE, slips(ONE)[0]).partition(' = ')[2]})"},
+        ),
+        "slip",
+        "",
+    ),
     "answered-by-no-data": (right(HARMED, **{ONE: answered(ONE, "answer = object()")}), "wrong", ""),
     "prints-a-lot": (right(HARMED, **{ONE: 'print("x" * 5_000_000)\n' + answered(ONE)}), "right", ""),
     "old-answer": (right(HARMED, **{ONE: CHECK.format(name=ONE), "before": ""}), "not checked", "raised NameError"),
     "other-name": (right(HARMED), "right", ""),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
 def harmed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("harmed") / "submitted"
     for case, (text, _, _) in CASES.items():
-        put(folder, case, {"someone's copy (1).ipynb" if case == "other-name" else "02_diff_id_and_chain_id.ipynb": text})
+        put(
+            folder,
+            case,
+            {"someone's copy (1).ipynb" if case == "other-name" else "02_diff_id_and_chain_id.ipynb": text},
+        )
     return grade(folder, "--only", HARMED)
 
 
@@ -161,7 +232,11 @@ def same_answer():
     for name in GRADED:
         for later in list(GRADED)[list(GRADED).index(name) + 1 :]:
             answer = find_exercise(name).answer()
-            if later[:2] == name[:2] and isinstance(answer, str) and verdict(later, {"answer": ["str", str(answer)]})[0] == "right":
+            if (
+                later[:2] == name[:2]
+                and isinstance(answer, str)
+                and verdict(later, {"answer": ["str", str(answer)]})[0] == "right"
+            ):
                 return name, later
     pytest.fail("no two exercises have one answer")
 
@@ -197,7 +272,13 @@ def test_files_that_are_no_notebooks_are_named_with_what_is_wrong(tmp_path):
     before = fingerprint(folder)
     outcome, rows = grade(folder, "--only", HARMED)
 
-    expected = {**{case: reason for case, (_, reason) in FILES.items()}, "link": "symbolic link", "student-link": "symbolic link", "pipe": "no plain file", "inner": "no notebook with this exercise"}
+    expected = {
+        **{case: reason for case, (_, reason) in FILES.items()},
+        "link": "symbolic link",
+        "student-link": "symbolic link",
+        "pipe": "no plain file",
+        "inner": "no notebook with this exercise",
+    }
     for case, reason in expected.items():
         assert {rows[case, name]["verdict"] for name in names(HARMED)} == {"not checked"}
         assert reason in rows[case, ONE]["reason"], case
@@ -211,7 +292,20 @@ def test_files_that_are_no_notebooks_are_named_with_what_is_wrong(tmp_path):
 def test_what_does_not_end_is_stopped_and_what_was_not_reached_is_said(tmp_path):
     folder, (first, *_, last) = tmp_path / "submitted", names(HARMED)
     put(folder, "loops", {"02.ipynb": right(HARMED, **{first: answered(first, "while True: pass")})})
-    put(folder, "loops-on", {"02.ipynb": right(HARMED, **{first: answered(first, "while True:\n    try:\n        while True: pass\n    except BaseException: pass")})})
+    put(
+        folder,
+        "loops-on",
+        {
+            "02.ipynb": right(
+                HARMED,
+                **{
+                    first: answered(
+                        first, "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+                    )
+                },
+            )
+        },
+    )
     put(folder, "dies", {"02.ipynb": right(HARMED, **{last: answered(last, "import os; os._exit(3)")})})
     put(folder, "floods", {"02.ipynb": right(HARMED, **{first: answered(first, "while True: print('x' * 10_000)")})})
     _, rows = grade(folder, "--only", HARMED, "--seconds", "4")
@@ -234,5 +328,15 @@ def test_names_are_data_in_the_table(tmp_path):
         put(folder, name, {"02.ipynb": b"{}"})
     _, rows = grade(folder, "--only", HARMED)
 
-    assert {who for who, _ in rows} == {"'=1+1", "'@x", "'-x", "a,b", 'q"q', "two\\nlines", "\\x1b[31mred", "пётр", "\\udcff"}
+    assert {who for who, _ in rows} == {
+        "'=1+1",
+        "'@x",
+        "'-x",
+        "a,b",
+        'q"q',
+        "two\\nlines",
+        "\\x1b[31mred",
+        "пётр",
+        "\\udcff",
+    }
     assert len(rows) == len(hostile) * len(names(HARMED))

@@ -22,8 +22,15 @@ ONE = names(NUMBER)[1]
 def run(folder, *arguments):
     """Run nbgrader in a course's folder."""
     python = nbgrader()
-    environment = {**os.environ, "PATH": os.pathsep.join([os.path.dirname(python), os.environ["PATH"]]), "HOME": str(folder), "PYTHONPATH": str(course.ROOT)}
-    return subprocess.run([python, "-m", "nbgrader", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([os.path.dirname(python), os.environ["PATH"]]),
+        "HOME": str(folder),
+        "PYTHONPATH": str(course.ROOT),
+    }
+    return subprocess.run(
+        [python, "-m", "nbgrader", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 def changed(path, change):
@@ -39,19 +46,28 @@ def changed(path, change):
 def slip(name, source):
     """The first slip in place of the answer."""
     value = next(iter(find_exercise(name).slips.values()))()
-    value = [str(item) for item in value] if isinstance(value, list) else str(value) if isinstance(value, str) else value
+    value = (
+        [str(item) for item in value] if isinstance(value, list) else str(value) if isinstance(value, str) else value
+    )
     return source.replace(course.EMPTY, f"answer = {value!r}")
 
 
 def forged(name, source):
     """An answer that is wrong, and a kit that was told to accept it."""
-    return source.replace(course.EMPTY, 'answer = "no idea"\nimport overlaylab.exercises.engine as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")')
+    return source.replace(
+        course.EMPTY,
+        'answer = "no idea"\nimport overlaylab.exercises.engine as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")',
+    )
 
 
 def without(path, copies=0):
     """The solved copy without the cells of one exercise, or with copies of them."""
     notebook, ids = nbformat.read(path, as_version=4), {f"answer-{ONE}", f"test-{ONE}"}
-    cells = [cell for cell in notebook.cells for _ in range(copies if cell.metadata.get("nbgrader", {}).get("grade_id") in ids else 1)]
+    cells = [
+        cell
+        for cell in notebook.cells
+        for _ in range(copies if cell.metadata.get("nbgrader", {}).get("grade_id") in ids else 1)
+    ]
     notebook.cells = [nbformat.NotebookNode(cell, id=f"c{n}") for n, cell in enumerate(cells)]
     return nbformat.writes(notebook)
 
@@ -75,7 +91,11 @@ def graded(tmp_path_factory):
     for who, files in versions.items():
         put(folder / "submitted" / who, student.ASSIGNMENT, files)
     run(folder, "autograde", student.ASSIGNMENT)  # it fails on the damaged one, and goes on
-    put(folder / "submitted" / "copied", student.ASSIGNMENT, {path.name: without(path, copies=2) for path in source.iterdir()})
+    put(
+        folder / "submitted" / "copied",
+        student.ASSIGNMENT,
+        {path.name: without(path, copies=2) for path in source.iterdir()},
+    )
     assert run(folder, "autograde", student.ASSIGNMENT).returncode != 0  # here it stops
     assert run(folder, "export").returncode == 0
     with (folder / "grades.csv").open(encoding="utf-8", newline="") as file:
@@ -88,7 +108,9 @@ def test_nbgrader_makes_the_same_student_copy(graded):
     assert [path.name for path in sorted(release.iterdir())] == [path.name for path in PATHS]
     for path in PATHS:
         theirs, ours = (nbformat.read(place / path.name, as_version=4).cells for place in (release, folder / "student"))
-        assert [(cell.id, cell.cell_type, cell.source) for cell in theirs] == [(cell.id, cell.cell_type, cell.source) for cell in ours]
+        assert [(cell.id, cell.cell_type, cell.source) for cell in theirs] == [
+            (cell.id, cell.cell_type, cell.source) for cell in ours
+        ]
 
 
 def test_nbgrader_grades_an_honest_submission_as_we_do(graded):
@@ -97,18 +119,30 @@ def test_nbgrader_grades_an_honest_submission_as_we_do(graded):
     _, rows = grade(folder / "submitted", "--only", NUMBER)
     points = {who: sum(int(row["points"]) for (student, _), row in rows.items() if student == who) for who in theirs}
 
-    assert {who: float(theirs[who]["score"]) for who in ("perfect", "empty", "wrong")} == {who: points[who] for who in ("perfect", "empty", "wrong")}
+    assert {who: float(theirs[who]["score"]) for who in ("perfect", "empty", "wrong")} == {
+        who: points[who] for who in ("perfect", "empty", "wrong")
+    }
     assert points["perfect"] == float(theirs["perfect"]["max_score"]) == len(names(NUMBER))
     assert {row["verdict"] for (who, _), row in rows.items() if who == "wrong"} == {"slip"}
-    assert (points["deleted"], rows["deleted", ONE]["verdict"], points["copied"]) == (points["perfect"] - 1, "not checked", points["perfect"])
+    assert (points["deleted"], rows["deleted", ONE]["verdict"], points["copied"]) == (
+        points["perfect"] - 1,
+        "not checked",
+        points["perfect"],
+    )
     assert {rows["damaged", name]["verdict"] for name in names(NUMBER)} == {"not checked"}
-    assert points["forged"] == 0 < float(theirs["forged"]["score"]), "the reason why we judge outside of the student's kernel"
+    assert points["forged"] == 0 < float(theirs["forged"]["score"]), (
+        "the reason why we judge outside of the student's kernel"
+    )
     assert fingerprint(folder / "submitted") == before
 
 
 def test_a_student_can_validate(graded):
     folder, _ = graded
-    shown = run(folder, "validate", *(str(place / PATHS[0].name) for place in (folder / "student", folder / "source" / student.ASSIGNMENT))).stdout
+    shown = run(
+        folder,
+        "validate",
+        *(str(place / PATHS[0].name) for place in (folder / "student", folder / "source" / student.ASSIGNMENT)),
+    ).stdout
 
     assert f"VALIDATION FAILED ON {len(names(NUMBER))} CELL(S)!" in shown
     assert shown.count("Success! Your notebook passes all the tests.") == 1

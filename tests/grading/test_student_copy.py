@@ -16,7 +16,9 @@ every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.st
 def test_every_exercise_that_waits_for_an_answer_is_graded(path):
     """A cell with `answer = None` that has no folded solution, or no check, would be left out in silence."""
     cells = course.read(path).cells
-    waiting = [n for n, cell in enumerate(cells) if cell.cell_type == "code" and course.EMPTY in cell.source.splitlines()]
+    waiting = [
+        n for n, cell in enumerate(cells) if cell.cell_type == "code" and course.EMPTY in cell.source.splitlines()
+    ]
 
     assert [item.cell for item in course.of_notebook(path.stem, cells)] == waiting
     assert len(waiting) >= 3
@@ -40,20 +42,36 @@ def test_all_else_is_the_notebook(path):
     ours = [cell for cell in student.copy(path, filled=False).cells if not student.is_test(cell)]
     whole = course.read(path).cells
 
-    assert [cell.source for cell in ours] == [course.FOLDED.sub(student.LEFT_OUT, cell.source) if cell.cell_type == "markdown" else cell.source for cell in whole]
+    assert [cell.source for cell in ours] == [
+        course.FOLDED.sub(student.LEFT_OUT, cell.source) if cell.cell_type == "markdown" else cell.source
+        for cell in whole
+    ]
     assert [cell.id for cell in ours] == [cell.id for cell in whole]
 
 
 @every_notebook
 def test_a_locked_test_follows_each_answer(path):
     cells = student.copy(path, filled=False).cells
-    marked = [(cell.metadata.nbgrader.grade_id, cell.metadata.nbgrader.locked) for cell in cells if "nbgrader" in cell.metadata]
-    wanted = [pair for item in course.of_notebook(path.stem, course.read(path).cells) for pair in ((f"answer-{item.name}", False), (f"test-{item.name}", True))]
+    marked = [
+        (cell.metadata.nbgrader.grade_id, cell.metadata.nbgrader.locked)
+        for cell in cells
+        if "nbgrader" in cell.metadata
+    ]
+    wanted = [
+        pair
+        for item in course.of_notebook(path.stem, course.read(path).cells)
+        for pair in ((f"answer-{item.name}", False), (f"test-{item.name}", True))
+    ]
 
     assert marked == wanted
     tests = [cell for cell in cells if student.is_test(cell)]
-    assert all(cell.metadata.nbgrader.points == course.POINTS and not cell.metadata.deletable and not cell.metadata.editable for cell in tests)
-    assert [n for n, cell in enumerate(cells) if student.is_test(cell)] == [n + 1 for n, cell in enumerate(cells) if cell.metadata.get("nbgrader", {}).get("solution")]
+    assert all(
+        cell.metadata.nbgrader.points == course.POINTS and not cell.metadata.deletable and not cell.metadata.editable
+        for cell in tests
+    )
+    assert [n for n, cell in enumerate(cells) if student.is_test(cell)] == [
+        n + 1 for n, cell in enumerate(cells) if cell.metadata.get("nbgrader", {}).get("solution")
+    ]
 
 
 def test_the_copy_is_made_by_one_command_and_twice_the_same(tmp_path, capsys):

@@ -71,13 +71,31 @@ def options(**changed):
 
 OPTIONS = {
     "root": (
-        *(options(),) * 5, *(options(redirect_dir="on"),) * 3, options(redirect_dir="nofollow"), options(xino="on"),
-        options(metacopy="on", redirect_dir="on"), options(metacopy="on", redirect_dir=""), options(index="on"),
-        options(index="on", redirect_dir="on"), options(index="on", metacopy="on", redirect_dir="on"), "userxattr", "userxattr,xino=on",
-        options(xino="on", redirect_dir="on"), options(index="on", xino="on"),
+        *(options(),) * 5,
+        *(options(redirect_dir="on"),) * 3,
+        options(redirect_dir="nofollow"),
+        options(xino="on"),
+        options(metacopy="on", redirect_dir="on"),
+        options(metacopy="on", redirect_dir=""),
+        options(index="on"),
+        options(index="on", redirect_dir="on"),
+        options(index="on", metacopy="on", redirect_dir="on"),
+        "userxattr",
+        "userxattr,xino=on",
+        options(xino="on", redirect_dir="on"),
+        options(index="on", xino="on"),
     ),
-    "user": ("userxattr", "userxattr", "userxattr", "userxattr,xino=on", "userxattr,index=on", "userxattr,index=on,xino=on", "", "index=on,xino=on"),
-}  # fmt: skip
+    "user": (
+        "userxattr",
+        "userxattr",
+        "userxattr",
+        "userxattr,xino=on",
+        "userxattr,index=on",
+        "userxattr,index=on,xino=on",
+        "",
+        "index=on,xino=on",
+    ),
+}
 
 OPTIONS["mapped"] = OPTIONS["user"]
 
@@ -98,19 +116,35 @@ DRESSED = {
     "mapped": ("plain", "open", "closed", *FAR),
 }
 COMMON = (
-    *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"), "link to a", "link to b/c", "link to nowhere", "link to b/../c/", "fifo",
-)  # fmt: skip
-KINDS = {"root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"), "user": (*COMMON, "socket", "marked whiteout")}
+    *("file", "dir", "file", "dir", "dir", "whiteout", "whiteout", "opaque", "empty", "hard link"),
+    "link to a",
+    "link to b/c",
+    "link to nowhere",
+    "link to b/../c/",
+    "fifo",
+)
+KINDS = {
+    "root": (*COMMON, "socket", "device", "marked whiteout", "metadata only"),
+    "user": (*COMMON, "socket", "marked whiteout"),
+}
 KINDS["mapped"] = (*KINDS["user"], "device")
 # Marks as no kernel would have left them, in some of the cases: kind -> the type, and marks with their values.
 ODD = {
-    "dir opaque=x": ("dir", {"opaque": b"x"}), "dir opaque=n": ("dir", {"opaque": b"n"}), "dir impure": ("dir", {"impure": b"y"}),
-    "dir with a bad origin": ("dir", {"origin": b"\0"}), "dir with an escaped mark": ("dir", {"overlay.opaque": b"y"}),
-    "file whiteout": ("file", {"whiteout": b""}), "file metacopy": ("file", {"metacopy": b""}), "file opaque": ("file", {"opaque": b"y"}),
-    "file with an escaped mark": ("file", {"overlay.whiteout": b""}), "file with an unknown mark": ("file", {"zzz": b"1"}),
-}  # fmt: skip
+    "dir opaque=x": ("dir", {"opaque": b"x"}),
+    "dir opaque=n": ("dir", {"opaque": b"n"}),
+    "dir impure": ("dir", {"impure": b"y"}),
+    "dir with a bad origin": ("dir", {"origin": b"\0"}),
+    "dir with an escaped mark": ("dir", {"overlay.opaque": b"y"}),
+    "file whiteout": ("file", {"whiteout": b""}),
+    "file metacopy": ("file", {"metacopy": b""}),
+    "file opaque": ("file", {"opaque": b"y"}),
+    "file with an escaped mark": ("file", {"overlay.whiteout": b""}),
+    "file with an unknown mark": ("file", {"zzz": b"1"}),
+}
 REDIRECTS = {
-    **{f"dir to {target}": ("dir", {"redirect": target.encode()}) for target in ("a", "/b", "/a/b", "nowhere", "/a//b")},
+    **{
+        f"dir to {target}": ("dir", {"redirect": target.encode()}) for target in ("a", "/b", "/a/b", "nowhere", "/a//b")
+    },
     **{f"file to {target}": ("file", {"metacopy": b"", "redirect": target.encode()}) for target in ("/a", "b")},
 }
 
@@ -124,7 +158,9 @@ def entry(root, kind, dress, number, marks):
     """One inode."""
     base, odd = {**ODD, **REDIRECTS}.get(kind, (kind, {}))
     own = {**MORE, **FAR}.get(dress)
-    inode = experiments.entry(root, "empty" if odd and base == "file" else base, "plain" if own else dress, number, marks)
+    inode = experiments.entry(
+        root, "empty" if odd and base == "file" else base, "plain" if own else dress, number, marks
+    )
     if inode is None or kind in ("whiteout", "hard link"):
         return inode
     if own:
@@ -163,14 +199,32 @@ CALLS = (
     (1, "mknod", {"path": OP_PATHS, "mode": (0o010644, 0o140644, 0o100644)}),
     (1, "mknod", {"path": OP_PATHS, "mode": (0o020644, 0o060644), "device": (0x103, 0, 0x801)}),
     (4, "chmod", {"path": OP_PATHS, "mode": (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o1777, 0, 0o2666)}),
-    (3, "chown", {"path": OP_PATHS, "uid": (-1, 0, 1000, 50), "gid": (-1, 0, 1000, 50), "follow_symlinks": (False, True)}),
+    (
+        3,
+        "chown",
+        {"path": OP_PATHS, "uid": (-1, 0, 1000, 50), "gid": (-1, 0, 1000, 50), "follow_symlinks": (False, True)},
+    ),
     (2, "utime", {"path": OP_PATHS, "ns": ((OLD + 5, OLD + 5), (OLD, OLD)), "follow_symlinks": (False, True)}),
     (1, "utime", {"path": OP_PATHS, "follow_symlinks": (False,)}),
     (3, "truncate", {"path": OP_PATHS, "length": (0, 1, 3, 9, -1)}),
-    (3, "setxattr", {
-        "path": OP_PATHS, "name": ("user.k", "user.n", "trusted.t", "trusted.overlay.opaque", "user.overlay.x", "security.x", "nonsense"),
-        "value": (b"w",), "flags": (0, 0, 1, 2),
-    }),
+    (
+        3,
+        "setxattr",
+        {
+            "path": OP_PATHS,
+            "name": (
+                "user.k",
+                "user.n",
+                "trusted.t",
+                "trusted.overlay.opaque",
+                "user.overlay.x",
+                "security.x",
+                "nonsense",
+            ),
+            "value": (b"w",),
+            "flags": (0, 0, 1, 2),
+        },
+    ),
     (1, "removexattr", {"path": OP_PATHS, "name": ("user.k", "trusted.t", "trusted.overlay.opaque")}),
     (1, "getxattr", {"path": OP_PATHS, "name": ("user.k", "trusted.t", "trusted.overlay.opaque")}),
     (1, "listxattr", {"path": OP_PATHS}),
@@ -180,13 +234,33 @@ CALLS = (
     (2, "listdir", {"path": (".", *PATHS, *NAMES)}),
     (1, "readlink", {"path": OP_PATHS}),
     (4, "open", {"path": OP_PATHS, "flags": (0, os.O_RDWR, os.O_WRONLY | os.O_APPEND), "fd": FDS}),
-    (3, "open", {
-        "path": OP_PATHS, "mode": (0o644, 0o4755), "fd": FDS,
-        "flags": (os.O_CREAT | os.O_RDWR, os.O_CREAT | os.O_EXCL | os.O_WRONLY, os.O_CREAT, os.O_TRUNC, os.O_DIRECTORY,
-                  os.O_NOFOLLOW, os.O_TMPFILE | os.O_RDWR, os.O_CREAT | os.O_TRUNC | os.O_RDWR, os.O_CREAT | os.O_NOFOLLOW,
-                  os.O_CREAT | os.O_DIRECTORY, os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, os.O_EXCL | os.O_APPEND, os.O_DIRECTORY | os.O_RDWR,
-                  os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW, os.O_CREAT | os.O_APPEND | os.O_WRONLY, os.O_DIRECTORY | os.O_NOFOLLOW),
-    }),
+    (
+        3,
+        "open",
+        {
+            "path": OP_PATHS,
+            "mode": (0o644, 0o4755),
+            "fd": FDS,
+            "flags": (
+                os.O_CREAT | os.O_RDWR,
+                os.O_CREAT | os.O_EXCL | os.O_WRONLY,
+                os.O_CREAT,
+                os.O_TRUNC,
+                os.O_DIRECTORY,
+                os.O_NOFOLLOW,
+                os.O_TMPFILE | os.O_RDWR,
+                os.O_CREAT | os.O_TRUNC | os.O_RDWR,
+                os.O_CREAT | os.O_NOFOLLOW,
+                os.O_CREAT | os.O_DIRECTORY,
+                os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW,
+                os.O_EXCL | os.O_APPEND,
+                os.O_DIRECTORY | os.O_RDWR,
+                os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW,
+                os.O_CREAT | os.O_APPEND | os.O_WRONLY,
+                os.O_DIRECTORY | os.O_NOFOLLOW,
+            ),
+        },
+    ),
     (1, "opendir", {"path": (".", *PATHS), "fd": FDS}),
     (2, "readdir", {"fd": FDS}),
     (1, "rewinddir", {"fd": FDS}),
@@ -205,7 +279,7 @@ CALLS = (
     (1, "umask", {"mask": (0o022, 0o077, 0)}),
     (1, "remount", {}),
     (1, "rotate", {}),
-)  # fmt: skip
+)
 # Calls that an operation may name, but none of these: each with the reason, and where it is proved.
 CALLS_LEFT_OUT = {
     "mmap, mread": "a map that reaches behind the end of a file that was cut ends the process; vector cu-30",
@@ -231,7 +305,9 @@ def entries(mode, most, odd=()):
     """The entries of one layer, some of an odd kind if there are any."""
     one = st.tuples(st.sampled_from(PATHS), st.sampled_from((*KINDS[mode], *odd)), st.sampled_from(DRESSED[mode]))
     # Two lists in one are longer on average, and shrink as well.
-    return st.tuples(st.lists(one, max_size=most), st.lists(one, max_size=most)).map(lambda both: tuple(both[0] + both[1]))
+    return st.tuples(st.lists(one, max_size=most), st.lists(one, max_size=most)).map(
+        lambda both: tuple(both[0] + both[1])
+    )
 
 
 @st.composite
@@ -249,7 +325,9 @@ def cases(draw, mode):
 def operations(draw, mode):
     """One operation."""
     call, arguments = draw(st.sampled_from(WEIGHTED))
-    drawn = {name: choices[0] if len(choices) == 1 else draw(st.sampled_from(choices)) for name, choices in arguments.items()}
+    drawn = {
+        name: choices[0] if len(choices) == 1 else draw(st.sampled_from(choices)) for name, choices in arguments.items()
+    }
     if call == "open":
         drawn["flags"] |= os.O_NONBLOCK
     if mode != "root":

@@ -5,9 +5,22 @@ from overlaylab.labels import PLACES
 
 # Every errno that the written semantics name for operations. The modes together must reach them all.
 ERRNOS = (
-    "EACCES", "EEXIST", "EINVAL", "EIO", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENODATA", "ENOENT", "ENOTDIR", "ENOTEMPTY", "EOVERFLOW",
-    "EPERM", "EROFS", "EXDEV",
-)  # fmt: skip
+    "EACCES",
+    "EEXIST",
+    "EINVAL",
+    "EIO",
+    "EISDIR",
+    "ELOOP",
+    "ENAMETOOLONG",
+    "ENODATA",
+    "ENOENT",
+    "ENOTDIR",
+    "ENOTEMPTY",
+    "EOVERFLOW",
+    "EPERM",
+    "EROFS",
+    "EXDEV",
+)
 # Those that generated operations cannot be relied on to meet, each with where it is proved instead.
 NOT_GENERATED = {
     "EBUSY": "given by a mount whose upper is in use; vector mount-59",
@@ -16,8 +29,10 @@ NOT_GENERATED = {
 }
 ALONE = tuple(place for place in PLACES if place != "refused for want of permission")
 REQUIRED = {
-    "root": (*PLACES, *(name for name in ERRNOS if name != "EOVERFLOW")), "user": ALONE, "mapped": (*ALONE, "EOVERFLOW"),
-}  # fmt: skip
+    "root": (*PLACES, *(name for name in ERRNOS if name != "EOVERFLOW")),
+    "user": ALONE,
+    "mapped": (*ALONE, "EOVERFLOW"),
+}
 
 
 class Labels(labels.Labels):

@@ -172,7 +172,20 @@ class Live(Shorthand):
         os.removexattr(path, name, follow_symlinks=follow_symlinks)
 
 
-for plain in ("mkdir", "rmdir", "unlink", "readlink", "lstat", "stat", "chmod", "chown", "lchown", "utime", "truncate", "mknod"):
+for plain in (
+    "mkdir",
+    "rmdir",
+    "unlink",
+    "readlink",
+    "lstat",
+    "stat",
+    "chmod",
+    "chown",
+    "lchown",
+    "utime",
+    "truncate",
+    "mknod",
+):
     setattr(Live, plain, staticmethod(getattr(os, plain)))
 
 
@@ -226,8 +239,16 @@ def taken(folder):
         info = os.lstat(path)
         if not stat.S_ISDIR(info.st_mode) and info.st_ino in known:
             return known[info.st_ino]
-        common = {"mode": stat.S_IMODE(info.st_mode), "uid": info.st_uid, "gid": info.st_gid, "mtime_ns": info.st_mtime_ns, "nlink": info.st_nlink}
-        common["xattrs"] = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
+        common = {
+            "mode": stat.S_IMODE(info.st_mode),
+            "uid": info.st_uid,
+            "gid": info.st_gid,
+            "mtime_ns": info.st_mtime_ns,
+            "nlink": info.st_nlink,
+        }
+        common["xattrs"] = {
+            name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
+        }
         known[info.st_ino] = node = made(path, info, common)
         return node
 
@@ -241,7 +262,11 @@ def taken(folder):
             with open(path, "rb") as data:
                 return File.of(data.read(), **common)
         if kind in (stat.S_IFCHR, stat.S_IFBLK):
-            return Device(**common, kind="char" if kind == stat.S_IFCHR else "block", rdev=(os.major(info.st_rdev), os.minor(info.st_rdev)))
+            return Device(
+                **common,
+                kind="char" if kind == stat.S_IFCHR else "block",
+                rdev=(os.major(info.st_rdev), os.minor(info.st_rdev)),
+            )
         return Fifo(**common) if kind == stat.S_IFIFO else Socket(**common)
 
     return take(folder)

@@ -181,7 +181,10 @@ class Pair:
 
     def _changed(self, changes):
         """Whether more than open files was changed; then the model's listing must be made anew."""
-        changed = any(isinstance(change.thing, Inode) or (isinstance(change.thing, dict) and change.thing is not self.model.files) for change in changes)
+        changed = any(
+            isinstance(change.thing, Inode) or (isinstance(change.thing, dict) and change.thing is not self.model.files)
+            for change in changes
+        )
         if changed:
             self.listing = None
         return changed

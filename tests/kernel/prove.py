@@ -98,8 +98,16 @@ class Told:
 
 def report(case, done, said):
     """Options, difference, both versions, and a snippet that runs the same again."""
-    lines = [f"# {said}", f"# options: {case.options or '(none)'}; expected: this kernel, Linux {os.uname().release}; found: the model of {MODEL}"]
-    lines += ["from overlaylab.ops import Op, op", "from tests.kernel.cases import Case", "from tests.kernel.prove import replay", ""]
+    lines = [
+        f"# {said}",
+        f"# options: {case.options or '(none)'}; expected: this kernel, Linux {os.uname().release}; found: the model of {MODEL}",
+    ]
+    lines += [
+        "from overlaylab.ops import Op, op",
+        "from tests.kernel.cases import Case",
+        "from tests.kernel.prove import replay",
+        "",
+    ]
     lines += [f"case = {case!r}", "print(replay(case, ["]
     return "\n".join([*lines, *(f"    {operation!r}," for operation in done), "]))"])
 
@@ -167,15 +175,27 @@ def work(mode, operations_wanted, seed, patches=()):
             seed += 1_000_003
     sweeper.finish()
     builder.finish()
-    return {"operations": total(labels), "seconds": time.monotonic() - began, "labels": dict(labels.counts), "failure": failure}
+    return {
+        "operations": total(labels),
+        "seconds": time.monotonic() - began,
+        "labels": dict(labels.counts),
+        "failure": failure,
+    }
 
 
 def one_round(mode, labels, sweeper, builder, examples, seed):
     """Some examples from one seed; the report of a difference."""
     chosen = settings(
-        max_examples=examples, stateful_step_count=STEPS, deadline=None, database=None, verbosity=Verbosity.quiet, print_blob=False,
-        phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
-    )  # fmt: skip
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        verbosity=Verbosity.quiet,
+        print_blob=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
     try:
         run_state_machine_as_test(seeded(seed)(machine(mode, labels, sweeper, builder)), settings=chosen)
     except pairs.Disagreement as error:
@@ -190,7 +210,20 @@ def total(labels):
 
 def start(mode, operations_wanted, seed, broken=""):
     """Start a worker process."""
-    command = [sys.executable, "-m", "tests.kernel.prove", "--worker", "--mode", mode, "-n", str(operations_wanted), "--seed", str(seed), "--break", broken]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.kernel.prove",
+        "--worker",
+        "--mode",
+        mode,
+        "-n",
+        str(operations_wanted),
+        "--seed",
+        str(seed),
+        "--break",
+        broken,
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
@@ -206,18 +239,28 @@ def prove(mode, operations_wanted, seed=0, jobs=None, broken=""):
     jobs = jobs or os.cpu_count() or 1
     began = time.monotonic()
     workers = [start(mode, -(-operations_wanted // jobs), seed * 1000 + job, broken) for job in range(jobs)]
-    answers = [json.loads(worker.communicate()[0] or '{"operations": 0, "labels": {}, "failure": "a worker died"}') for worker in workers]
+    answers = [
+        json.loads(worker.communicate()[0] or '{"operations": 0, "labels": {}, "failure": "a worker died"}')
+        for worker in workers
+    ]
     labels = Labels()
     for answer in answers:
         labels.counts.update(answer["labels"])
-    return sum(answer["operations"] for answer in answers), time.monotonic() - began, labels, list(filter(None, (answer["failure"] for answer in answers)))
+    return (
+        sum(answer["operations"] for answer in answers),
+        time.monotonic() - began,
+        labels,
+        list(filter(None, (answer["failure"] for answer in answers))),
+    )
 
 
 def say(mode, done, seconds, labels, failures):
     """Print what a run came to."""
     for failure in failures:
         print(failure, end="\n\n")
-    print(f"{mode}: {done} operations, {len(failures)} differences, {done / seconds:.0f} a second, Linux {os.uname().release} and the model of {MODEL}")
+    print(
+        f"{mode}: {done} operations, {len(failures)} differences, {done / seconds:.0f} a second, Linux {os.uname().release} and the model of {MODEL}"
+    )
     for label in (*PLACES, *ERRNOS):
         print(f"  {labels.counts[label]:8} {label}")
     calls = {label: number for label, number in sorted(labels.counts.items()) if label not in (*PLACES, *ERRNOS)}
@@ -226,16 +269,28 @@ def say(mode, done, seconds, labels, failures):
 
 def main(arguments=None):
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kernel.prove", description="Prove the model against this kernel.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.kernel.prove", description="Prove the model against this kernel."
+    )
     parser.add_argument("-n", type=int, default=20_000, help="how many operations")
     parser.add_argument("--mode", choices=(*places.MODES, "all"), default="all" if os.geteuid() == 0 else "user")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int)
-    parser.add_argument("--break", dest="broken", default="", metavar="RULE", help="break this rule of the model first: see tests/mutations.py")
+    parser.add_argument(
+        "--break",
+        dest="broken",
+        default="",
+        metavar="RULE",
+        help="break this rule of the model first: see tests/mutations.py",
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.worker:
-        print(json.dumps(work(chosen.mode, chosen.n, chosen.seed, RULES[chosen.broken].patches() if chosen.broken else ())))
+        print(
+            json.dumps(
+                work(chosen.mode, chosen.n, chosen.seed, RULES[chosen.broken].patches() if chosen.broken else ())
+            )
+        )
         return 0
     modes, failed = places.MODES if chosen.mode == "all" else (chosen.mode,), False
     for mode in modes:

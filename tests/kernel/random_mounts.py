@@ -17,12 +17,53 @@ from overlaylab.tree import Directory, File, Symlink
 
 from tests.kernel import live
 
-PATHS = ("l0", "l1", "l2", "l0/s", "u", "w", "u2", "w2", "u/x", "l0/w", "nope", "file", "file/x", "link", "x:y", "x,y", "x\\y", "a b", "./l1", "l1/", "", "m", "over")
+PATHS = (
+    "l0",
+    "l1",
+    "l2",
+    "l0/s",
+    "u",
+    "w",
+    "u2",
+    "w2",
+    "u/x",
+    "l0/w",
+    "nope",
+    "file",
+    "file/x",
+    "link",
+    "x:y",
+    "x,y",
+    "x\\y",
+    "a b",
+    "./l1",
+    "l1/",
+    "",
+    "m",
+    "over",
+)
 WORDS = (
-    "userxattr", "volatile", "default_permissions", "override_creds", "nooverride_creds", "ro", "rw", "bogus", "index", "userxattr=1", "=x", "",
+    "userxattr",
+    "volatile",
+    "default_permissions",
+    "override_creds",
+    "nooverride_creds",
+    "ro",
+    "rw",
+    "bogus",
+    "index",
+    "userxattr=1",
+    "=x",
+    "",
     *(f"redirect_dir={value}" for value in ("on", "off", "follow", "nofollow", "maybe")),
     *(f"{name}={value}" for name in ("metacopy", "index", "nfs_export", "xino") for value in ("on", "off")),
-    *(f"uuid={value}" for value in ("on", "off", "null", "auto")), "xino=auto", "verity=on", "verity=off", "verity=require", "lowerdir", "upperdir",
+    *(f"uuid={value}" for value in ("on", "off", "null", "auto")),
+    "xino=auto",
+    "verity=on",
+    "verity=off",
+    "verity=require",
+    "lowerdir",
+    "upperdir",
 )
 
 
@@ -31,9 +72,22 @@ def tree():
         return Directory(names=names)
 
     return {
-        "l0": folder(s=folder(), w=folder(), a=File.of(b"0")), "l1": folder(a=File.of(b"1")), "l2": folder(), "u": folder(x=folder()), "w": folder(),
-        "u2": folder(), "w2": folder(), "file": File.of(b"x"), "link": Symlink(target="l1", mode=0o777), "x:y": folder(), "x,y": folder(), "x\\y": folder(),
-        "a b": folder(), "m": folder(), "over": folder(), "inner": folder(),
+        "l0": folder(s=folder(), w=folder(), a=File.of(b"0")),
+        "l1": folder(a=File.of(b"1")),
+        "l2": folder(),
+        "u": folder(x=folder()),
+        "w": folder(),
+        "u2": folder(),
+        "w2": folder(),
+        "file": File.of(b"x"),
+        "link": Symlink(target="l1", mode=0o777),
+        "x:y": folder(),
+        "x,y": folder(),
+        "x\\y": folder(),
+        "a b": folder(),
+        "m": folder(),
+        "over": folder(),
+        "inner": folder(),
     }
 
 
@@ -48,7 +102,10 @@ def options(r):
     lowers = [escape(r, r.choice(PATHS if r.random() < 0.25 else PATHS[:3])) for _ in range(r.choice((1, 1, 2, 2, 3)))]
     if r.random() < 0.6:
         lowers = list(dict.fromkeys(lowers))
-    words = ["lowerdir=" + "".join(r.choice((":", ":", ":", ":", "::", ":::")) * (i > 0) + path for i, path in enumerate(lowers))]
+    words = [
+        "lowerdir="
+        + "".join(r.choice((":", ":", ":", ":", "::", ":::")) * (i > 0) + path for i, path in enumerate(lowers))
+    ]
     if r.random() < 0.8:
         words.append("upperdir=" + escape(r, r.choice(PATHS if r.random() < 0.15 else ("u", "u", "u2"))))
     if r.random() < 0.8:

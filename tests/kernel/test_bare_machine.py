@@ -27,12 +27,29 @@ os.chroot(root)
 os.chdir(command.pop(0))
 os.execv(SETPRIV, [SETPRIV, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", *command])
 """
+
+
 def bare(folder, *command):
     """Run a command on the machine that can do nothing; its temporary files go to a place of its own."""
     unshare = ["unshare", "--mount", "--net"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
     script = BARE.replace("SETPRIV", repr(tool("setpriv")))
-    environment = {"PATH": "/nowhere", "TMPDIR": "/run", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OVERLAYLAB_PROGRESS": "off"}
-    given = [sys.executable, "-c", script, str(folder), str(ROOT), "env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+    environment = {
+        "PATH": "/nowhere",
+        "TMPDIR": "/run",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OVERLAYLAB_PROGRESS": "off",
+    }
+    given = [
+        sys.executable,
+        "-c",
+        script,
+        str(folder),
+        str(ROOT),
+        "env",
+        "-i",
+        *(f"{name}={value}" for name, value in environment.items()),
+    ]
     return subprocess.run([*unshare, *given, *command], capture_output=True, text=True, timeout=300)
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import mountproof
 import pytest
-from mountproof import FILE_MARK_STACKS, MODES_OF_THIS_USER as MODES, ROOT_STACKS, STACKS, differences, labels, prove, random_stacks
+from mountproof import (
+    FILE_MARK_STACKS,
+    MODES_OF_THIS_USER as MODES,
+    ROOT_STACKS,
+    STACKS,
+    differences,
+    labels,
+    prove,
+    random_stacks,
+)
 from tiers import tool
 
 from overlaylab.kernel.calls import ROOT, USER
@@ -65,9 +74,17 @@ def test_the_stacks_made_by_chance_reach_the_interesting_places():
     reached = Counter(label for made in random_stacks(20, HOW_MANY) for label in set(labels(made)))
 
     wanted = {
-        "three directories merge", "whiteout hides a name", "whiteout below a file", "ghost in a listing", "hard links",
-        "hidden by opaque", "hidden by whiteout", "hidden by file", "hidden by symlink", "hidden by dir",
-    }  # fmt: skip
+        "three directories merge",
+        "whiteout hides a name",
+        "whiteout below a file",
+        "ghost in a listing",
+        "hard links",
+        "hidden by opaque",
+        "hidden by whiteout",
+        "hidden by file",
+        "hidden by symlink",
+        "hidden by dir",
+    }
     assert wanted <= set(reached)
     assert min(reached[label] for label in wanted) >= 10
 
@@ -86,10 +103,15 @@ def test_a_wrong_simulation_would_be_found():
 
 def python_for_others():
     """A Python that another user may run: the one that runs this may lie in root's home."""
-    for path in filter(None, (sys.executable, tool("python3"), *(shutil.which(f"python3.{minor}") for minor in range(11, 16)))):
+    for path in filter(
+        None, (sys.executable, tool("python3"), *(shutil.which(f"python3.{minor}") for minor in range(11, 16)))
+    ):
         trial = [path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
         try:
-            if subprocess.run(trial, user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True).returncode == 0:
+            if (
+                subprocess.run(trial, user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True).returncode
+                == 0
+            ):
                 return path
         except OSError:
             continue
@@ -112,9 +134,16 @@ def test_somebody_who_is_not_root_sees_the_same(monkeypatch):
         subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
         os.chown(Path(folder, "temporary"), 65534, 65534)
         outcome = subprocess.run(
-            [python, "-X", "utf8", "mountproof.py"], cwd=folder, user=65534, group=65534, extra_groups=[],
-            env={"TMPDIR": f"{folder}/temporary", "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, encoding="utf-8",
-        )  # fmt: skip
+            [python, "-X", "utf8", "mountproof.py"],
+            cwd=folder,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            env={"TMPDIR": f"{folder}/temporary", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
 
         assert (outcome.stdout, outcome.stderr) == (f"compared {len(STACKS) + 200}\n", "")
         assert os.listdir(Path(folder, "temporary")) == []

@@ -79,7 +79,13 @@ def test_while_it_is_mounted_nobody_else_sees_it(mode, nothing_stays):
     folder = nothing_stays / "ours"
     folder.mkdir()
     request = pickle.dumps(Request(task="views", mode=mode, folder=str(folder), stacks=(named(STACKS["page"]),)))
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_env())
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=child_env(),
+    )
     process.stdin.write(request)
     process.stdin.flush()
     assert process.stderr.readline() == b"mounted\n"
@@ -109,10 +115,14 @@ def test_without_a_tmpfs_the_temporary_folder_itself_holds_the_layers(mode, noth
     stacks = {name: named(made) for name, made in STACKS.items()}
     request = Request(task="views", mode=mode, folder=str(folder), stacks=tuple(stacks.values()))
 
-    answer = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(request), capture_output=True, env=child_env(), check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(request), capture_output=True, env=child_env(), check=True
+    )
 
     views = pickle.loads(answer.stdout).value
-    assert {name: list(differences(made, view)) for (name, made), view in zip(stacks.items(), views, strict=True)} == {name: [] for name in stacks}
+    assert {name: list(differences(made, view)) for (name, made), view in zip(stacks.items(), views, strict=True)} == {
+        name: [] for name in stacks
+    }
     assert os.listdir(folder) == []
     folder.rmdir()
 
@@ -219,13 +229,21 @@ def test_the_command_for_a_reader_works_in_a_shell(mode, name, nothing_stays):
     options = MountOptions(
         # mount(8) reads a double quote as its own.
         lowerdirs=tuple(path for path in stack.options.lowerdirs if '"' not in path and "\udcff" not in path),
-        upperdir=stack.options.upperdir, workdir=stack.options.workdir, userxattr=mode == USER,
-    )  # fmt: skip
+        upperdir=stack.options.upperdir,
+        workdir=stack.options.workdir,
+        userxattr=mode == USER,
+    )
     folders = [*options.lowerdirs, options.upperdir, options.workdir]
-    script = 'mount -t tmpfs tmpfs "$1" && cd "$1" && shift && mkdir -- "$@" merged && echo x > "$1/file" && ' + options.command("merged") + " && ls merged"
+    script = (
+        'mount -t tmpfs tmpfs "$1" && cd "$1" && shift && mkdir -- "$@" merged && echo x > "$1/file" && '
+        + options.command("merged")
+        + " && ls merged"
+    )
     unshare = ["unshare", "--mount"] + (["--user", "--map-root-user"] if mode == USER else [])
 
-    shown = subprocess.run([*unshare, "sh", "-c", script, "sh", str(nothing_stays), *folders], capture_output=True, text=True)
+    shown = subprocess.run(
+        [*unshare, "sh", "-c", script, "sh", str(nothing_stays), *folders], capture_output=True, text=True
+    )
 
     assert (shown.stdout, shown.stderr) == ("file\n", "")
 
@@ -265,7 +283,9 @@ def test_readdir_tells_types(nothing_stays):
 def probed(*before, mode=None):
     """What `probe` says in a process that something was done to first."""
     code = f"from overlaylab.kernel.mount import probe; found = probe({mode!r}); print(found.mode, found.reason)"
-    return subprocess.run([*before, sys.executable, "-c", code], capture_output=True, text=True, env=child_env()).stdout.strip()
+    return subprocess.run(
+        [*before, sys.executable, "-c", code], capture_output=True, text=True, env=child_env()
+    ).stdout.strip()
 
 
 def test_root_of_a_user_namespace_mounts_in_another_one():
@@ -278,7 +298,15 @@ def test_root_of_a_user_namespace_mounts_in_another_one():
 
 def test_user_namespaces_switched_off():
     """The limit belongs to the user namespace in which it is set, so this machine's own stays as it is."""
-    switched_off = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    switched_off = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"',
+        "sh",
+    ]
 
     assert probed(*switched_off, mode=USER) == f"None in a user namespace: {say('reason.max-zero')}"
 
@@ -287,4 +315,7 @@ def test_user_namespaces_switched_off():
 def test_root_without_its_rights(mode):
     """As in a container: root by number, without CAP_SYS_ADMIN."""
     if mode == ROOT:
-        assert probed("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", mode=ROOT) == f"None as root: {say('reason.lost-root')}"
+        assert (
+            probed("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", mode=ROOT)
+            == f"None as root: {say('reason.lost-root')}"
+        )

@@ -24,9 +24,11 @@ needs_root = pytest.mark.skipif(not AS_ROOT, reason="the machine's own overlay m
 SEED, MORE = 1, 4
 # Broken rules that few operations are enough to notice.
 QUICK = (
-    "a whiteout only where a lower layer has the name", "a directory with a lower part does not move: EXDEV",
-    "a merged listing leaves deleted names out", "a copy remembers its origin",
-)  # fmt: skip
+    "a whiteout only where a lower layer has the name",
+    "a directory with a lower part does not move: EXDEV",
+    "a merged listing leaves deleted names out",
+    "a copy remembers its origin",
+)
 
 
 @functools.cache
@@ -66,9 +68,25 @@ def test_the_run_reaches_every_interesting_place(mode):
 
 def test_every_errno_of_the_semantics_is_required_or_has_a_reason():
     written = {
-        "EACCES", "EBUSY", "EEXIST", "EINVAL", "EIO", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENODATA", "ENOENT", "ENOTDIR", "ENOTEMPTY",
-        "EOVERFLOW", "EPERM", "EROFS", "ESTALE", "ETXTBSY", "EXDEV",
-    }  # fmt: skip
+        "EACCES",
+        "EBUSY",
+        "EEXIST",
+        "EINVAL",
+        "EIO",
+        "EISDIR",
+        "ELOOP",
+        "ENAMETOOLONG",
+        "ENODATA",
+        "ENOENT",
+        "ENOTDIR",
+        "ENOTEMPTY",
+        "EOVERFLOW",
+        "EPERM",
+        "EROFS",
+        "ESTALE",
+        "ETXTBSY",
+        "EXDEV",
+    }
 
     assert {*ERRNOS, *NOT_GENERATED} == written
     assert set().union(*REQUIRED.values()) == {*ERRNOS, *PLACES}
@@ -91,7 +109,13 @@ def test_the_snippet_of_a_failure_can_be_pasted():
     """On the model as it is, the same operations make no difference."""
     (told,) = caught(QUICK[0])[3]
 
-    pasted = subprocess.run([sys.executable, "-c", told], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    pasted = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
 
     assert (pasted.stdout, pasted.stderr) == ("\n", "")
 
@@ -102,7 +126,13 @@ def test_the_snippet_shows_a_difference_where_there_is_one():
     (told,) = caught(rule)[3]
     broken = f"from tests.mutations import RULES\nRULES[{rule!r}].patches()[0].start()\n"
 
-    pasted = subprocess.run([sys.executable, "-c", broken + told], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    pasted = subprocess.run(
+        [sys.executable, "-c", broken + told],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
 
     assert "whiteout" in pasted.stdout
 
@@ -112,7 +142,13 @@ def test_nothing_outside_can_be_written_while_it_runs(mode, nothing_stays):
     """An operation that left the mount would meet a read-only file system."""
     code = f"import os; from tests.kernel.places import enter; enter({mode!r}); os.mkdir('inside'); os.mkdir({str(nothing_stays / 'outside')!r})"
 
-    tried = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    tried = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
 
     assert tried.stderr.splitlines()[-1].startswith("OSError: [Errno 30]")
 

@@ -17,8 +17,12 @@ pytestmark = [
 
 def test_the_model_mounts_and_refuses_what_the_kernel_does():
     outcome = subprocess.run(
-        [sys.executable, "-m", "tests.kernel.random_mounts", "--count", "150"], cwd=Path(__file__).parents[2], capture_output=True, text=True,
-        encoding="utf-8", check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.kernel.random_mounts", "--count", "150"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

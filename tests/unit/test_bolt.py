@@ -60,7 +60,11 @@ def kind(data, **limits):
 
 @pytest.mark.parametrize("size", [1024, 4096, 16384, 65536])
 def test_page_size_is_that_of_the_writer(size):
-    pages = page(3, 1, 2, branch((b"a", 4), (b"k", 5)), size), page(4, 2, 1, leaf((b"a", b"1", 0)), size), page(5, 2, 1, leaf((b"k", b"2", 0)), size)
+    pages = (
+        page(3, 1, 2, branch((b"a", 4), (b"k", 5)), size),
+        page(4, 2, 1, leaf((b"a", b"1", 0)), size),
+        page(5, 2, 1, leaf((b"k", b"2", 0)), size),
+    )
     data = bolt(*pages, size=size)
 
     assert read_bolt(data, "x") == {b"a": b"1", b"k": b"2"}
@@ -70,7 +74,11 @@ def test_page_size_is_that_of_the_writer(size):
 
 def test_bucket_has_pages_of_its_own_or_is_inline():
     inline = struct.pack("<QQ", 0, 0) + struct.pack("<QHHI", 0, 2, 1, 0) + leaf((b"in", b"line", 0))
-    data = bolt(page(3, 2, 2, leaf((b"a", inline, 1), (b"b", struct.pack("<QQ", 4, 0), 1))), page(4, 2, 1, leaf((b"k", b"v" * 6000, 0)), overflow=1), page(6, 2, 0))
+    data = bolt(
+        page(3, 2, 2, leaf((b"a", inline, 1), (b"b", struct.pack("<QQ", 4, 0), 1))),
+        page(4, 2, 1, leaf((b"k", b"v" * 6000, 0)), overflow=1),
+        page(6, 2, 0),
+    )
 
     assert read_bolt(data, "x") == {b"a": {b"in": b"line"}, b"b": {b"k": b"v" * 6000}}
 
@@ -106,7 +114,10 @@ OVERLAPPING = struct.pack("<IIII", 0, 16, 0, 4000) * 250
         (bolt(page(3, 1, 1, branch((b"a", 9000)))), "bad-page"),
         (bolt(page(3, 1, 1, branch((b"a", 0)))), "bad-page"),
         (bolt(page(3, 1, 1, branch((b"a", 40)))), "truncated"),
-        (bolt(page(3, 2, 0)[:16] and page(3, 2, 0, overflow=0)[:12] + struct.pack("<I", 77) + bytes(4080)), "truncated"),
+        (
+            bolt(page(3, 2, 0)[:16] and page(3, 2, 0, overflow=0)[:12] + struct.pack("<I", 77) + bytes(4080)),
+            "truncated",
+        ),
         (bolt(page(3, 1, 1, branch((b"a", 3)))), "page-cycle"),
         (bolt(page(3, 1, 2, branch((b"a", 4), (b"b", 4))), page(4, 2, 0)), "page-cycle"),
         (bolt(page(3, 2, 1, leaf((b"b", struct.pack("<QQ", 3, 0), 1)))), "page-cycle"),
@@ -131,14 +142,24 @@ def test_any_bytes_are_read_or_refused():
     for _ in range(300):
         data = bytearray(chance.choice([CONTROL, real]))
         for _ in range(chance.randrange(1, 6)):
-            at = chance.choice([chance.randrange(len(data)), chance.randrange(0, len(data), 4096) + chance.randrange(64)])
+            at = chance.choice(
+                [chance.randrange(len(data)), chance.randrange(0, len(data), 4096) + chance.randrange(64)]
+            )
             data[at] = chance.choice([0, 1, 2, 3, 255, chance.randrange(256)])
         if chance.random() < 0.2:
             del data[chance.randrange(len(data)) :]
         try:
             assert isinstance(read_bolt(bytes(data), "x"), dict)
         except Finding as finding:
-            assert finding.problem.kind in {"empty", "not-bolt", "bad-checksum", "truncated", "bad-page", "page-cycle", "limit"}
+            assert finding.problem.kind in {
+                "empty",
+                "not-bolt",
+                "bad-checksum",
+                "truncated",
+                "bad-page",
+                "page-cycle",
+                "limit",
+            }
 
 
 def test_database_that_does_not_hold_still_is_told(tmp_path, monkeypatch):

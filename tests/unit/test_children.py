@@ -43,7 +43,15 @@ print(json.dumps([different, len(begun)]))
 
 def told(program, *arguments):
     """What a program says in JSON; it begins with one thread, unlike the one that runs the tests."""
-    return json.loads(subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=300).stdout)
+    return json.loads(
+        subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+    )
 
 
 def test_children_find_what_one_process_finds_in_every_input():
@@ -79,7 +87,14 @@ print(json.dumps([[item for item, _ in results], [pid == parent for _, pid in re
 
 @pytest.mark.skipif(not FORKS, reason="processes are copied on Linux only")
 @pytest.mark.parametrize(
-    "harm", ["os.kill(os.getpid(), signal.SIGKILL)", "raise RuntimeError", "sys.exit(3)", "raise KeyboardInterrupt", "os._exit(0)"]
+    "harm",
+    [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "raise RuntimeError",
+        "sys.exit(3)",
+        "raise KeyboardInterrupt",
+        "os._exit(0)",
+    ],
 )
 def test_what_a_child_does_not_bring_is_done_here(harm):
     items, here, heard = told(HARM.format(harm=harm))
@@ -109,7 +124,9 @@ os._exit(0)
 
 @pytest.mark.skipif(not FORKS, reason="processes are copied on Linux only")
 def test_a_child_ends_when_nobody_is_there_any_more():
-    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         child = int(process.stdout.readline())
         process.stdin.close()
         process.wait(60)

@@ -23,7 +23,14 @@ CONTAINER = ["id", "name", "image_id", "lower", "upper", "mount"]
 VERIFY = ["ok", "problems", "not_checked"]
 PROBLEM = ["kind", "severity", "where", "expected", "found"]
 ENTRY = {"type", "mode", "uid", "gid", "mtime_ns", "size", "sha256", "nlink", "target", "rdev", "xattrs_hex", "layer"}
-KINDS_OF_STORES = ["docker-archive", "oci-layout", "docker-root", "docker-containerd-root", "containerd-root", "containers-storage"]
+KINDS_OF_STORES = [
+    "docker-archive",
+    "oci-layout",
+    "docker-root",
+    "docker-containerd-root",
+    "containerd-root",
+    "containers-storage",
+]
 DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -89,7 +96,13 @@ def check_image(image, kind):
     in_containerd = kind in ("containerd-root", "docker-containerd-root")
     assert list(image) == IMAGE + ["namespace"] * in_containerd
     assert image["names"] == sorted(set(image["names"]))
-    digests = [image["id"], image["config_digest"], image["manifest_digest"], *(image["diff_ids"] or []), *(image["chain_ids"] or [])]
+    digests = [
+        image["id"],
+        image["config_digest"],
+        image["manifest_digest"],
+        *(image["diff_ids"] or []),
+        *(image["chain_ids"] or []),
+    ]
     assert all(DIGEST.fullmatch(digest) for digest in digests if digest is not None)
     if image["diff_ids"] is None:
         assert image["chain_ids"] is image["directories"] is None
@@ -147,27 +160,45 @@ def test_the_same_question_has_the_same_answer():
 SAVE = archive("docker20-save")
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--json", "tree", SAVE, "kit/app:1"],
-    ["tree", "--json", SAVE, "kit/app:1"],
-    ["tree", SAVE, "--json", "kit/app:1"],
-    ["tree", SAVE, "kit/app:1", "--json"],
-    ["tree", "--json", "--", SAVE, "kit/app:1"],
-    ["tree", SAVE, "kit/app:1", "--platform", "linux/amd64", "--json"],
-    ["tree", "--platform=linux/amd64", SAVE, "kit/app:1", "--max-expand", "100000000", "--json"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--json", "tree", SAVE, "kit/app:1"],
+        ["tree", "--json", SAVE, "kit/app:1"],
+        ["tree", SAVE, "--json", "kit/app:1"],
+        ["tree", SAVE, "kit/app:1", "--json"],
+        ["tree", "--json", "--", SAVE, "kit/app:1"],
+        ["tree", SAVE, "kit/app:1", "--platform", "linux/amd64", "--json"],
+        ["tree", "--platform=linux/amd64", SAVE, "kit/app:1", "--max-expand", "100000000", "--json"],
+    ],
+)
 def test_options_may_stand_anywhere(arguments):
     status, out, _ = run(*arguments)
     assert status == 0
     assert json.loads(out)["etc/motd"]["type"] == "file"
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["bogus"], ["inspect"], ["verify"], ["tree"], ["tree", SAVE], ["inspect", SAVE, "extra"], ["tree", SAVE, "kit/app:1", "extra"],
-    ["inspect", SAVE, "--bad"], ["inspect", "-x", SAVE], ["tree", SAVE, "kit/app:1", "--max-expand", "0"],
-    ["inspect", SAVE, "--max-expand", "many"], ["tree", SAVE, "kit/app:1", "--platform", "linux"],
-    ["tree", SAVE, "kit/app:1", "--platform", ""], ["tree", SAVE, "kit/app:1", "--platform", "linux/arm/v7/x"], ["inspect", SAVE, "--platform"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["bogus"],
+        ["inspect"],
+        ["verify"],
+        ["tree"],
+        ["tree", SAVE],
+        ["inspect", SAVE, "extra"],
+        ["tree", SAVE, "kit/app:1", "extra"],
+        ["inspect", SAVE, "--bad"],
+        ["inspect", "-x", SAVE],
+        ["tree", SAVE, "kit/app:1", "--max-expand", "0"],
+        ["inspect", SAVE, "--max-expand", "many"],
+        ["tree", SAVE, "kit/app:1", "--platform", "linux"],
+        ["tree", SAVE, "kit/app:1", "--platform", ""],
+        ["tree", SAVE, "kit/app:1", "--platform", "linux/arm/v7/x"],
+        ["inspect", SAVE, "--platform"],
+    ],
+)
 def test_a_wrong_call_is_refused_as_such(arguments):
     assert refusal(*arguments) == "wrong-call"
 
@@ -182,7 +213,9 @@ def test_a_wrong_call_is_told_in_words_how_to_call():
 def test_without_arguments_the_help_is_shown():
     status, out, err = run()
     assert status == 2
-    assert all(f"  {command} " in out + err for command in ("inspect", "verify", "tree", "layers", "mount", "owners", "id"))
+    assert all(
+        f"  {command} " in out + err for command in ("inspect", "verify", "tree", "layers", "mount", "owners", "id")
+    )
 
 
 def test_help_is_no_error():
@@ -206,7 +239,11 @@ def test_what_is_something_else_is_no_image(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("hello\n")
     (tmp_path / "empty").write_text("")
-    assert [refusal("inspect", tmp_path / name) for name in ("folder", "text", "empty")] == ["not-an-image", "not-an-image", "empty"]
+    assert [refusal("inspect", tmp_path / name) for name in ("folder", "text", "empty")] == [
+        "not-an-image",
+        "not-an-image",
+        "empty",
+    ]
 
 
 def test_the_content_decides_and_not_the_name(tmp_path):
@@ -249,57 +286,82 @@ def config_of(name, tag):
     return next(image["id"] for image in expected(name)["images"] if tag in image["repo_tags"])
 
 
-@pytest.mark.parametrize(("name", "query", "same_as"), [
-    ("docker20-save", "docker.io/kit/app:1", "kit/app:1"),
-    ("docker20-save", "index.docker.io/kit/app:1", "kit/app:1"),
-    ("docker20-save", "kit/web", "kit/web:latest"),
-    ("docker20-save", "docker.io/kit/web", "kit/web:committed"),
-    ("docker20-dataroot", "kit/web", "kit/web:latest"),
-    ("docker20-dataroot", "7bbf0405c20c", "kit/app:1"),
-    ("docker20-dataroot", "sha256:7bbf0405", "kit/app:1"),
-    ("docker20-dataroot", "127.0.0.1:5000/kit/app:1", "kit/app:1"),
-    ("podman5-save-docker-archive", "kit/pod:1", "localhost/kit/pod:1"),
-    ("podman5-save-oci-archive", "kit/pod:1", "localhost/kit/pod:1"),
-    ("docker28-containerd-save", "docker.io/kit/app:1", "kit/app:1"),
-    ("docker28-containerd-save", "29497a338339", "kit/app:1"),
-    ("docker28-containerd-save", "sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e", "kit/app:1"),
-    ("docker28-containerd-save", "kit/app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e", "kit/app:1"),
-    ("docker28-containerd-save", "docker.io/kit/app:9@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e", "kit/app:1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "query", "same_as"),
+    [
+        ("docker20-save", "docker.io/kit/app:1", "kit/app:1"),
+        ("docker20-save", "index.docker.io/kit/app:1", "kit/app:1"),
+        ("docker20-save", "kit/web", "kit/web:latest"),
+        ("docker20-save", "docker.io/kit/web", "kit/web:committed"),
+        ("docker20-dataroot", "kit/web", "kit/web:latest"),
+        ("docker20-dataroot", "7bbf0405c20c", "kit/app:1"),
+        ("docker20-dataroot", "sha256:7bbf0405", "kit/app:1"),
+        ("docker20-dataroot", "127.0.0.1:5000/kit/app:1", "kit/app:1"),
+        ("podman5-save-docker-archive", "kit/pod:1", "localhost/kit/pod:1"),
+        ("podman5-save-oci-archive", "kit/pod:1", "localhost/kit/pod:1"),
+        ("docker28-containerd-save", "docker.io/kit/app:1", "kit/app:1"),
+        ("docker28-containerd-save", "29497a338339", "kit/app:1"),
+        (
+            "docker28-containerd-save",
+            "sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e",
+            "kit/app:1",
+        ),
+        (
+            "docker28-containerd-save",
+            "kit/app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e",
+            "kit/app:1",
+        ),
+        (
+            "docker28-containerd-save",
+            "docker.io/kit/app:9@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e",
+            "kit/app:1",
+        ),
+    ],
+)
 def test_names_and_prefixes_find_the_same_image(name, query, same_as):
     assert tree_of(archive(name), query) == tree_of(archive(name), same_as)
 
 
-@pytest.mark.parametrize(("name", "query"), [
-    ("docker20-save", "kit/app"),  # there is no latest
-    ("docker20-save", "kit/none:1"),
-    ("docker20-save", "app:1"),
-    ("docker20-save", "it/app:1"),
-    ("docker20-save", "localhost/kit/app:1"),
-    ("docker20-save", "docker.io/library/kit/app:1"),
-    ("docker20-save", "Kit/App:1"),
-    ("docker20-save", "kit/app:1 "),
-    ("docker20-save", "kit/app:"),
-    ("docker20-save", ""),
-    ("docker20-save", "sha256:"),
-    ("docker20-save", "sha512:7bbf"),
-    ("docker20-save", "7BBF0405C20C"),
-    ("docker20-save", "sha256:" + "0" * 64),
-    ("docker20-save", "sha256:" + "7bbf0405c20ca6c3dcf5163945ee28b892b90d2110c19651f3d17751d452b62f0"),
-    ("docker20-save", "../kit/app:1"),
-    ("docker28-containerd-save", "other/app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e"),
-    ("docker28-containerd-save", "app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e"),
-    ("docker28-containerd-save", "@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e"),
-    ("docker20-dataroot", "we"),
-    ("docker20-dataroot", "docker.io/kit/none"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("docker20-save", "kit/app"),  # there is no latest
+        ("docker20-save", "kit/none:1"),
+        ("docker20-save", "app:1"),
+        ("docker20-save", "it/app:1"),
+        ("docker20-save", "localhost/kit/app:1"),
+        ("docker20-save", "docker.io/library/kit/app:1"),
+        ("docker20-save", "Kit/App:1"),
+        ("docker20-save", "kit/app:1 "),
+        ("docker20-save", "kit/app:"),
+        ("docker20-save", ""),
+        ("docker20-save", "sha256:"),
+        ("docker20-save", "sha512:7bbf"),
+        ("docker20-save", "7BBF0405C20C"),
+        ("docker20-save", "sha256:" + "0" * 64),
+        ("docker20-save", "sha256:" + "7bbf0405c20ca6c3dcf5163945ee28b892b90d2110c19651f3d17751d452b62f0"),
+        ("docker20-save", "../kit/app:1"),
+        (
+            "docker28-containerd-save",
+            "other/app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e",
+        ),
+        ("docker28-containerd-save", "app@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e"),
+        ("docker28-containerd-save", "@sha256:29497a338339a05dfa985d454a9c9745b8a6dfe86accc316797b4e6128ec815e"),
+        ("docker20-dataroot", "we"),
+        ("docker20-dataroot", "docker.io/kit/none"),
+    ],
+)
 def test_what_fits_nothing_is_refused(name, query):
     for command in ("tree", "verify"):
         assert refusal(command, archive(name), query) == "no-such-image"
 
 
 def test_a_name_with_a_digest_that_the_root_knows_is_found():
-    image = next(image for image in expected("docker20-dataroot")["images"] if image["repo_digests"] and "kit/app:1" in image["repo_tags"])
+    image = next(
+        image
+        for image in expected("docker20-dataroot")["images"]
+        if image["repo_digests"] and "kit/app:1" in image["repo_tags"]
+    )
     path = archive("docker20-dataroot")
     assert tree_of(path, image["repo_digests"][0]) == tree_of(path, "kit/app:1")
     repository, _, digest = image["repo_digests"][0].partition("@")
@@ -311,7 +373,10 @@ def test_a_name_with_a_digest_that_the_root_knows_is_found():
 def test_containers_are_found_by_name_and_id(name):
     path = archive(name)
     for container in expected(name)["containers"]:
-        views = [tree_of(path, query) for query in (container["id"], container["id"][:12], container["name"], "/" + container["name"])]
+        views = [
+            tree_of(path, query)
+            for query in (container["id"], container["id"][:12], container["name"], "/" + container["name"])
+        ]
         assert all(view == views[0] for view in views)
         # The upper is the top layer, the init layer lies beneath.
         assert max(entry["layer"] for entry in views[0].values()) == len(container["lower"])
@@ -325,7 +390,9 @@ def test_an_ambiguous_prefix_names_the_candidates():
     for length in (1, 2):
         for prefix in sorted({digest[7 : 7 + length] for digest in ids}):
             fitting = [digest for digest in ids if digest[7:].startswith(prefix)]
-            containers = [item["id"] for item in expected("docker20-dataroot")["containers"] if item["id"].startswith(prefix)]
+            containers = [
+                item["id"] for item in expected("docker20-dataroot")["containers"] if item["id"].startswith(prefix)
+            ]
             if len({layers[digest] for digest in fitting}) + len(containers) > 1:
                 status, answer = run_json("tree", path, prefix)
                 assert (status, answer["problems"][0]["kind"]) == (2, "ambiguous-image")
@@ -342,10 +409,17 @@ def test_a_platform_chooses_and_its_absence_never_takes_the_first(name):
     for platform in ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/riscv64"):
         assert platform in answer["problems"][0]["found"]
         assert "layer" in tree_of(path, "kit/multi:1", "--platform", platform)["."]
-    views = {json.dumps(tree_of(path, "kit/multi:1", "--platform", platform)) for platform in ("linux/amd64", "linux/arm64", "linux/arm/v7")}
+    views = {
+        json.dumps(tree_of(path, "kit/multi:1", "--platform", platform))
+        for platform in ("linux/amd64", "linux/arm64", "linux/arm/v7")
+    }
     assert len(views) == 3
-    assert tree_of(path, "kit/multi:1", "--platform", "linux/arm") == tree_of(path, "kit/multi:1", "--platform", "linux/arm/v7")
-    assert tree_of(path, "kit/multi:1", "--platform", "linux/arm64/v8") == tree_of(path, "kit/multi:1", "--platform", "linux/arm64")
+    assert tree_of(path, "kit/multi:1", "--platform", "linux/arm") == tree_of(
+        path, "kit/multi:1", "--platform", "linux/arm/v7"
+    )
+    assert tree_of(path, "kit/multi:1", "--platform", "linux/arm64/v8") == tree_of(
+        path, "kit/multi:1", "--platform", "linux/arm64"
+    )
     for platform in ("linux/arm/v6", "linux/386", "windows/amd64"):
         assert refusal("tree", path, "kit/multi:1", "--platform", platform) == "no-such-image"
     assert run_json("verify", path, "kit/multi:1", "--platform", "linux/arm64")[0] == 0
@@ -434,8 +508,16 @@ def test_id_has_its_form_and_knows_every_digest(name):
     assert list(answer) == ["query", "matches"] and answer["query"] == "0"
     assert all(list(item) == MATCH and item["path"] == str(INPUTS[name]) for item in answer["matches"])
     for target, _ in targets_of(name):
-        wanted = [("config", target.get("config_digest")), ("manifest", target.get("manifest_digest")), ("container", target["id"])]
-        wanted = [*wanted[:2], *(("chain_id", digest) for digest in target["chain_ids"] or [])] if "names" in target else wanted[2:]
+        wanted = [
+            ("config", target.get("config_digest")),
+            ("manifest", target.get("manifest_digest")),
+            ("container", target["id"]),
+        ]
+        wanted = (
+            [*wanted[:2], *(("chain_id", digest) for digest in target["chain_ids"] or [])]
+            if "names" in target
+            else wanted[2:]
+        )
         for kind, value in wanted:
             if value:
                 found = run_json("id", value.rpartition(":")[2][:16], INPUTS[name])[1]["matches"]
@@ -445,7 +527,12 @@ def test_id_has_its_form_and_knows_every_digest(name):
 @pytest.mark.parametrize("name", [*UNPACKED, "oci-multi", "docker20-save"])
 def test_text_of_the_other_commands_is_text(name):
     target, query = next(targets_of(name))
-    for command in (["layers", INPUTS[name], *query], ["mount", INPUTS[name], *query], ["owners", INPUTS[name]], ["id", target["id"], INPUTS[name]]):
+    for command in (
+        ["layers", INPUTS[name], *query],
+        ["mount", INPUTS[name], *query],
+        ["owners", INPUTS[name]],
+        ["id", target["id"], INPUTS[name]],
+    ):
         status, out, err = run(*command)
         assert status == run_json(*command)[0]
         assert (out if status < 2 else err).strip()
@@ -500,7 +587,11 @@ def test_owner_of_a_path_on_the_host_is_found_upwards(tmp_path):
     path = archive("podman5-storage")
     layer = run_json("inspect", path)[1]["images"][0]["directories"][0]
     (tmp_path / "storage").mkdir()
-    subprocess.run(["tar", "-C", tmp_path / "storage", "--exclude=diff/dev/*", "-xzf", path], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        ["tar", "-C", tmp_path / "storage", "--exclude=diff/dev/*", "-xzf", path],
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
     by_path = run_json("owners", path, f"/var/lib/containers/storage/overlay/{layer}/diff/usr")
     by_host = run_json("owners", tmp_path / "storage/overlay" / layer / "diff/etc")
 
@@ -528,7 +619,10 @@ def with_platforms(tmp_path, *present):
     entries = []
     for architecture, layer in (("amd64", LAYER_A), ("arm64", LAYER_B)):
         before = set(layout.blobs)
-        entries.append(layout.image([layer], architecture=architecture) | {"platform": {"os": "linux", "architecture": architecture}})
+        entries.append(
+            layout.image([layer], architecture=architecture)
+            | {"platform": {"os": "linux", "architecture": architecture}}
+        )
         if architecture not in present:
             layout.blobs = {digest: blob for digest, blob in layout.blobs.items() if digest in before}
     layout.name(layout.index(*entries), "two:1")
@@ -563,7 +657,12 @@ def test_several_that_are_equal_are_no_choice(tmp_path):
 
 def test_tree_heeds_only_what_it_needs(tmp_path):
     """One good image beside one whose config is cut short."""
-    path = write(tmp_path, docker_archive(([LAYER_A], {"tags": ["good:1"]}), ([LAYER_B], {"tags": ["bad:1"], "raw": config([LAYER_B])[:-5]})))
+    path = write(
+        tmp_path,
+        docker_archive(
+            ([LAYER_A], {"tags": ["good:1"]}), ([LAYER_B], {"tags": ["bad:1"], "raw": config([LAYER_B])[:-5]})
+        ),
+    )
     assert run_json("inspect", path)[0] == 1
     assert "a" in tree_of(path, "good:1")
     assert refusal("tree", path, "bad:1") == "no-such-image"
@@ -596,7 +695,12 @@ def test_a_limit_can_be_set(tmp_path):
 def test_text_from_outside_cannot_act_on_a_terminal(tmp_path):
     """A hostile name would clear the screen, or pretend to be a line of ours."""
     evil = "a\x1b[2J\nok: all that was recomputed fits\u202e\udcff"
-    path = write(tmp_path, docker_archive(([tar(member(evil), member("l", kind="symlink", link=evil))], {"tags": [evil], "architecture": evil})))
+    path = write(
+        tmp_path,
+        docker_archive(
+            ([tar(member(evil), member("l", kind="symlink", link=evil))], {"tags": [evil], "architecture": evil})
+        ),
+    )
     for command in (["inspect", path], ["verify", path], ["tree", path, evil], ["tree", path, evil + "x"]):
         _, out, err = run(*command)
         assert all(char.isprintable() or char == "\n" for char in out + err)
@@ -621,7 +725,9 @@ def test_half_a_surrogate_pair_in_a_document_is_printed_as_an_escape(tmp_path):
 
 
 def program(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "overlaylab", *map(str, arguments)], capture_output=True, check=False, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "overlaylab", *map(str, arguments)], capture_output=True, check=False, **options
+    )
 
 
 def test_the_program_exits_as_the_contract_says():
@@ -636,13 +742,19 @@ def test_ascii_is_ascii_whatever_the_locale():
     environment = os.environ | {"PYTHONIOENCODING": "utf-16", "LC_ALL": "C"}
     plain = program("tree", SAVE, "kit/app:1", "--json").stdout
     assert plain.isascii() and b"\\ud83d\\udc33" in plain
-    assert json.loads(program("tree", SAVE, "kit/app:1", "--json", env=environment).stdout.decode("utf-16")) == json.loads(plain)
+    assert json.loads(
+        program("tree", SAVE, "kit/app:1", "--json", env=environment).stdout.decode("utf-16")
+    ) == json.loads(plain)
     assert program("tree", SAVE, "kit/app:1", env=os.environ | {"PYTHONIOENCODING": "latin-1"}).returncode == 0
 
 
 def test_a_reader_that_has_seen_enough_changes_nothing():
     """As with ``| head``: no traceback, and the exit status stays what it is."""
-    for arguments, status in ((["tree", SAVE, "kit/app:1"], 0), (["verify", DATA / "broken-images" / "docker-diffid-mismatch.tar"], 1), (["tree", SAVE, "none"], 2)):
+    for arguments, status in (
+        (["tree", SAVE, "kit/app:1"], 0),
+        (["verify", DATA / "broken-images" / "docker-diffid-mismatch.tar"], 1),
+        (["tree", SAVE, "none"], 2),
+    ):
         reader, writer = os.pipe()
         os.close(reader)
         with open(writer, "wb") as closed:

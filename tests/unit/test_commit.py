@@ -17,7 +17,12 @@ UPPER = ol.make_tree({"note": "n\n", "etc": {"motd": None}})
 
 def base(**fields):
     """The config of an image of one layer."""
-    document = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"]}, "rootfs": {"type": "layers", "diff_ids": [sha(BASE)]}}
+    document = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Cmd": ["sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [sha(BASE)]},
+    }
     return ol.parse_config(json.dumps(document | fields).encode())
 
 
@@ -39,7 +44,12 @@ def test_the_same_commit_gives_the_same_image_and_another_time_another_image():
 
 
 def test_what_the_image_says_of_itself_stays_and_what_was_true_of_one_container_goes():
-    below = base(config={"Cmd": ["sh"], "Env": ["A=1"], "Volumes": {"/v": {}}}, container="c0", container_config={"Cmd": ["x"]}, author="Ann")
+    below = base(
+        config={"Cmd": ["sh"], "Env": ["A=1"], "Volumes": {"/v": {}}},
+        container="c0",
+        container_config={"Cmd": ["x"]},
+        author="Ann",
+    )
     made = json.loads(commit(below, UPPER, created=TIME).config.raw)
 
     assert made["config"] == {"Cmd": ["sh"], "Env": ["A=1"], "Volumes": {"/v": {}}} and made["author"] == "Ann"

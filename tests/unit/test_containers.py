@@ -19,7 +19,9 @@ from overlaylab.options import docker_options
 @pytest.fixture
 def root(tmp_path):
     with tarfile.open(realdata.SHIPPED) as packed:
-        packed.extractall(tmp_path / "root", members=[m for m in packed if not m.ischr() and not m.isblk()], filter="fully_trusted")
+        packed.extractall(
+            tmp_path / "root", members=[m for m in packed if not m.ischr() and not m.isblk()], filter="fully_trusted"
+        )
     return tmp_path / "root"
 
 
@@ -55,7 +57,10 @@ OTHERS = [*realdata.CONTAINERD, *realdata.STORAGES]
 def changed(tmp_path, name, leave_out=None, extra=()):
     """A recorded store as a plain tar, without what lies in one folder of it, and with more members."""
     made = io.BytesIO()
-    with tarfile.open(realdata.archive(name)) as packed, tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left:
+    with (
+        tarfile.open(realdata.archive(name)) as packed,
+        tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left,
+    ):
         for item in packed:
             if not leave_out or leave_out not in item.name.split("/"):
                 left.addfile(item, packed.extractfile(item) if item.isreg() else None)
@@ -70,7 +75,9 @@ def test_mark_that_cannot_be_followed_is_found_in_a_container_of_every_store(nam
     item = store.containers()[0]
     with tarfile.open(realdata.archive(name)) as packed:
         [upper] = [path for path in packed.getnames() if path.endswith((f"/{item.upper}/diff", f"/{item.upper}/fs"))]
-    path = changed(tmp_path, name, extra=[member(f"{upper}/moved", b"", pax={f"SCHILY.xattr.{store.marks}metacopy": ""})])
+    path = changed(
+        tmp_path, name, extra=[member(f"{upper}/moved", b"", pax={f"SCHILY.xattr.{store.marks}metacopy": ""})]
+    )
 
     for command in (["verify", path], ["verify", path, item.id], ["tree", path, item.id], ["layers", path, item.id]):
         assert answer(capsys, *command)[:2] == (1, ["unsupported-mark"])
@@ -82,7 +89,9 @@ def test_folder_beneath_a_container_that_is_gone_is_named_as_such_in_every_store
     """Not as one that went while it was read: it was not there from the beginning."""
     item = ol.open_store(realdata.archive(name)).containers()[0]
     path = changed(tmp_path, name, leave_out=item.lower[-1])
-    images = [image for image in ol.open_store(path).images() if item.lower[-1] in [layer.directory for layer in image.layers]]
+    images = [
+        image for image in ol.open_store(path).images() if item.lower[-1] in [layer.directory for layer in image.layers]
+    ]
 
     for command in ("verify", "tree", "layers", "mount"):
         status, kinds, _ = answer(capsys, command, path, item.id)
@@ -111,7 +120,9 @@ def test_root_that_the_store_recorded_is_in_the_mount_options(tmp_path):
     path = write(tmp_path, _with())
     container_id = mount_container(path)
     recorded = {"Name": "/web", "Image": "", "HostnamePath": f"/data/docker/containers/{container_id}/hostname"}
-    moved = write(tmp_path, _with(member(f"containers/{container_id}/config.v2.json", json.dumps(recorded).encode())), "moved")
+    moved = write(
+        tmp_path, _with(member(f"containers/{container_id}/config.v2.json", json.dumps(recorded).encode())), "moved"
+    )
     here, there = (ol.open_store(file).containers()[0].mount for file in (path, moved))
 
     assert there == here.replace("/var/lib/docker/", "/data/docker/") != here
@@ -212,17 +223,27 @@ def test_container_without_one_of_its_folders_is_listed_and_named(name, which, t
     [found] = [item for item in facts["containers"] if item["id"] == whole.id]
 
     assert status == 1
-    assert (found["name"], found["image_id"], found["upper"], tuple(found["lower"])) == (whole.name, whole.image_id, whole.upper, whole.lower)
+    assert (found["name"], found["image_id"], found["upper"], tuple(found["lower"])) == (
+        whole.name,
+        whole.image_id,
+        whole.upper,
+        whole.lower,
+    )
     assert not {*whole.lower, whole.upper} & {*facts["unowned_directories"]}
     for command in ("verify", "tree", "layers", "mount"):
         status, kinds, _ = answer(capsys, command, path, whole.id)
         assert status == 1 and "missing-cache-dir" in kinds
     _, _, owned = answer(capsys, "owners", path)
-    assert {item["directory"] for item in owned["directories"] if whole.id in item["containers"]} >= {*whole.lower} - {whole.lower[-1]}
+    assert {item["directory"] for item in owned["directories"] if whole.id in item["containers"]} >= {*whole.lower} - {
+        whole.lower[-1]
+    }
 
 
 def test_root_in_the_mount_of_a_packed_storage_is_the_recorded_one_or_the_engines_default(capsys, tmp_path):
-    for name, default in (("podman5-storage", "/var/lib/containers/storage"), ("podman5-rootless", "~/.local/share/containers/storage")):
+    for name, default in (
+        ("podman5-storage", "/var/lib/containers/storage"),
+        ("podman5-rootless", "~/.local/share/containers/storage"),
+    ):
         item = ol.open_store(realdata.archive(name)).containers()[0]
         runtime = json.dumps({"root": {"path": f"/data/pods/overlay/{item.upper}/merged"}}).encode()
         path = changed(tmp_path, name, extra=[member(f"overlay-containers/{item.id}/userdata/config.json", runtime)])

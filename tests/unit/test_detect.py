@@ -34,7 +34,10 @@ def refusal(path):
         (tar(member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')), "not-an-image"),
         (tar(member("manifest.json", b"[]")), "empty-index"),
         (tar(member("manifest.json", b"")), "empty"),
-        (tar(member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), member("index.json", b'{"manifests": []}')), "empty-index"),
+        (
+            tar(member("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), member("index.json", b'{"manifests": []}')),
+            "empty-index",
+        ),
     ],
 )
 def test_what_is_no_store_is_refused_by_kind(data, kind, tmp_path):

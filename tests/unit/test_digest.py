@@ -50,7 +50,11 @@ def test_verify_tells_both_digests():
         ol.verify(b"y", ol.Digest.of(b"x"), "blob")
 
     problem = refused.value.problem
-    assert (problem.kind, problem.expected, problem.found) == ("digest-mismatch", ol.Digest.of(b"x"), ol.Digest.of(b"y"))
+    assert (problem.kind, problem.expected, problem.found) == (
+        "digest-mismatch",
+        ol.Digest.of(b"x"),
+        ol.Digest.of(b"y"),
+    )
 
 
 def test_verify_uses_the_algorithm_of_the_expected_digest():

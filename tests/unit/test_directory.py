@@ -58,7 +58,11 @@ def test_symlinks_are_kept_and_not_followed(tmp_path):
 
     tree = read_directory(tmp_path)
 
-    assert {name: link.target for name, link in tree.names.items()} == {"loop": ".", "outside": "/etc", "nowhere": "no/such"}
+    assert {name: link.target for name, link in tree.names.items()} == {
+        "loop": ".",
+        "outside": "/etc",
+        "nowhere": "no/such",
+    }
     assert all(isinstance(link, Symlink) for link in tree.names.values())
 
 
@@ -152,11 +156,18 @@ def test_bad_calls_and_limits(tmp_path):
 @unix
 def test_what_was_written_is_what_is_read(tmp_path):
     shared = File.of(b"both", nlink=2, mode=0o640)
-    tree = make_tree({
-        "d": make_tree({"a": shared, "e": make_tree({}, mode=0o1700, mtime_ns=5)}, mode=0o500, mtime_ns=10**9),
-        "b": shared, "link": Symlink(target="d/a"), "pipe": Fifo(mode=0o600), "socket": Socket(mode=0o700),
-        "setuid": File.of(b"s", mode=0o4755), "\udcff": "name",
-    }, mode=0o711)  # fmt: skip
+    tree = make_tree(
+        {
+            "d": make_tree({"a": shared, "e": make_tree({}, mode=0o1700, mtime_ns=5)}, mode=0o500, mtime_ns=10**9),
+            "b": shared,
+            "link": Symlink(target="d/a"),
+            "pipe": Fifo(mode=0o600),
+            "socket": Socket(mode=0o700),
+            "setuid": File.of(b"s", mode=0o4755),
+            "\udcff": "name",
+        },
+        mode=0o711,
+    )
     for _, inode in walk(tree):
         inode.uid, inode.gid = os.geteuid(), os.getegid()
 

@@ -105,7 +105,8 @@ def test_one_bad_entry_of_an_index_leaves_the_others():
 
     assert [str(entry.digest) for entry in ol.parse_index(raw, problems=problems).manifests] == [good["digest"]]
     assert [(p.kind, p.where) for p in problems] == [
-        ("unsupported-digest-algorithm", "index.manifests[0].digest"), ("bad-manifest", "index.manifests[2].size"),
+        ("unsupported-digest-algorithm", "index.manifests[0].digest"),
+        ("bad-manifest", "index.manifests[2].size"),
     ]
     with pytest.raises(ol.Finding):
         ol.parse_index(raw)

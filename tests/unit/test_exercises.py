@@ -33,7 +33,24 @@ def raises(*arguments):
     raise ZeroDivisionError("by nothing")
 
 
-NOISE = ["no idea", "sha256:" + "0" * 64, "sha256:", -5, 10**30, 10**5000, 3.5, float("nan"), True, ["a", "zz"], {"x": 1}, b"\xff", object(), Hostile(), raises, len]
+NOISE = [
+    "no idea",
+    "sha256:" + "0" * 64,
+    "sha256:",
+    -5,
+    10**30,
+    10**5000,
+    3.5,
+    float("nan"),
+    True,
+    ["a", "zz"],
+    {"x": 1},
+    b"\xff",
+    object(),
+    Hostile(),
+    raises,
+    len,
+]
 NOISE += ["it's", '"quoted"x', "<q>&", "q\\z", "镜像", "{name}", "\x1b[31m", "x" * 100_000]
 NOISE += ["a pudding", "nothing", 99, ["x", "y"], ["a", "z"], ["z"], {"a": 1}, b"abc"]
 
@@ -219,8 +236,12 @@ def test_an_unknown_exercise_is_told_in_one_line(function, name):
 
 
 def test_a_function_is_called_and_its_results_are_judged():
-    assert check("02-function", lambda below, diff_id: ol.digest_bytes(f"{below} {diff_id}".encode())).verdict == "right"
-    assert check("02-function", lambda below, diff_id: ol.digest_bytes(f"{below} {diff_id}\n".encode())).slip == "newline"
+    assert (
+        check("02-function", lambda below, diff_id: ol.digest_bytes(f"{below} {diff_id}".encode())).verdict == "right"
+    )
+    assert (
+        check("02-function", lambda below, diff_id: ol.digest_bytes(f"{below} {diff_id}\n".encode())).slip == "newline"
+    )
     assert check("02-function", lambda below, diff_id: None).verdict == "wrong"
 
 

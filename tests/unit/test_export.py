@@ -16,7 +16,9 @@ LOWER = {"a": "A", "d": {"x": "X", "s": {"y": "Y"}}, "gone": {"z": ""}}
 
 def committed(operations, **features):
     """The overlay after some operations."""
-    system = System.over(ol.Overlay(lowerdirs=[ol.make_tree(LOWER)], upperdir=Directory(), features=Features(**features)))
+    system = System.over(
+        ol.Overlay(lowerdirs=[ol.make_tree(LOWER)], upperdir=Directory(), features=Features(**features))
+    )
     for operation in operations:
         assert run(system, operation).errno is None
     return system.cwd.fs
@@ -31,27 +33,55 @@ def kinds(changeset):
 
 
 def test_deletions_come_before_their_siblings_and_links_after_their_first_name():
-    overlay = committed([
-        op("unlink", path="a"), op("create", path="!", data=b"early"), op("link", src="!", dst="zz"), op("unlink", path="gone/z"),
-        op("rmdir", path="gone"), op("mkdir", path="gone"), op("create", path="gone/new", data=b"n"), op("unlink", path="d/x"),
-    ])  # fmt: skip
+    overlay = committed(
+        [
+            op("unlink", path="a"),
+            op("create", path="!", data=b"early"),
+            op("link", src="!", dst="zz"),
+            op("unlink", path="gone/z"),
+            op("rmdir", path="gone"),
+            op("mkdir", path="gone"),
+            op("create", path="gone/new", data=b"n"),
+            op("unlink", path="d/x"),
+        ]
+    )
 
     assert kinds(ol.to_changeset(overlay.upperdir)) == [
-        ("Upsert", "."), ("Whiteout", "a"), ("Upsert", "!"), ("Upsert", "d"), ("Whiteout", "d/x"), ("Upsert", "gone"), ("OpaqueWhiteout", "gone"),
-        ("Upsert", "gone/new"), ("Link", "zz"),
-    ]  # fmt: skip
+        ("Upsert", "."),
+        ("Whiteout", "a"),
+        ("Upsert", "!"),
+        ("Upsert", "d"),
+        ("Whiteout", "d/x"),
+        ("Upsert", "gone"),
+        ("OpaqueWhiteout", "gone"),
+        ("Upsert", "gone/new"),
+        ("Link", "zz"),
+    ]
 
 
 def everything():
     """Changes with all that an archive can hold."""
     long = "n" * 120
     put = [
-        ("d", Directory(mode=0o1777, uid=1, gid=2)), ("d/" + long, File.of(b"x" * 600, mode=0o4755, mtime_ns=5 * 10**9 + 7)),
-        ("big", File.of(b"", uid=1 << 30, xattrs={"user.k": b"\0\xff", "security.capability": b"c", "user.é": b"1"})), ("s", Symlink(target="t" * 150)),
-        ("c", Device(kind="char", rdev=(1, 3))), ("b", Device(kind="block", rdev=(8, 1))), ("p", Fifo(mode=0o600)), ("old", File.of(b"", mtime_ns=-1)),
+        ("d", Directory(mode=0o1777, uid=1, gid=2)),
+        ("d/" + long, File.of(b"x" * 600, mode=0o4755, mtime_ns=5 * 10**9 + 7)),
+        ("big", File.of(b"", uid=1 << 30, xattrs={"user.k": b"\0\xff", "security.capability": b"c", "user.é": b"1"})),
+        ("s", Symlink(target="t" * 150)),
+        ("c", Device(kind="char", rdev=(1, 3))),
+        ("b", Device(kind="block", rdev=(8, 1))),
+        ("p", Fifo(mode=0o600)),
+        ("old", File.of(b"", mtime_ns=-1)),
         ("odd\udcff", File.of(b"odd")),
-    ]  # fmt: skip
-    return ol.Changeset((*(ol.Upsert(path, inode) for path, inode in put), ol.Link("l", "big"), ol.Whiteout("w"), ol.Whiteout("d/w"), ol.OpaqueWhiteout("d")))
+    ]
+    return ol.Changeset(
+        (
+            *(ol.Upsert(path, inode) for path, inode in put),
+            ol.Link("l", "big"),
+            ol.Whiteout("w"),
+            ol.Whiteout("d/w"),
+            ol.OpaqueWhiteout("d"),
+        )
+    )
 
 
 def test_a_written_tar_reads_back_the_same_and_has_the_same_bytes_each_time():
@@ -73,7 +103,9 @@ def test_marks_do_not_leave_and_sockets_are_left_out():
     changeset = ol.to_changeset(overlay.upperdir)
 
     assert [name for change in changeset.changes for name in change.inode.xattrs] == []
-    assert isinstance(overlay.upperdir.names["sock"], Socket) and "sock" not in [change.path for change in changeset.changes]
+    assert isinstance(overlay.upperdir.names["sock"], Socket) and "sock" not in [
+        change.path for change in changeset.changes
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +133,16 @@ def test_what_an_archive_cannot_say_is_refused_or_written_out(features, operatio
 
 
 def test_a_commit_over_its_base_is_the_merged_view_on_both_roads():
-    overlay = committed([
-        op("append", path="d/x", data=b"+"), op("unlink", path="a"), op("mkdir", path="a"), op("rename", src="gone/z", dst="a/z"),
-        op("rmdir", path="gone"), op("symlink", target="a", path="l"),
-    ])  # fmt: skip
+    overlay = committed(
+        [
+            op("append", path="d/x", data=b"+"),
+            op("unlink", path="a"),
+            op("mkdir", path="a"),
+            op("rename", src="gone/z", dst="a/z"),
+            op("rmdir", path="gone"),
+            op("symlink", target="a", path="l"),
+        ]
+    )
     changeset = reread(ol.to_changeset(overlay.upperdir))
     base = overlay.lowerdirs[0]
     flat = ol.apply(base, changeset)

@@ -53,7 +53,12 @@ def both_views(manifest_layers):
     layout = Layout()
     raw = config([BASE, TOP])
     blobs = [layout.blob(layer, LAYER) for layer in (BASE, TOP)]
-    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": layout.blob(raw, CONFIG), "layers": blobs[:manifest_layers]}
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.blob(raw, CONFIG),
+        "layers": blobs[:manifest_layers],
+    }
     layout.name(layout.blob(json.dumps(document).encode(), MANIFEST), "1")
     paths = ["blobs/" + blob["digest"].replace(":", "/") for blob in blobs]
     entry = {"Config": "blobs/" + sha(raw).replace(":", "/"), "RepoTags": ["a/b:1"], "Layers": paths}
@@ -99,7 +104,11 @@ def test_index_that_drops_an_image_of_manifest_json_is_reported(tmp_path):
     layout, entry = both_views(manifest_layers=2)
     other = config([BASE])
     second = {"Config": "x.json", "RepoTags": ["other:1"], "Layers": entry["Layers"][:1]}
-    members = [*layout.members(), member("x.json", other), member("manifest.json", json.dumps([entry, second]).encode())]
+    members = [
+        *layout.members(),
+        member("x.json", other),
+        member("manifest.json", json.dumps([entry, second]).encode()),
+    ]
     store = opened(tmp_path, tar(*members))
 
     assert "views-differ" in kinds(store)
@@ -120,7 +129,10 @@ def attested(subject_layers=(BASE,)):
     statement = layout.image([b'{"statement": 1}'], pack=bytes, media_type="application/vnd.in-toto+json")
     statement |= {
         "platform": {"os": "unknown", "architecture": "unknown"},
-        "annotations": {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image["digest"]},
+        "annotations": {
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": image["digest"],
+        },
     }
     return layout.name(layout.index(image, statement), "a/b:1"), image
 
@@ -151,7 +163,9 @@ def test_image_saved_by_id_has_no_names(tmp_path):
     assert ol.select(store, store.images()[0].id.hex[:12]) is store.images()[0]
 
 
-@pytest.mark.parametrize("pack,media_type", [(bytes, LAYER + "+gzip"), (gzip.compress, LAYER), (gzip.compress, LAYER + "+zstd")])
+@pytest.mark.parametrize(
+    "pack,media_type", [(bytes, LAYER + "+gzip"), (gzip.compress, LAYER), (gzip.compress, LAYER + "+zstd")]
+)
 def test_bytes_decide_where_the_media_type_says_another_compression(pack, media_type, tmp_path):
     layout = Layout()
     store = opened(tmp_path, layout.name(layout.image([BASE], pack=pack, media_type=media_type)).tar())
@@ -174,7 +188,9 @@ def test_id_manifest_digest_and_blob_digest_are_three_things(tmp_path):
     assert len({image.id, image.manifest_digest, image.layers[0].descriptor.digest, image.diff_ids[0]}) == 4
 
 
-@pytest.mark.parametrize("spaced", [lambda d: json.dumps(d, indent=3), lambda d: json.dumps(d, sort_keys=True) + "\n", json.dumps])
+@pytest.mark.parametrize(
+    "spaced", [lambda d: json.dumps(d, indent=3), lambda d: json.dumps(d, sort_keys=True) + "\n", json.dumps]
+)
 def test_id_is_the_digest_of_the_raw_bytes_whatever_their_spacing(spaced, tmp_path):
     raw = spaced(json.loads(config([BASE]))).encode()
     store = opened(tmp_path, docker_archive(([BASE], {"raw": raw})))
@@ -278,7 +294,9 @@ def test_equal_layers_are_not_removable(tmp_path):
 
 def test_foreign_layer_whose_blob_is_only_an_url_is_missing_and_not_fetched(tmp_path):
     layout = Layout()
-    foreign = layout.blob(gzip.compress(BASE), "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", urls=["http://x.invalid/l"])
+    foreign = layout.blob(
+        gzip.compress(BASE), "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", urls=["http://x.invalid/l"]
+    )
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -300,13 +318,21 @@ def test_foreign_layer_whose_blob_is_only_an_url_is_missing_and_not_fetched(tmp_
 def test_platform_that_was_not_fetched_is_normal_in_an_index(tmp_path):
     layout = Layout()
     here = layout.image([BASE]) | {"platform": {"os": "linux", "architecture": "amd64"}}
-    absent = {"mediaType": MANIFEST, "digest": sha(b"absent"), "size": 3, "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}}
+    absent = {
+        "mediaType": MANIFEST,
+        "digest": sha(b"absent"),
+        "size": 3,
+        "platform": {"os": "linux", "architecture": "arm", "variant": "v7"},
+    }
     store = opened(tmp_path, layout.name(layout.index(here, absent), "a/b:1").tar())
     report = ol.validate(store)
 
     assert report.problems == ()
     assert any(sha(b"absent") in item.what for item in report.not_checked)
-    assert [(image.platform, image.diff_ids is None) for image in store.images()] == [("linux/amd64", False), ("linux/arm/v7", True)]
+    assert [(image.platform, image.diff_ids is None) for image in store.images()] == [
+        ("linux/amd64", False),
+        ("linux/arm/v7", True),
+    ]
     assert ol.select(store, "a/b:1").platform == "linux/amd64"
 
 
@@ -324,9 +350,12 @@ def test_deep_index_is_stopped(tmp_path):
 def test_artifact_is_named_as_no_image(tmp_path):
     layout = Layout()
     document = {
-        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.example+json",
-        "config": layout.blob(b"{}", "application/vnd.oci.empty.v1+json"), "layers": [],
-    }  # fmt: skip
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": "application/vnd.example+json",
+        "config": layout.blob(b"{}", "application/vnd.oci.empty.v1+json"),
+        "layers": [],
+    }
     layout.name(layout.blob(json.dumps(document).encode(), MANIFEST), "x")
     with pytest.raises(ol.NotReadable) as refused:
         opened(tmp_path, layout.tar())
@@ -421,6 +450,7 @@ def test_padding_behind_the_end_of_a_layer_belongs_to_its_diff_id(tmp_path):
     assert kinds(opened(tmp_path, docker_archive(([padded], {})))) == []
     assert kinds(opened(tmp_path, docker_archive(([padded], {"plain": {0: BASE}})))) == ["diffid-mismatch"]
 
+
 # F. data roots and the stores beside them
 
 
@@ -432,7 +462,9 @@ def roots(tmp_path):
         where = tmp_path / path
         where.mkdir(parents=True, exist_ok=True)
         with tarfile.open(realdata.archive(name)) as packed:
-            packed.extractall(where, members=[m for m in packed if not m.ischr() and not m.isblk()], filter="fully_trusted")
+            packed.extractall(
+                where, members=[m for m in packed if not m.ischr() and not m.isblk()], filter="fully_trusted"
+            )
         return where
 
     return unpack
@@ -493,7 +525,10 @@ def test_both_image_stores_of_docker_in_one_root_are_shown_as_such(roots):
     facts = inspect_facts(store, "x")
 
     assert facts["kind"] == "mixed"
-    assert {item["store"] for item in (*facts["images"], *facts["containers"])} == {"docker-root", "docker-containerd-root"}
+    assert {item["store"] for item in (*facts["images"], *facts["containers"])} == {
+        "docker-root",
+        "docker-containerd-root",
+    }
     assert (len(facts["images"]), len(facts["containers"])) == (24 + 9, 1 + 3)
     assert ol.validate(store).problems == ()
     for query in ("web", "web28c"):
@@ -551,7 +586,11 @@ def edited(path, change):
         ("overlay-layers/layers.json", lambda d: d[1].update({"diff-digest": "sha256:ABC"}), "bad-digest"),
         ("overlay-images/images.json", lambda d: d[0].update(id="../escape"), "path-escape"),
         ("overlay-images/images.json", lambda d: d[0].update(layer=d[-1]["layer"]), "layer-count"),
-        ("overlay-images/images.json", lambda d: d[0]["big-data-digests"].update(manifest="sha256:" + "1" * 64), "digest-mismatch"),
+        (
+            "overlay-images/images.json",
+            lambda d: d[0]["big-data-digests"].update(manifest="sha256:" + "1" * 64),
+            "digest-mismatch",
+        ),
         ("overlay-images/images.json", lambda d: d[0].update(names="kit/app:1"), "bad-manifest"),
         ("overlay-containers/containers.json", lambda d: d[0].update(layer="0" * 64), "missing-cache-dir"),
     ],
@@ -599,7 +638,9 @@ def test_bomb_is_stopped_at_the_limit_and_the_limit_can_be_set(tmp_path):
     store = opened(tmp_path, docker_archive(([gzip.compress(layer)], {"plain": {0: layer}})))
 
     assert {problem.kind for problem in ol.validate(store, limits=ol.Limits(expanded=1 << 20)).problems} == {"limit"}
-    assert "limit" in [problem.kind for problem in ol.validate(store, limits=ol.Limits(free=1 << 10, ratio=20)).problems]
+    assert "limit" in [
+        problem.kind for problem in ol.validate(store, limits=ol.Limits(free=1 << 10, ratio=20)).problems
+    ]
     assert ol.validate(store).ok
 
 

@@ -45,7 +45,13 @@ def shown_by(code, names):
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_reopened_notebook_without_a_kernel_shows_what_it_needs_no_model_for(name):
     """ipywidgets#3773, #1664: what is stored is text, tables and pictures; nothing of it asks for a running widget."""
-    kinds = {kind for cell in cells(name) if cell.cell_type == "code" for output in cell.outputs for kind in output.get("data", {})}
+    kinds = {
+        kind
+        for cell in cells(name)
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        for kind in output.get("data", {})
+    }
 
     assert kinds <= {"text/plain", "text/html", "text/markdown"}
     assert "text/html" in kinds
@@ -56,7 +62,11 @@ def test_running_all_says_of_no_exercise_that_it_passed(tmp_path, monkeypatch):
     monkeypatch.setattr(notes, "HERE", notes.Notes())
     monkeypatch.setenv(notes.SETTING, str(tmp_path))
     names = names_of("02_diff_id_and_chain_id")
-    answers = [cell.source for cell in cells("02_diff_id_and_chain_id") if cell.cell_type == "code" and "answer = None" in cell.source]
+    answers = [
+        cell.source
+        for cell in cells("02_diff_id_and_chain_id")
+        if cell.cell_type == "code" and "answer = None" in cell.source
+    ]
     for code in answers:
         exec(code, names)
 

@@ -84,7 +84,10 @@ def test_leftover_of_aufs_is_no_opaque_mark(name):
 
 def test_directory_that_was_deleted_and_made_again_has_nothing_old():
     """Deleted in layer 2, made in layer 3, whose directory carries no mark."""
-    assert merged(tar("d/", member("d/old", b"o")), tar(*gone(".wh.d")), tar("d/", member("d/new", b"n"))) == (["d", "d/new"], [])
+    assert merged(tar("d/", member("d/old", b"o")), tar(*gone(".wh.d")), tar("d/", member("d/new", b"n"))) == (
+        ["d", "d/new"],
+        [],
+    )
 
 
 def test_opaque_mark_on_a_new_directory_is_no_deletion():
@@ -101,11 +104,17 @@ def test_whiteout_files_in_a_lower_directory_are_plain_files_until_they_are_tran
 
     assert ol.Overlay(lowerdirs=[raw, base]).readdir() == (".wh.f", "d", "f")
     assert ol.Overlay(lowerdirs=[raw, base]).readdir("d") == (".wh..wh..opq", "x")
-    assert (ol.Overlay(lowerdirs=[layer, base]).readdir(), ol.Overlay(lowerdirs=[layer, base]).readdir("d")) == (("d",), ())
+    assert (ol.Overlay(lowerdirs=[layer, base]).readdir(), ol.Overlay(lowerdirs=[layer, base]).readdir("d")) == (
+        ("d",),
+        (),
+    )
 
 
 def test_whiteout_hides_one_path_not_every_file_of_that_name():
-    assert merged(tar("d/", member("d/test", b"1"), member("test", b"2")), tar(*gone(".wh.test"))) == (["d", "d/test"], [])
+    assert merged(tar("d/", member("d/test", b"1"), member("test", b"2")), tar(*gone(".wh.test"))) == (
+        ["d", "d/test"],
+        [],
+    )
 
 
 def test_hard_link_whose_directory_has_no_entry_gets_one():
@@ -149,7 +158,10 @@ def written(lower, *operations):
 def test_hard_link_breaks_on_copy_up():
     linked = File.of(b"old", nlink=2)
     system, given = written(Directory(names={"x": linked, "y": linked}), op("append", path="x", data=b"+new"))
-    before, after = (System.over(ol.Overlay(lowerdirs=[Directory(names={"x": linked, "y": linked})], upperdir=Directory())), system)
+    before, after = (
+        System.over(ol.Overlay(lowerdirs=[Directory(names={"x": linked, "y": linked})], upperdir=Directory())),
+        system,
+    )
 
     assert given == [None]
     assert before.stat("x").st_ino == before.stat("y").st_ino and after.stat("x").st_ino != after.stat("y").st_ino
@@ -160,7 +172,9 @@ def test_hard_link_breaks_on_copy_up():
 def test_directory_of_a_lower_layer_cannot_be_renamed():
     """Not even when it was written to, so that its copy is in the upper; one that is only there can be."""
     lower = ol.make_tree({"d": {"f": "f"}})
-    system, given = written(lower, op("rename", src="d", dst="e"), op("append", path="d/f", data=b"+"), op("rename", src="d", dst="e"))
+    system, given = written(
+        lower, op("rename", src="d", dst="e"), op("append", path="d/f", data=b"+"), op("rename", src="d", dst="e")
+    )
     _, new = written(lower, op("mkdir", path="n"), op("rename", src="n", dst="m"))
 
     assert (given, new) == ([errno.EXDEV, None, errno.EXDEV], [None, None])

@@ -4,14 +4,24 @@ import pytest
 
 import overlaylab as ol
 from overlaylab import words
-from overlaylab.exercises import check, choices, engine, every_exercise, exercise, find_exercise, hints, notes, prediction
+from overlaylab.exercises import (
+    check,
+    choices,
+    engine,
+    every_exercise,
+    exercise,
+    find_exercise,
+    hints,
+    notes,
+    prediction,
+)
 from overlaylab.exercises.form import Ballot, Form
 from overlaylab.words import say
 
 ALL = every_exercise()
 NAMES = [name for name, item in ALL.items() if not item.is_prediction and item.inputs is None]
 PREDICTIONS = [name for name, item in ALL.items() if item.is_prediction]
-HOSTILE = "it's \"quoted\", <b>bold</b>, a\\b, 镜像"
+HOSTILE = 'it\'s "quoted", <b>bold</b>, a\\b, 镜像'
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +83,9 @@ def test_hints_come_one_at_a_time_in_the_form_too():
         form.hints.click()
         said.append(form.said.value)
 
-    assert [say("hint.text", number=n, count=len(every), text="")[:11] in text for n, text in enumerate(said, 1)] == [True] * len(every)
+    assert [say("hint.text", number=n, count=len(every), text="")[:11] in text for n, text in enumerate(said, 1)] == [
+        True
+    ] * len(every)
 
 
 def test_an_empty_form_says_so():
@@ -152,7 +164,10 @@ def test_a_tick_takes_back_the_one_before_where_one_answer_is_asked_for():
 
 
 def test_words_with_quotes_tags_and_other_scripts_are_shown_as_they_are(monkeypatch):
-    keys = {f"exercise.00-odd.{key}": HOSTILE for key in ("question", "why", "look", "slip.other", "choice.a", "choice.b", "hint.1")}
+    keys = {
+        f"exercise.00-odd.{key}": HOSTILE
+        for key in ("question", "why", "look", "slip.other", "choice.a", "choice.b", "hint.1")
+    }
     monkeypatch.setattr(words, "table", lambda language: _TABLE | keys)
     monkeypatch.setattr(engine, "EXERCISES", dict(engine.EXERCISES))
     prediction("00-odd", "a", other="b")

@@ -33,13 +33,18 @@ def unpacked(name, folder):
 # Folders of a store that are symlinks: nothing outside is listed or read.
 
 LINKED = [
-    ("docker20-dataroot", "overlay2/{folder}"), ("docker20-dataroot", "overlay2/{folder}/diff"),
-    ("podman5-rootless", "overlay/{folder}"), ("podman5-rootless", "overlay/{folder}/diff"),
+    ("docker20-dataroot", "overlay2/{folder}"),
+    ("docker20-dataroot", "overlay2/{folder}/diff"),
+    ("podman5-rootless", "overlay/{folder}"),
+    ("podman5-rootless", "overlay/{folder}/diff"),
     ("containerd16-root", "io.containerd.snapshotter.v1.overlayfs/snapshots/{folder}"),
     ("containerd16-root", "io.containerd.snapshotter.v1.overlayfs/snapshots/{folder}/fs"),
-    ("containerd16-root", "io.containerd.content.v1.content"), ("containerd16-root", "io.containerd.content.v1.content/blobs"),
-    ("docker20-dataroot", "image/overlay2/layerdb/sha256"), ("docker20-dataroot", "overlay2"), ("docker20-dataroot", "image"),
-]  # fmt: skip
+    ("containerd16-root", "io.containerd.content.v1.content"),
+    ("containerd16-root", "io.containerd.content.v1.content/blobs"),
+    ("docker20-dataroot", "image/overlay2/layerdb/sha256"),
+    ("docker20-dataroot", "overlay2"),
+    ("docker20-dataroot", "image"),
+]
 
 
 @posix
@@ -58,7 +63,9 @@ def test_folder_that_is_a_link_to_somewhere_else_is_not_followed(name, path, tmp
     for command in (["verify", root], ["tree", root, image.config_digest], ["owners", root], ["inspect", root]):
         status, kinds, value = answer(capsys, *command)
         assert status in (0, 1, 2) and "secret" not in json.dumps(value)
-        assert command[0] in ("owners",) or (status > 0 and {"path-escape", "missing-cache-dir", "not-an-image"} & set(kinds)), kinds
+        assert command[0] in ("owners",) or (
+            status > 0 and {"path-escape", "missing-cache-dir", "not-an-image"} & set(kinds)
+        ), kinds
 
 
 @posix
@@ -68,7 +75,9 @@ def test_folder_that_goes_while_it_is_read_is_named_in_text(tmp_path, monkeypatc
 
     (tmp_path / "gone").mkdir()
     listed = os.listdir
-    monkeypatch.setattr(directory.os, "listdir", lambda path: listed(path) if not path.endswith(b"gone") else listed(path + b"/absent"))
+    monkeypatch.setattr(
+        directory.os, "listdir", lambda path: listed(path) if not path.endswith(b"gone") else listed(path + b"/absent")
+    )
     with pytest.raises(ol.Finding) as caught:
         directory.read_directory(tmp_path)
 

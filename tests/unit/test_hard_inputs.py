@@ -20,13 +20,20 @@ def answer(*arguments):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()):
         status = run([*map(str, arguments), "--json"])
     value = json.loads(out.getvalue())
-    return status, {problem["kind"] for problem in value.get("problems", ())} if isinstance(value, dict) else set(), value
+    return (
+        status,
+        {problem["kind"] for problem in value.get("problems", ())} if isinstance(value, dict) else set(),
+        value,
+    )
 
 
 def test_image_of_no_layers_shows_nothing_and_that_is_no_error(tmp_path):
     layout = Layout()
     layout.name(layout.image([]), "none:1")
-    for path in (write(tmp_path, docker_archive(([], {"tags": ["none:1"]})), "save"), write(tmp_path, layout.tar(), "layout")):
+    for path in (
+        write(tmp_path, docker_archive(([], {"tags": ["none:1"]})), "save"),
+        write(tmp_path, layout.tar(), "layout"),
+    ):
         assert answer("verify", path)[:2] == (0, set())
         assert answer("tree", path, "none:1") == (0, set(), {})
         assert answer("layers", path, "none:1") == (0, set(), [])
@@ -55,7 +62,10 @@ def test_deletions_deep_in_a_tree_take_no_longer_than_their_names(way, tmp_path)
 @pytest.mark.parametrize("name", [*realdata.ROOTS, *realdata.STORAGES])
 def test_short_names_that_are_gone_are_links_to_nowhere(name, tmp_path):
     made = io.BytesIO()
-    with tarfile.open(realdata.archive(name)) as packed, tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left:
+    with (
+        tarfile.open(realdata.archive(name)) as packed,
+        tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left,
+    ):
         for item in packed:
             if "l" not in item.name.split("/")[:2]:
                 left.addfile(item, packed.extractfile(item) if item.isreg() else None)
@@ -73,7 +83,12 @@ def test_file_with_holes_is_named_in_a_layer_and_in_a_packed_root(tmp_path):
     old[156:157] = b"S"
     old[148:156] = b" " * 8
     old[148:156] = f"{sum(old[:512]):06o}\0 ".encode()
-    for layer in (bytes(old), tar(member("holes", b"data", pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "real"}))):
+    for layer in (
+        bytes(old),
+        tar(
+            member("holes", b"data", pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "real"})
+        ),
+    ):
         assert answer("verify", write(tmp_path, docker_archive(([layer], {}))))[:2] == (1, {"bad-tar-header"})
     with tarfile.open(realdata.archive("containerd16-root")) as packed:
         folder = next(name for name in packed.getnames() if name.endswith("/fs"))

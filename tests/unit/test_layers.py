@@ -73,7 +73,10 @@ def test_ustar_prefix_is_part_of_the_name():
     assert paths(merged(tar(member(name), form=tarfile.USTAR_FORMAT)))[-1] == name
 
 
-@pytest.mark.parametrize("text,nanoseconds", [("1700000000.123456789", 1700000000123456789), ("-1.5", -1500000000), ("3", 3 * 10**9), ("0.000000001", 1)])
+@pytest.mark.parametrize(
+    "text,nanoseconds",
+    [("1700000000.123456789", 1700000000123456789), ("-1.5", -1500000000), ("3", 3 * 10**9), ("0.000000001", 1)],
+)
 def test_times_are_exact_to_the_nanosecond(text, nanoseconds):
     changeset = read(tar(member("f", pax={"mtime": text})))
 
@@ -100,12 +103,19 @@ def test_extended_attributes_are_exact_bytes():
 
 
 def test_device_numbers_fifos_and_modes_are_read():
-    root = merged(tar(
-        member("c", kind="char", rdev=(1, 3)), member("b", kind="block", rdev=(7, 9)), member("p", kind="fifo"),
-        member("s", b"x", mode=0o106755),
-    ))  # fmt: skip
+    root = merged(
+        tar(
+            member("c", kind="char", rdev=(1, 3)),
+            member("b", kind="block", rdev=(7, 9)),
+            member("p", kind="fifo"),
+            member("s", b"x", mode=0o106755),
+        )
+    )
 
-    assert [(ol.find(root, name).type, ol.find(root, name).rdev) for name in "cb"] == [("char", (1, 3)), ("block", (7, 9))]
+    assert [(ol.find(root, name).type, ol.find(root, name).rdev) for name in "cb"] == [
+        ("char", (1, 3)),
+        ("block", (7, 9)),
+    ]
     assert ol.find(root, "p").type == "fifo"
     assert ol.find(root, "s").mode == 0o6755
 
@@ -182,7 +192,12 @@ def test_opaque_directory_holds_no_whiteouts():
 
 
 def test_names_that_differ_in_case_are_two():
-    assert paths(merged(tar(member("man/PAM.7.gz"), member("man/pam.7.gz")))) == [".", "man", "man/PAM.7.gz", "man/pam.7.gz"]
+    assert paths(merged(tar(member("man/PAM.7.gz"), member("man/pam.7.gz")))) == [
+        ".",
+        "man",
+        "man/PAM.7.gz",
+        "man/pam.7.gz",
+    ]
 
 
 # deletion
@@ -202,9 +217,15 @@ LOWER = tar("a/", "a/b/", member("a/b/old", b"o"), member("a/f", b"f"), member("
         ([member("a/b/.wh.old"), member(".wh.a")], [".", "g"]),
         ([member("a")], [".", "a", "g"]),
         (["g/", member("g/n")], [".", "a", "a/b", "a/b/old", "a/f", "g", "g/n"]),
-        ([member(".wh..wh.plnk"), member(".wh..wh.aufs"), member(".wh..wh..opaque")], [".", "a", "a/b", "a/b/old", "a/f", "g"]),
+        (
+            [member(".wh..wh.plnk"), member(".wh..wh.aufs"), member(".wh..wh..opaque")],
+            [".", "a", "a/b", "a/b/old", "a/f", "g"],
+        ),
         ([member(".wh.nothing")], [".", "a", "a/b", "a/b/old", "a/f", "g"]),
-        (["new/", member("new/.wh..wh..opq"), member("new/x")], [".", "a", "a/b", "a/b/old", "a/f", "g", "new", "new/x"]),
+        (
+            ["new/", member("new/.wh..wh..opq"), member("new/x")],
+            [".", "a", "a/b", "a/b/old", "a/f", "g", "new", "new/x"],
+        ),
     ],
 )
 def test_deletions_of_a_layer(members, visible):
@@ -231,7 +252,14 @@ def test_whiteout_hides_one_path_and_not_every_file_of_that_name():
 def test_directory_over_a_symlink_replaces_it_and_the_link_is_not_followed():
     lower = tar("usr/", "usr/lib/", member("usr/lib/old"), member("lib", kind="symlink", link="usr/lib"))
 
-    assert paths(merged(lower, tar("lib/", member("lib/new")))) == [".", "lib", "lib/new", "usr", "usr/lib", "usr/lib/old"]
+    assert paths(merged(lower, tar("lib/", member("lib/new")))) == [
+        ".",
+        "lib",
+        "lib/new",
+        "usr",
+        "usr/lib",
+        "usr/lib/old",
+    ]
 
 
 def test_parents_that_the_archive_leaves_out_are_as_they_are_below():
@@ -318,7 +346,9 @@ def test_pax_record_of_a_wrong_form_is_refused(body):
     assert refused.value.problem.kind == "bad-tar-header"
 
 
-@pytest.mark.parametrize("key,value", [("size", "-5"), ("size", "x"), ("uid", "1" * 30), ("mtime", "now"), ("mtime", "1e9"), ("mtime", ".")])
+@pytest.mark.parametrize(
+    "key,value", [("size", "-5"), ("size", "x"), ("uid", "1" * 30), ("mtime", "now"), ("mtime", "1e9"), ("mtime", ".")]
+)
 def test_pax_number_of_a_wrong_form_is_refused(key, value):
     with pytest.raises(ol.Finding) as refused:
         list(TarReader(io.BytesIO(tar(member("f", pax={key: value}))), "layer"))
@@ -380,7 +410,16 @@ def test_plain_bytes_are_the_same_however_they_are_packed(packed):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
-@pytest.mark.parametrize("harm", [lambda b: b[:-1], lambda b: b[: len(b) // 2], lambda b: b[:20], lambda b: b[:-4] + b"\0\0\0\1", lambda b: b + b"junk"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda b: b[:-1],
+        lambda b: b[: len(b) // 2],
+        lambda b: b[:20],
+        lambda b: b[:-4] + b"\0\0\0\1",
+        lambda b: b + b"junk",
+    ],
+)
 def test_packed_data_that_is_cut_or_changed_is_refused(pack, harm):
     packed = pack(PLAIN)
     if pack is zstandard.compress and b"\0\0\0\1" in harm(packed)[-4:]:

@@ -10,7 +10,6 @@ from overlaylab.views.config import step_words
 from overlaylab.words import say
 
 
-
 @pytest.fixture
 def raw():
     return ol.compact_json(ol.page.busybox_text)
@@ -26,7 +25,9 @@ def test_spaces_and_quotes_around_a_digest_do_not_count(answer):
     assert check("01-image-id", answer.format(digest)).verdict == "right"
 
 
-@pytest.mark.parametrize("answer", ["bce", "ECB", "b, c, e", "b c e", ["b", "c", "e"], ("e", "b", "c"), {"b", "c", "e"}], ids=range(7))
+@pytest.mark.parametrize(
+    "answer", ["bce", "ECB", "b, c, e", "b c e", ["b", "c", "e"], ("e", "b", "c"), {"b", "c", "e"}], ids=range(7)
+)
 def test_letters_may_be_written_in_any_way(answer):
     assert check("01-changes", answer).verdict == "right"
 

@@ -10,7 +10,6 @@ from overlaylab.views.chain import step_picture, step_text
 from overlaylab.words import say
 
 
-
 @pytest.fixture
 def nginx():
     return ol.page.nginx_diff_ids
@@ -135,7 +134,12 @@ def test_equal_layers_can_be_drawn_twice(app):
 def test_no_picture_is_wider_than_a_page(nginx, app):
     import re
 
-    for picture in (ol.chain_picture(nginx), step_picture(nginx, 3), ol.history_picture(app), ol.config_picture(app, "kit/app:1")):
+    for picture in (
+        ol.chain_picture(nginx),
+        step_picture(nginx, 3),
+        ol.history_picture(app),
+        ol.config_picture(app, "kit/app:1"),
+    ):
         svg = picture.svg()
         assert svg is None or float(re.search(r'width="([0-9.]+)"', svg)[1]) <= 960
 

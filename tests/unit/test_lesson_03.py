@@ -7,7 +7,15 @@ import pytest
 import overlaylab as ol
 from overlaylab.exercises import check, find_exercise
 from overlaylab.readers.shipped import Visit
-from overlaylab.views.store import PathFinder, folders_table, layerdb_picture, mount_picture, tell_visit, walk_picture, walk_table
+from overlaylab.views.store import (
+    PathFinder,
+    folders_table,
+    layerdb_picture,
+    mount_picture,
+    tell_visit,
+    walk_picture,
+    walk_table,
+)
 from overlaylab.words import say
 
 WIDEST = 960
@@ -57,7 +65,11 @@ def test_the_answers_are_those_of_the_data_root(root, app):
     assert find_exercise("03-lower").answer() == tuple(root.link_target(name[2:]) for name in names)
     link = ol.cat(root, f"overlay2/{app.layers[3].directory}/link")
     assert find_exercise("03-short").answer() == (root.link_target(link),)
-    chains = {chain_id for name in ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1") for chain_id in ol.select(root, name).chain_ids}
+    chains = {
+        chain_id
+        for name in ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1")
+        for chain_id in ol.select(root, name).chain_ids
+    }
     assert find_exercise("03-shared").answer() == len(chains) == 12 + 1 + 2
 
 
@@ -159,7 +171,12 @@ def test_names_are_offered_and_an_id_can_be_typed(finder):
 
 @pytest.mark.parametrize(
     ("query", "why"),
-    [("f", "fits several"), ("zz", "no image or container"), ("\x1b[31m", "no image or container"), ("a" * 500, "no image or container")],
+    [
+        ("f", "fits several"),
+        ("zz", "no image or container"),
+        ("\x1b[31m", "no image or container"),
+        ("a" * 500, "no image or container"),
+    ],
     ids=["ambiguous", "nothing", "control", "long"],
 )
 def test_where_there_is_no_way_the_finder_says_why(finder, query, why):

@@ -57,7 +57,15 @@ def test_what_does_not_matter_does_not_count(name, answer):
     assert check(name, answer).verdict == "right"
 
 
-@pytest.mark.parametrize(("name", "slip"), [("04-menu", "bottom_first"), ("04-party", "wh_hides"), ("04-lowerdir", "bottom_first"), ("04-hard2", "bottom_first")])
+@pytest.mark.parametrize(
+    ("name", "slip"),
+    [
+        ("04-menu", "bottom_first"),
+        ("04-party", "wh_hides"),
+        ("04-lowerdir", "bottom_first"),
+        ("04-hard2", "bottom_first"),
+    ],
+)
 def test_each_exercise_is_recognised_by_computing_the_slip(name, slip):
     expected = {
         "04-menu": "Garden",
@@ -176,7 +184,9 @@ def test_a_wrong_command_is_refused_in_words(command, found):
     assert (refused.value.problem.kind, refused.value.problem.found) == ("wrong-call", found)
 
 
-@pytest.mark.parametrize("text", ["lowerdir=a\\:b:c,upperdir=u\\,v,workdir=w\\\\x", "lowerdir=l", "lowerdir=a:b,userxattr,index=off"])
+@pytest.mark.parametrize(
+    "text", ["lowerdir=a\\:b:c,upperdir=u\\,v,workdir=w\\\\x", "lowerdir=l", "lowerdir=a:b,userxattr,index=off"]
+)
 def test_options_are_read_as_they_are_written(text):
     assert ol.parse_options(text).text() == text
 
@@ -207,7 +217,7 @@ def test_no_picture_is_wider_than_the_page_and_each_says_the_same_as_text(image,
 
         assert width <= 960
         assert picture.alt and picture.text
-        assert "font-size=\"1" in picture.svg() and not re.findall(r'font-size="(?:[0-9]|1[0-2])\.', picture.svg())
+        assert 'font-size="1' in picture.svg() and not re.findall(r'font-size="(?:[0-9]|1[0-2])\.', picture.svg())
 
 
 def test_a_picture_is_the_same_each_time(image, app):
@@ -219,7 +229,12 @@ def test_odd_names_can_be_drawn():
     odd = ol.make_tree(dict.fromkeys(names, ""))
     overlay = ol.Overlay(lowerdirs=[odd, odd])
 
-    for picture in (stack_picture(overlay), panes_picture(overlay, path="a:b"), layer_picture(overlay, 1), lookup_picture(overlay, "back\\slash")):
+    for picture in (
+        stack_picture(overlay),
+        panes_picture(overlay, path="a:b"),
+        layer_picture(overlay, 1),
+        lookup_picture(overlay, "back\\slash"),
+    ):
         assert picture.svg().startswith("<svg")
         picture.text.encode("utf-8")
 
@@ -273,7 +288,11 @@ def test_the_layer_widget_stays_within_the_image(image, app):
 
 
 def test_every_control_has_a_label(image, app):
-    for widget in (ol.LowerdirOrder(ol.page_overlay(), ["Fruits", "Vegetables"], "Meat"), ol.LookupTrace(page_stack()), ol.LayerPicker(image, app)):
+    for widget in (
+        ol.LowerdirOrder(ol.page_overlay(), ["Fruits", "Vegetables"], "Meat"),
+        ol.LookupTrace(page_stack()),
+        ol.LayerPicker(image, app),
+    ):
         controls = widget.children[0].children
 
         assert all(control.description for control in controls)
@@ -289,7 +308,10 @@ def unavailable(*_, **__):
 def test_without_a_kernel_the_record_speaks_and_says_why(monkeypatch, store, app):
     monkeypatch.setattr(sides, "mounted_view", unavailable)
     reader = ol.LayerReader(store)
-    for name, overlay in {"page": page_stack(), **{name: ol.overlay_of(ol.select(store, name), store, reader)[0] for name in ("kit/app:1", "web")}}.items():
+    for name, overlay in {
+        "page": page_stack(),
+        **{name: ol.overlay_of(ol.select(store, name), store, reader)[0] for name in ("kit/app:1", "web")},
+    }.items():
         both = ol.side_by_side(overlay, name)
 
         assert repr(both) == "The kernel's view and ours are equal: True"

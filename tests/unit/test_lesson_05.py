@@ -19,7 +19,11 @@ def stack():
 
 def paths(upper):
     """What an upper holds: each path with the letter that a listing begins with."""
-    return {path: "w" if ol.is_whiteout(inode) else "o" if ol.is_opaque(inode) else "" for path, inode in ol.walk(upper) if path != "."}
+    return {
+        path: "w" if ol.is_whiteout(inode) else "o" if ol.is_opaque(inode) else ""
+        for path, inode in ol.walk(upper)
+        if path != "."
+    }
 
 
 # Exercises
@@ -114,8 +118,17 @@ def test_every_odd_layer_has_its_row_with_what_is_left():
 
     assert list(rows.index) == list(ODD_LAYERS)
     assert rows.loc["the mark after its sibling"].iloc[1] == "docs docs/new note"
-    assert [row.iloc[1] for title, row in rows.iterrows() if title != "the mark after its sibling"] == ["docs docs/a docs/b docs/c note"] * 5
-    assert list(rows.iloc[:, 2]) == ["", "no-op-whiteout", "no-op-whiteout", "bad-whiteout", "bookkeeping-member", "no-op-whiteout"]
+    assert [row.iloc[1] for title, row in rows.iterrows() if title != "the mark after its sibling"] == [
+        "docs docs/a docs/b docs/c note"
+    ] * 5
+    assert list(rows.iloc[:, 2]) == [
+        "",
+        "no-op-whiteout",
+        "no-op-whiteout",
+        "bad-whiteout",
+        "bookkeeping-member",
+        "no-op-whiteout",
+    ]
 
 
 # The kernel's side
@@ -125,7 +138,10 @@ def unavailable(*_, **__):
     raise KernelUnavailable("you are not root")
 
 
-@pytest.mark.parametrize(("record", "lines"), [("05-folder", ["rm -r /docs"]), ("05-box", ["rm -r /docs", "mkdir /docs", "ls -A /docs", "mkdir /fresh"])])
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [("05-folder", ["rm -r /docs"]), ("05-box", ["rm -r /docs", "mkdir /docs", "ls -A /docs", "mkdir /fresh"])],
+)
 def test_without_a_kernel_the_record_of_the_same_commands_speaks(monkeypatch, stack, record, lines):
     monkeypatch.setattr(tried, "replay", unavailable)
     box = ol.Session(stack, ["Base"])
@@ -133,7 +149,10 @@ def test_without_a_kernel_the_record_of_the_same_commands_speaks(monkeypatch, st
     done = box.on_kernel(record)
 
     assert done.equal and not done.now
-    assert repr(done) == f"Model and kernel agree: {len(box.ops)} calls, each answer, the merged view, and the upper with its marks."
+    assert (
+        repr(done)
+        == f"Model and kernel agree: {len(box.ops)} calls, each answer, the merged view, and the upper with its marks."
+    )
     assert "you are not root" in done.origin
 
 

@@ -43,7 +43,15 @@ def clear():
 
 @pytest.mark.parametrize(
     ("name", "answer"),
-    [("07-cut", "2, 4, 5"), ("07-cut", (2, 4, 5)), ("07-differ", ["a", "b", "d", "f"]), ("07-differ", "A, B, D, F"), ("07-proved", ["b"]), ("07-tells", "B, A, C"), ("07-tells", ["b", "a", "c"])],
+    [
+        ("07-cut", "2, 4, 5"),
+        ("07-cut", (2, 4, 5)),
+        ("07-differ", ["a", "b", "d", "f"]),
+        ("07-differ", "A, B, D, F"),
+        ("07-proved", ["b"]),
+        ("07-tells", "B, A, C"),
+        ("07-tells", ["b", "a", "c"]),
+    ],
 )
 def test_what_does_not_matter_does_not_count(name, answer):
     assert check(name, answer).verdict == "right"
@@ -72,7 +80,11 @@ def test_a_whiteout_too_many_is_told_by_the_upper():
 
 
 def test_the_shipped_records_are_recorded_ones():
-    every = {v["id"]: v for path in (DATA / "overlay-vectors").glob("*.json") for v in json.loads(path.read_text(encoding="utf-8"))["vectors"]}
+    every = {
+        v["id"]: v
+        for path in (DATA / "overlay-vectors").glob("*.json")
+        for v in json.loads(path.read_text(encoding="utf-8"))["vectors"]
+    }
 
     assert 12 <= len(recorded_experiments()) <= 20
     assert all(every[name] == vector for name, vector in recorded_experiments().items())
@@ -112,7 +124,9 @@ def test_the_same_number_gives_the_same_experiment_and_another_one_another():
 def test_experiments_name_nothing_that_leads_out_and_need_no_rights_of_root():
     ops = [operation for number in range(100) for operation in experiment(number).ops]
 
-    assert not any(".." in str(value) or str(value).startswith("/") for operation in ops for value in operation.args.values())
+    assert not any(
+        ".." in str(value) or str(value).startswith("/") for operation in ops for value in operation.args.values()
+    )
     assert {(operation.uid, operation.gid) for operation in ops} == {(0, 0)}
     assert not {"mknod", "chown", "mount", "umount", "chdir"} & {operation.call for operation in ops}
 
@@ -220,7 +234,11 @@ def test_the_rule_breaker_tells_what_tells_after_a_prediction():
     widget.rule.value = "exdev"
     assert "EXDEV" not in widget.picture.text and not any(button.disabled for button in widget.looks.values())
     widget.looks["upper"].click()
-    assert "✗ You said: the upper." in widget.picture.alt and "EXDEV" in widget.picture.text and "the answer tells" in widget.picture.alt
+    assert (
+        "✗ You said: the upper." in widget.picture.alt
+        and "EXDEV" in widget.picture.text
+        and "the answer tells" in widget.picture.alt
+    )
     widget.rule.value = "origin"
     widget.looks["upper"].click()
     assert "✓ You said: the upper." in widget.picture.alt

@@ -31,7 +31,9 @@ def width(picture):
 
 
 @pytest.mark.parametrize(
-    "form", [str, lambda name: name[:12], lambda name: f"sha256:{name[:12]}…", str.upper], ids=["whole", "short", "cut", "capitals"]
+    "form",
+    [str, lambda name: name[:12], lambda name: f"sha256:{name[:12]}…", str.upper],
+    ids=["whole", "short", "cut", "capitals"],
 )
 def test_a_layer_id_may_be_cut_and_prefixed(form):
     assert check("08-podman", form(find_exercise("08-podman").answer())).verdict == "right"
@@ -111,7 +113,12 @@ def test_the_trees_are_equal_as_the_answer_says(stores, apps):
 def test_the_table_of_ids_says_what_each_id_is_the_digest_of(stores, apps):
     rows = {row[0]: row for row in ol.ids_table(stores).rows}
 
-    assert {label: row[2] for label, row in rows.items()} == {"docker": "config", "docker29": "manifest", "podman": "config", "oci": "config"}
+    assert {label: row[2] for label, row in rows.items()} == {
+        "docker": "config",
+        "docker29": "manifest",
+        "podman": "config",
+        "oci": "config",
+    }
     assert {label: row[1] for label, row in rows.items()} == {label: app.id for label, app in apps.items()}
 
 
@@ -143,14 +150,18 @@ def test_the_picture_of_the_stores_says_every_name_in_full_in_its_text(stores, a
 
     for label, app in apps.items():
         one = app.layers[number]
-        assert {app.id, one.diff_id, one.chain_id, kept_as(stores[label], one)[1]} <= set(re.split(r"[ ,\n]+", picture.text))
+        assert {app.id, one.diff_id, one.chain_id, kept_as(stores[label], one)[1]} <= set(
+            re.split(r"[ ,\n]+", picture.text)
+        )
     assert "Different IMAGE IDs: 3" in picture.alt
     assert width(picture) <= WIDEST
 
 
 def test_images_that_are_not_the_same_are_said_to_differ(stores):
     picture = ol.stores_picture({"docker": stores["docker"], "docker29": stores["docker29"]}, "kit/base:1")
-    other = ol.stores_picture({"here": stores["docker"], "there": _renamed(stores["docker29"], "kit/bk:1", "kit/app:1")}, "kit/app:1", layer=2)
+    other = ol.stores_picture(
+        {"here": stores["docker"], "there": _renamed(stores["docker29"], "kit/bk:1", "kit/app:1")}, "kit/app:1", layer=2
+    )
 
     assert "equal in all" in picture.alt
     assert "≠ chain_id of layer 2" in other.text and "not the same image" in other.alt
@@ -234,10 +245,18 @@ def test_what_this_machine_has_is_told_without_more_than_its_path(tmp_path):
     nowhere, packed = str(tmp_path / "none"), ol.shipped("podman4-storage.tar.gz")
     told = str(ol.tell_roots([nowhere, packed])).splitlines()
 
-    assert told == [f"· {nowhere}: there is nothing at this path", f"✓ {packed}: containers-storage, 11 images, 1 containers"]
+    assert told == [
+        f"· {nowhere}: there is nothing at this path",
+        f"✓ {packed}: containers-storage, 11 images, 1 containers",
+    ]
     assert list(ol.own_stores([nowhere, packed])) == [packed]
 
 
 def test_the_default_roots_can_always_be_asked():
     assert len(str(ol.tell_roots()).splitlines()) == 4
-    assert set(ol.own_stores()) <= {"/var/lib/docker", "/var/lib/containerd", "/var/lib/containers/storage", "~/.local/share/containers/storage"}
+    assert set(ol.own_stores()) <= {
+        "/var/lib/docker",
+        "/var/lib/containerd",
+        "/var/lib/containers/storage",
+        "~/.local/share/containers/storage",
+    }

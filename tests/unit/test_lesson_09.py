@@ -43,7 +43,10 @@ def chooser():
 def hostile():
     """An image whose names mean mischief to a page, a terminal and a table."""
     layer = builders.tar(builders.member("<script>|`*\x1b[31m\n", b"x"))
-    return upload_own("<b>\x1b", builders.docker_archive(([layer], {"tags": ["<img src=x>:1"], "history": [{"created_by": "`|<script>\x1b"}]})))
+    return upload_own(
+        "<b>\x1b",
+        builders.docker_archive(([layer], {"tags": ["<img src=x>:1"], "history": [{"created_by": "`|<script>\x1b"}]})),
+    )
 
 
 # Exercises
@@ -118,7 +121,15 @@ def test_every_store_has_its_pictures_tables_and_report(name):
 
 def test_hostile_names_are_shown_safely(hostile):
     pages = [own_report(hostile).markdown, str(waste_table(hostile)), str(findings(hostile))]
-    pages += [item.html() for item in (journey_picture(hostile), own_picture(hostile), browse_picture(hostile, 0), who_notices(hostile, "layer").picture())]
+    pages += [
+        item.html()
+        for item in (
+            journey_picture(hostile),
+            own_picture(hostile),
+            browse_picture(hostile, 0),
+            who_notices(hostile, "layer").picture(),
+        )
+    ]
     for page in pages:
         assert "\x1b" not in page
         assert "<script>" not in page and "<img src=x>" not in page
@@ -141,7 +152,10 @@ def test_wasted_files_add_up_in_every_store(name):
     assert sum(item.size for item in wasted_files(some, most=10_000)) == sum(work.wasted for work in some.work)
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (9_999, "9,999 B"), (10_000, "10.0 kB"), (5_000_000, "5.0 MB"), (5_300_000_000, "5.3 GB")])
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (9_999, "9,999 B"), (10_000, "10.0 kB"), (5_000_000, "5.0 MB"), (5_300_000_000, "5.3 GB")],
+)
 def test_sizes_are_written_for_people(count, text):
     assert size_text(count) == text
 
@@ -152,9 +166,16 @@ def test_sizes_are_written_for_people(count, text):
 @pytest.mark.parametrize(
     ("kind", "guess", "noticed", "slip"),
     [
-        ("layer", "", ["blob"], "open"), ("layer", "diff_id, blob", ["blob", "diff_id"], "right"), ("layer", "nobody", [], "right"),
-        ("layer", "nobody", ["blob"], "nobody"), ("file", "config diff_id", [], "unwatched"), ("layer", "config blob", ["blob"], "id"), ("file", "manifest", ["diff_id"], "manifest"),
-        ("config", "config blob", ["config"], "untouched"), ("layer", "blob", ["blob", "diff_id"], "too_few"), ("config", "config tables", ["config"], "too_many"),
+        ("layer", "", ["blob"], "open"),
+        ("layer", "diff_id, blob", ["blob", "diff_id"], "right"),
+        ("layer", "nobody", [], "right"),
+        ("layer", "nobody", ["blob"], "nobody"),
+        ("file", "config diff_id", [], "unwatched"),
+        ("layer", "config blob", ["blob"], "id"),
+        ("file", "manifest", ["diff_id"], "manifest"),
+        ("config", "config blob", ["config"], "untouched"),
+        ("layer", "blob", ["blob", "diff_id"], "too_few"),
+        ("config", "config tables", ["config"], "too_many"),
     ],
 )
 def test_a_prediction_is_told_its_slip(kind, guess, noticed, slip):
@@ -181,7 +202,9 @@ def test_the_famous_slip_is_named(own):
 
 
 def test_an_archive_has_no_folder_so_its_blob_is_taken(layout):
-    assert "This store keeps no folder with a layer's files" in who_notices(layout, "file", "blob diff_id").picture().text
+    assert (
+        "This store keeps no folder with a layer's files" in who_notices(layout, "file", "blob diff_id").picture().text
+    )
 
 
 def test_an_image_without_layers_says_so():
@@ -220,7 +243,9 @@ def test_a_path_is_opened_with_enter_and_with_the_button(chooser):
     assert "run the cells below again" in chooser.picture.alt
 
 
-@pytest.mark.parametrize("path", ["", "  ", "/no/such", "\0", "../" * 50 + "etc/passwd", "<script>alert(1)</script>", "x" * 9000])
+@pytest.mark.parametrize(
+    "path", ["", "  ", "/no/such", "\0", "../" * 50 + "etc/passwd", "<script>alert(1)</script>", "x" * 9000]
+)
 def test_a_refused_path_leaves_what_was_open(chooser, path):
     before = chooser.own
     chooser.path.value = path
@@ -239,7 +264,15 @@ def test_a_first_path_that_is_refused_gives_the_shipped_image_and_the_reason():
 
 
 def uploaded(name, data):
-    return ({"name": name, "type": "application/x-tar", "size": len(data), "content": memoryview(data), "last_modified": None},)
+    return (
+        {
+            "name": name,
+            "type": "application/x-tar",
+            "size": len(data),
+            "content": memoryview(data),
+            "last_modified": None,
+        },
+    )
 
 
 def test_an_upload_is_opened_and_let_go(chooser):
@@ -258,7 +291,11 @@ def test_a_large_upload_is_refused_in_words(chooser):
 
 
 def test_the_limit_is_said_before_anything_is_sent(chooser):
-    assert any("At most 7 MB by upload" in getattr(item, "value", "") for item in controls(chooser) if isinstance(getattr(item, "value", None), str))
+    assert any(
+        "At most 7 MB by upload" in getattr(item, "value", "")
+        for item in controls(chooser)
+        if isinstance(getattr(item, "value", None), str)
+    )
 
 
 def test_live_stores_are_offered_or_it_is_said_that_there_are_none(tmp_path):
@@ -277,7 +314,13 @@ def test_every_shipped_store_and_every_image_of_one_can_be_chosen(chooser):
         kinds[key] = chooser.own.store.kind
         assert "kit/app:1" in str(chooser.own.image.names), label
         assert chooser.own.image.config_digest.hex.startswith("7bbf0405c20c") or key == "oci"
-    assert list(kinds.values()) == ["docker-root", "docker-containerd-root", "containers-storage", "oci-layout", "oci-layout"]
+    assert list(kinds.values()) == [
+        "docker-root",
+        "docker-containerd-root",
+        "containers-storage",
+        "oci-layout",
+        "oci-layout",
+    ]
 
     chooser.shipped.value = "docker"
     for number in range(len(chooser.image.options)):
@@ -348,10 +391,18 @@ def _seconds(act):
     return time.process_time() - start
 
 
-@pytest.mark.parametrize("make", [lambda own: SourceChooser(live=()), LayerBrowser, TamperLab, lambda own: ReportKeeper(own_report(own))], ids=["chooser", "browser", "lab", "keeper"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda own: SourceChooser(live=()), LayerBrowser, TamperLab, lambda own: ReportKeeper(own_report(own))],
+    ids=["chooser", "browser", "lab", "keeper"],
+)
 def test_every_control_has_a_name_and_the_stored_form_is_short(own, make):
     widget = make(own)
-    rows = [item for item in controls(widget.children[0]) if hasattr(item, "description") and type(item).__name__ not in ("HTML", "HBox")]
+    rows = [
+        item
+        for item in controls(widget.children[0])
+        if hasattr(item, "description") and type(item).__name__ not in ("HTML", "HBox")
+    ]
 
     assert rows and all(item.description for item in rows)
     assert len(widget._repr_mimebundle_()["text/plain"]) <= 110
@@ -362,14 +413,21 @@ def test_every_control_has_a_name_and_the_stored_form_is_short(own, make):
 
 def test_a_report_is_written_once_and_never_over_another(own, tmp_path):
     report = own_report(own)
-    names = [report.save(folder=tmp_path), report.save(folder=tmp_path), report.save(form="json", folder=tmp_path), report.save("mine.md", folder=tmp_path)]
+    names = [
+        report.save(folder=tmp_path),
+        report.save(folder=tmp_path),
+        report.save(form="json", folder=tmp_path),
+        report.save("mine.md", folder=tmp_path),
+    ]
 
     assert names == ["report-7bbf0405c20c.md", "report-7bbf0405c20c-2.md", "report-7bbf0405c20c.json", "mine.md"]
     assert (tmp_path / names[0]).read_text(encoding="utf-8") == report.markdown
     assert json.loads((tmp_path / names[2]).read_text(encoding="ascii")) == json.loads(json.dumps(report.facts))
 
 
-@pytest.mark.parametrize("name", ["mine.md", "../out.md", "/etc/out.md", "a/b.md", ".hidden", "..", "a\0b", "x" * 101, "con\n"])
+@pytest.mark.parametrize(
+    "name", ["mine.md", "../out.md", "/etc/out.md", "a/b.md", ".hidden", "..", "a\0b", "x" * 101, "con\n"]
+)
 def test_a_name_that_exists_or_leads_elsewhere_is_refused(own, tmp_path, name):
     (tmp_path / "mine.md").write_text("keep me", encoding="utf-8")
     with pytest.raises(ol.Finding):

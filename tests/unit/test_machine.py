@@ -48,7 +48,9 @@ def test_the_page_s_docker_info_facts_are_all_there(made_up):
     assert found["Storage Driver"].value == "overlay2 would work"
 
 
-@pytest.mark.parametrize(("system", "platform", "name"), [("Darwin", "darwin", "macOS"), ("Windows", "win32", "Windows")])
+@pytest.mark.parametrize(
+    ("system", "platform", "name"), [("Darwin", "darwin", "macOS"), ("Windows", "win32", "Windows")]
+)
 def test_another_system_is_told_in_plain_words(made_up, system, platform, name):
     monkeypatch, _ = made_up
     monkeypatch.setattr(sys, "platform", platform)
@@ -60,7 +62,9 @@ def test_another_system_is_told_in_plain_words(made_up, system, platform, name):
     assert found["Kernel"].value.startswith(name)
     assert found["Kernel"].meaning == "this machine is not Linux: the course uses the simulation and a recorded mount"
     assert found["Kernel"].ok is False
-    assert {found[say(f"machine.name.{key}")].value for key in ("driver", "backing", "d_type", "diff")} == {say("machine.value.unknown")}
+    assert {found[say(f"machine.name.{key}")].value for key in ("driver", "backing", "d_type", "diff")} == {
+        say("machine.value.unknown")
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,9 @@ def test_another_system_is_told_in_plain_words(made_up, system, platform, name):
 )
 def test_one_way_to_mount_is_enough(made_up, open_ways, root, user, driver):
     monkeypatch, _ = made_up
-    monkeypatch.setattr(machine, "probe", lambda mode: Availability(mode) if mode in open_ways else Availability(None, "why"))
+    monkeypatch.setattr(
+        machine, "probe", lambda mode: Availability(mode) if mode in open_ways else Availability(None, "why")
+    )
 
     found = facts()
 
@@ -126,13 +132,18 @@ def test_a_file_system_without_d_type_is_told(made_up):
 def test_an_overlay_below_is_told(made_up):
     made_up[0].setattr(machine, "filesystem_of", lambda path, table: "overlay")
 
-    assert (facts()["Backing Filesystem"].value, facts()["Backing Filesystem"].ok) == ("overlayfs (overlay), of the temporary folder", False)
+    assert (facts()["Backing Filesystem"].value, facts()["Backing Filesystem"].ok) == (
+        "overlayfs (overlay), of the temporary folder",
+        False,
+    )
 
 
 def test_a_kernel_that_leaves_redirects_is_told(made_up):
     made_up[0].setattr(machine, "native_diff", lambda: "a renamed directory is only a redirect")
 
-    assert facts()["Native Overlay Diff"].value.startswith("false, by a trial mount: a renamed directory is only a redirect")
+    assert facts()["Native Overlay Diff"].value.startswith(
+        "false, by a trial mount: a renamed directory is only a redirect"
+    )
 
 
 def test_no_trial_is_no_answer(made_up):

@@ -28,19 +28,29 @@ def options(*lowerdirs, **others):
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        pytest.param(options("Fruits", "Vegetables", upperdir="Meat", workdir="work"),
-                     "lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work", id="the-page"),
+        pytest.param(
+            options("Fruits", "Vegetables", upperdir="Meat", workdir="work"),
+            "lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work",
+            id="the-page",
+        ),
         pytest.param(options("a:b", "c"), r"lowerdir=a\:b:c", id="colon"),
         pytest.param(options("a,b", "c"), r"lowerdir=a\,b:c", id="comma"),
         pytest.param(options("a\\b", "c"), r"lowerdir=a\\b:c", id="backslash"),
         pytest.param(options("\\:,"), r"lowerdir=\\\:\,", id="all-three"),
-        pytest.param(options("a", upperdir="u:p,\\", workdir="w:"), r"lowerdir=a,upperdir=u:p\,\\,workdir=w:", id="upper-keeps-colon"),
+        pytest.param(
+            options("a", upperdir="u:p,\\", workdir="w:"),
+            r"lowerdir=a,upperdir=u:p\,\\,workdir=w:",
+            id="upper-keeps-colon",
+        ),
         pytest.param(options("a b", "=#'\""), "lowerdir=a b:=#'\"", id="plain-signs"),
         pytest.param(options("a", "b", userxattr=True, index="off"), "lowerdir=a:b,userxattr,index=off", id="settings"),
-        pytest.param(options("a", "b", redirect_dir="on", metacopy="off", xino="auto"),
-                     "lowerdir=a:b,redirect_dir=on,metacopy=off,xino=auto", id="settings-in-order"),
+        pytest.param(
+            options("a", "b", redirect_dir="on", metacopy="off", xino="auto"),
+            "lowerdir=a:b,redirect_dir=on,metacopy=off,xino=auto",
+            id="settings-in-order",
+        ),
     ],
-)  # fmt: skip
+)
 def test_option_text(made, text):
     assert made.text() == text
     assert made.data() == text.encode()
@@ -50,7 +60,10 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes():
     assert options("\udcff", "b").data() == b"lowerdir=\xff:b"
 
 
-@pytest.mark.parametrize("made", [options(), options(""), options("a", ""), options("a", upperdir="u"), options("a", upperdir="", workdir="w")])
+@pytest.mark.parametrize(
+    "made",
+    [options(), options(""), options("a", ""), options("a", upperdir="u"), options("a", upperdir="", workdir="w")],
+)
 def test_an_empty_path_is_a_wrong_call(made):
     with pytest.raises(Finding) as caught:
         made.text()
@@ -70,7 +83,10 @@ def test_the_page_is_counted_in_bytes():
 def test_the_command_of_the_page():
     made = options("Fruits", "Vegetables", upperdir="Meat", workdir="work")
 
-    assert made.command("/mnt/tmp") == "mount -t overlay overlay -o lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work /mnt/tmp"
+    assert (
+        made.command("/mnt/tmp")
+        == "mount -t overlay overlay -o lowerdir=Fruits:Vegetables,upperdir=Meat,workdir=work /mnt/tmp"
+    )
 
 
 @pytest.mark.parametrize("name", ["a b", "$(x)", "'", '"', "`", "a\\b", "\n", "*"])
@@ -92,11 +108,19 @@ def test_the_command_is_quoted_for_the_shell(name):
         pytest.param(Stack(lowerdirs=(Directory(),) * 501), "limit", id="501-lowers"),
         pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a")), "wrong-call", id="a-name-too-few"),
         pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "a")), "wrong-call", id="one-name-twice"),
-        pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "merged")), "wrong-call", id="our-own-name"),
+        pytest.param(
+            Stack(lowerdirs=(Directory(),) * 2, options=options("a", "merged")), "wrong-call", id="our-own-name"
+        ),
         pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "..")), "wrong-call", id="outside"),
         pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "b/c")), "wrong-call", id="a-path"),
-        pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "b", upperdir="u", workdir="w")), "wrong-call", id="no-upper"),
-        pytest.param(Stack(lowerdirs=(Directory(),) * 2, options=options("a", "b" * 5000)), "limit", id="more-than-a-page"),
+        pytest.param(
+            Stack(lowerdirs=(Directory(),) * 2, options=options("a", "b", upperdir="u", workdir="w")),
+            "wrong-call",
+            id="no-upper",
+        ),
+        pytest.param(
+            Stack(lowerdirs=(Directory(),) * 2, options=options("a", "b" * 5000)), "limit", id="more-than-a-page"
+        ),
     ],
 )
 def test_a_stack_that_cannot_be_mounted_is_refused_before(stack, kind, monkeypatch):
@@ -154,7 +178,9 @@ def test_each_refusal_has_its_reason(monkeypatch, mode, step, number, files, key
     system(monkeypatch, files, euid=0)
 
     assert reasons._obstacle(mode, step, number) == key
-    assert reasons.explain(mode, step, number, "why") == f"{say(f'reason.mode.{mode}')} " + say(f"reason.{key}", step=step, detail="why")
+    assert reasons.explain(mode, step, number, "why") == f"{say(f'reason.mode.{mode}')} " + say(
+        f"reason.{key}", step=step, detail="why"
+    )
 
 
 def test_someone_who_is_not_root_is_told_so(monkeypatch):
@@ -217,7 +243,15 @@ TABLE = """\
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/", "ext4"), ("/home", "ext4"), ("/tmp", "tmpfs"), ("/tmp/x", "tmpfs"), ("/tmpx", "ext4"), ("/tmp/a b/c", "xfs"), ("/var/lib", "overlay")],
+    [
+        ("/", "ext4"),
+        ("/home", "ext4"),
+        ("/tmp", "tmpfs"),
+        ("/tmp/x", "tmpfs"),
+        ("/tmpx", "ext4"),
+        ("/tmp/a b/c", "xfs"),
+        ("/var/lib", "overlay"),
+    ],
 )
 def test_the_file_system_of_a_path(path, kind):
     assert filesystem_of(path, TABLE) == kind
@@ -227,11 +261,19 @@ def test_the_file_system_of_a_path(path, kind):
 
 
 def test_a_layer_without_root_keeps_what_a_user_can_have():
-    file = File.of(b"x", uid=5, nlink=2, xattrs={"trusted.overlay.origin": b"o", "user.a": b"1", "user.overlay.opaque": b"y"})
-    tree = make_tree({
-        "f": file, "d": {"g": file}, "o": make_tree({}, xattrs={"trusted.overlay.opaque": b"y"}), "gone": whiteout(),
-        "null": Device(kind="char", rdev=(1, 3)), "link": Symlink(target="x", xattrs={"trusted.overlay.origin": b"o"}),
-    })  # fmt: skip
+    file = File.of(
+        b"x", uid=5, nlink=2, xattrs={"trusted.overlay.origin": b"o", "user.a": b"1", "user.overlay.opaque": b"y"}
+    )
+    tree = make_tree(
+        {
+            "f": file,
+            "d": {"g": file},
+            "o": make_tree({}, xattrs={"trusted.overlay.opaque": b"y"}),
+            "gone": whiteout(),
+            "null": Device(kind="char", rdev=(1, 3)),
+            "link": Symlink(target="x", xattrs={"trusted.overlay.origin": b"o"}),
+        }
+    )
 
     reduced, left_out = fit(tree)
 
@@ -306,7 +348,9 @@ def test_the_recorded_mount_is_the_simulated_one(name):
 
     assert view.options == stack.options
     assert view.options.text() in view.mount_line
-    assert {path: entry(inode) for path, inode in walk(view.merged)} == {path: entry(inode) for path, inode in walk(merged)}
+    assert {path: entry(inode) for path, inode in walk(view.merged)} == {
+        path: entry(inode) for path, inode in walk(merged)
+    }
     assert view.listing == {".": tuple(sorted(merged.names))}
 
 
@@ -345,6 +389,8 @@ def test_where_there_is_nothing_of_unix_all_can_be_imported_and_asked(tmp_path):
     (tmp_path / "empty").mkdir()
     env = {**os.environ, "PYTHONPATH": str(Path(mount.__file__).parents[2])}
 
-    told = subprocess.run([sys.executable, "-c", BARE, str(tmp_path / "empty")], capture_output=True, text=True, env=env)
+    told = subprocess.run(
+        [sys.executable, "-c", BARE, str(tmp_path / "empty")], capture_output=True, text=True, env=env
+    )
 
     assert (told.stdout, told.stderr) == ("None 9 {}\n", "")

@@ -43,7 +43,9 @@ def test_every_name_of_a_store_leads_to_a_map_that_has_it(stores, label):
         found = leads(name, one)
         picture = names_picture(name, one)
 
-        assert {kind for lead in found for kind in lead.kinds} >= {match.kind for match in investigate(name, one.items())}
+        assert {kind for lead in found for kind in lead.kinds} >= {
+            match.kind for match in investigate(name, one.items())
+        }
         assert any(name in line for line in picture.text.splitlines() if line.startswith("="))
 
 
@@ -61,9 +63,12 @@ def test_a_base_layer_has_many_meanings_and_is_one_thing(stores):
     found = leads("517afd", stores)
 
     assert [(lead.label, lead.kinds) for lead in found] == [
-        ("docker", ("diff_id", "chain_id")), ("docker29", ("diff_id", "chain_id")), ("podman", ("diff_id", "chain_id", "layer-blob")),
-        ("podman", ("layer-id",)), ("oci", ("diff_id", "chain_id")),
-    ]  # fmt: skip
+        ("docker", ("diff_id", "chain_id")),
+        ("docker29", ("diff_id", "chain_id")),
+        ("podman", ("diff_id", "chain_id", "layer-blob")),
+        ("podman", ("layer-id",)),
+        ("oci", ("diff_id", "chain_id")),
+    ]
     assert found[0].images == 23
     assert "more digits" not in names_picture("517afd", stores).text
 
@@ -75,13 +80,22 @@ def test_equal_layers_are_two_leads(stores):
 @pytest.mark.parametrize(
     ("query", "label", "kind"),
     [
-        ("29497a338339", "docker29", "manifest"), ("7bbf", "docker", "config"), ("sha256:7bbf", "docker", "config"), (" 7bbf… ", "docker", "config"),
-        ("7BBF", "docker", "config"), ("e103a38bc531", "docker29", "index"), ("12", "docker29", "snapshot"), ("CQHV", "docker", "link"),
-        ("/var/lib/docker/overlay2/l/CQHVEPHCJOWF2SHM5MDPTXZKDA", "docker", "cache-id"), ("4183d828", "docker", "container"),
-        ("/var/lib/containers/storage/overlay/99b08b", "podman", "layer-id"), ("/srv/x/io.containerd.x/snapshots/12/fs/etc", "docker29", "snapshot"),
-        ("image/overlay2/layerdb/sha256/f1a1d2af", "docker", "chain_id"), ("blobs/sha256/bb14a1c6595f", "docker29", "layer-blob"),
+        ("29497a338339", "docker29", "manifest"),
+        ("7bbf", "docker", "config"),
+        ("sha256:7bbf", "docker", "config"),
+        (" 7bbf… ", "docker", "config"),
+        ("7BBF", "docker", "config"),
+        ("e103a38bc531", "docker29", "index"),
+        ("12", "docker29", "snapshot"),
+        ("CQHV", "docker", "link"),
+        ("/var/lib/docker/overlay2/l/CQHVEPHCJOWF2SHM5MDPTXZKDA", "docker", "cache-id"),
+        ("4183d828", "docker", "container"),
+        ("/var/lib/containers/storage/overlay/99b08b", "podman", "layer-id"),
+        ("/srv/x/io.containerd.x/snapshots/12/fs/etc", "docker29", "snapshot"),
+        ("image/overlay2/layerdb/sha256/f1a1d2af", "docker", "chain_id"),
+        ("blobs/sha256/bb14a1c6595f", "docker29", "layer-blob"),
     ],
-)  # fmt: skip
+)
 def test_a_name_may_be_given_in_many_ways(stores, query, label, kind):
     assert (label, kind) in [(lead.label, name) for lead in leads(query, stores) for name in lead.kinds]
 
@@ -125,13 +139,18 @@ def test_hostile_names_are_shown_safely(stores):
             return getattr(stores["oci"], attribute)
 
         def images(self):
-            images = [replace(image, names=(f'<script>"\\\x1b\n{len(image.layers)}:1',)) for image in stores["oci"].images()]
+            images = [
+                replace(image, names=(f'<script>"\\\x1b\n{len(image.layers)}:1',)) for image in stores["oci"].images()
+            ]
             bad = {"descriptor": None, "source": "\x1b<script>\n", "readable": False}
             return tuple(replace(image, layers=tuple(replace(one, **bad) for one in image.layers)) for image in images)
 
     hostile = {"here": Hostile(), "docker": stores["docker"]}
     shown = [names_picture("517afd", hostile, choice) for choice in (0, 1)] + [ol.sharing_picture(hostile["here"])]
-    shown += [ol.stores_picture({"here": hostile["here"]}, "9239c68cf11a"), ol.layers_table({"here": hostile["here"]}, "9239c68cf11a")]
+    shown += [
+        ol.stores_picture({"here": hostile["here"]}, "9239c68cf11a"),
+        ol.layers_table({"here": hostile["here"]}, "9239c68cf11a"),
+    ]
     shown += [ol.ids_table({"here": hostile["here"]}, "9239c68cf11a"), ol.sharing_table(hostile["here"])]
 
     for item in shown:
@@ -254,7 +273,9 @@ def test_the_sums_of_a_picture_are_those_of_the_store(name):
 
     for number, image in enumerate(known):
         mine = [group for group in groups if number in group.users]
-        assert sorted(position for group in mine for position in group.ranges[number]) == list(range(1, len(image.layers) + 1))
+        assert sorted(position for group in mine for position in group.ranges[number]) == list(
+            range(1, len(image.layers) + 1)
+        )
         assert sum(group.size for group in mine if len(group.users) == 1) == facts[number]["own_bytes"]
         assert sum(group.size for group in mine if len(group.users) > 1) == facts[number]["shared_bytes"]
     picture = ol.sharing_picture(store)
@@ -262,9 +283,13 @@ def test_the_sums_of_a_picture_are_those_of_the_store(name):
 
 
 def test_the_picture_puts_layers_of_the_same_users_into_one_row(stores):
-    text = ol.sharing_picture(stores["podman"], ["kit/base:1", "kit/app:1", "kit/web", "kit/sibling:1", "kit/imported:1"]).text.splitlines()
+    text = ol.sharing_picture(
+        stores["podman"], ["kit/base:1", "kit/app:1", "kit/web", "kit/sibling:1", "kit/imported:1"]
+    ).text.splitlines()
 
-    assert text[0].startswith("= 1 layer, 116,665 bytes: kit/base:1 layer 1; kit/app:1 layer 1; kit/web:latest layer 1; kit/sibling:1 layer 1; 5 more")
+    assert text[0].startswith(
+        "= 1 layer, 116,665 bytes: kit/base:1 layer 1; kit/app:1 layer 1; kit/web:latest layer 1; kit/sibling:1 layer 1; 5 more"
+    )
     assert text[1].startswith("= 11 layers, 116 bytes: kit/app:1 layers 2–12; kit/web:latest layers 2–12; 5 more")
     assert "kit/web:latest: 18 bytes of its own, 116,781 shared" in text
     assert any("podweb" in line and line.startswith("✎") for line in text)
@@ -304,7 +329,11 @@ def test_a_leftover_is_named_as_one(tmp_path):
     import tarfile
 
     with tarfile.open(ol.shipped("docker20-dataroot.tar.gz")) as packed:
-        packed.extractall(tmp_path, members=[one for one in packed if one.isdir() or one.isreg() or one.issym()], filter="fully_trusted")
+        packed.extractall(
+            tmp_path,
+            members=[one for one in packed if one.isdir() or one.isreg() or one.issym()],
+            filter="fully_trusted",
+        )
     root = next(path.parent for path in tmp_path.rglob("overlay2") if path.parent.name != "image")
     (root / "overlay2" / ("0" * 64) / "diff").mkdir(parents=True)
     picture = ol.sharing_picture(ol.open_store(tmp_path), ["kit/app:1"])

@@ -27,18 +27,44 @@ def upper(system):
 COPIES = {
     "a file does not get its name back": ("d/f", [op("unlink", path="d/f")], "EEXIST", {"d/f": "w"}),
     "a FIFO takes the place of its whiteout": ("d/p", [op("unlink", path="d/p")], "", {"d/p": "fifo"}),
-    "a FIFO takes the place of a new file": ("d/p", [op("unlink", path="d/p"), op("create", path="d/p", data=b"")], "", {"d/p": "fifo"}),
-    "a FIFO does not take that of a directory": ("d/p", [op("unlink", path="d/p"), op("mkdir", path="d/p")], "EISDIR", {"d/p": "dir"}),
+    "a FIFO takes the place of a new file": (
+        "d/p",
+        [op("unlink", path="d/p"), op("create", path="d/p", data=b"")],
+        "",
+        {"d/p": "fifo"},
+    ),
+    "a FIFO does not take that of a directory": (
+        "d/p",
+        [op("unlink", path="d/p"), op("mkdir", path="d/p")],
+        "EISDIR",
+        {"d/p": "dir"},
+    ),
     "a directory does not take that of its whiteout": ("d/e", [op("rmdir", path="d/e")], "ENOTDIR", {"d/e": "w"}),
-    "a directory takes that of an empty one": ("d/e", [op("rmdir", path="d/e"), op("mkdir", path="d/e")], "", {"d/e": "dir"}),
+    "a directory takes that of an empty one": (
+        "d/e",
+        [op("rmdir", path="d/e"), op("mkdir", path="d/e")],
+        "",
+        {"d/e": "dir"},
+    ),
     "a directory does not take that of a full one": (
-        "d/e", [op("rmdir", path="d/e"), op("mkdir", path="d/e"), op("mkdir", path="d/e/x")], "ENOTEMPTY", {"d/e": "dir", "d/e/x": "dir"},
+        "d/e",
+        [op("rmdir", path="d/e"), op("mkdir", path="d/e"), op("mkdir", path="d/e/x")],
+        "ENOTEMPTY",
+        {"d/e": "dir", "d/e/x": "dir"},
     ),
     "nothing goes into a dead directory": (
-        "d/s/q", [op("unlink", path="d/s/q"), op("unlink", path="d/s/g"), op("rmdir", path="d/s")], "EIO", {"d/s": "w"},
+        "d/s/q",
+        [op("unlink", path="d/s/q"), op("unlink", path="d/s/g"), op("rmdir", path="d/s")],
+        "EIO",
+        {"d/s": "w"},
     ),
-    "nor does a file": ("d/s/g", [op("unlink", path="d/s/q"), op("unlink", path="d/s/g"), op("rmdir", path="d/s")], "ENOENT", {"d/s": "w"}),
-}  # fmt: skip
+    "nor does a file": (
+        "d/s/g",
+        [op("unlink", path="d/s/q"), op("unlink", path="d/s/g"), op("rmdir", path="d/s")],
+        "ENOENT",
+        {"d/s": "w"},
+    ),
+}
 
 
 @pytest.mark.parametrize(("path", "before", "error", "expected"), COPIES.values(), ids=COPIES)
@@ -109,13 +135,20 @@ def test_a_removal_that_is_taken_back_is_no_death():
     "back",
     [
         [op("rename", src="a", dst="b"), op("link", src="b", dst="a")],
-        [op("chmod", path="a", mode=0o600), op("link", src="a", dst="b"), op("unlink", path="a"), op("link", src="b", dst="a")],
+        [
+            op("chmod", path="a", mode=0o600),
+            op("link", src="a", dst="b"),
+            op("unlink", path="a"),
+            op("link", src="b", dst="a"),
+        ],
     ],
     ids=["moved away", "unlinked"],
 )
 def test_a_link_that_comes_back_to_an_old_name_has_a_new_number_in_a_user_namespace(back):
     """No origin can be read back there, so only the name that was copied up keeps the number."""
-    system = System.over(ol.Overlay(lowerdirs=[ol.make_tree({"a": "A"})], upperdir=Directory(), marks=USER, userns=True))
+    system = System.over(
+        ol.Overlay(lowerdirs=[ol.make_tree({"a": "A"})], upperdir=Directory(), marks=USER, userns=True)
+    )
     number = system.lstat("a").st_ino
     assert [run(system, operation).error for operation in back] == [""] * len(back)
 
@@ -123,7 +156,9 @@ def test_a_link_that_comes_back_to_an_old_name_has_a_new_number_in_a_user_namesp
 
 
 def test_names_that_are_one_inode_in_the_upper_alone_are_no_target_of_each_other():
-    system = System.over(ol.Overlay(lowerdirs=[ol.make_tree({"a": "A"})], upperdir=Directory(), marks=USER, userns=True))
+    system = System.over(
+        ol.Overlay(lowerdirs=[ol.make_tree({"a": "A"})], upperdir=Directory(), marks=USER, userns=True)
+    )
     system.link("a", "b")
     system.link("a", "c")
 
@@ -154,7 +189,10 @@ def test_a_fifo_that_nobody_has_open_is_empty():
 
 
 def test_metadata_without_an_origin_is_a_copy_of_what_its_data_is_taken_from():
-    lower, here = ol.make_tree({"a": "A"}), ol.make_tree({"a": File(data=bytes(1), size=1, xattrs={TRUSTED + "metacopy": b""}), "d": {}})
+    lower, here = (
+        ol.make_tree({"a": "A"}),
+        ol.make_tree({"a": File(data=bytes(1), size=1, xattrs={TRUSTED + "metacopy": b""}), "d": {}}),
+    )
     system = System.over(ol.Overlay(lowerdirs=[lower], upperdir=here, features=Features(metacopy=True, redirect="on")))
     number = system.lstat("a").st_ino
     system.append("a", b"+")

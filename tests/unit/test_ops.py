@@ -17,7 +17,9 @@ LOWER = {"a": "A", "d": {"x": "X", "y": "Y"}}
 
 
 def overlay(upper=None, **features):
-    return ol.Overlay(lowerdirs=[ol.make_tree(LOWER)], upperdir=ol.make_tree(upper or {}), features=Features(**features))
+    return ol.Overlay(
+        lowerdirs=[ol.make_tree(LOWER)], upperdir=ol.make_tree(upper or {}), features=Features(**features)
+    )
 
 
 def test_an_operation_prints_as_it_is_written():
@@ -36,7 +38,10 @@ def test_an_operation_must_be_a_call(call):
 def test_simulate_gives_steps_and_leaves_the_overlay_alone():
     start = overlay({"u": "U"})
     before = stored(start.upperdir)
-    steps = simulate(start, [op("read_file", path="a"), op("unlink", path="a"), op("unlink", path="a"), op("append", path="u", data=b"+")])
+    steps = simulate(
+        start,
+        [op("read_file", path="a"), op("unlink", path="a"), op("unlink", path="a"), op("append", path="u", data=b"+")],
+    )
 
     assert [(step.value, step.error) for step in steps] == [(b"A", ""), (None, ""), (None, "ENOENT"), (None, "")]
     assert [str(effect) for effect in steps[1].effects] == ["whiteout made at /a"]
@@ -48,15 +53,31 @@ def test_options_may_be_given_with_the_operations():
     move = [op("rename", src="d", dst="e")]
 
     assert simulate(overlay(), move)[0].error == "EXDEV"
-    assert simulate(overlay(), move, ol.MountOptions(lowerdirs=("l",), upperdir="u", workdir="w", redirect_dir="on"))[0].error == ""
+    assert (
+        simulate(overlay(), move, ol.MountOptions(lowerdirs=("l",), upperdir="u", workdir="w", redirect_dir="on"))[
+            0
+        ].error
+        == ""
+    )
     assert simulate(overlay(), move, Features(redirect="on"))[0].error == ""
 
 
 OPERATIONS = [
-    op("append", path="d/x", data=b"+"), op("open", path="d/y", flags=0, fd="f"), op("append", path="d/y", data=b"!"), op("mkdir", path="n"),
-    op("rename", src="d/x", dst="n/x"), op("link", src="n/x", dst="n/z"), op("unlink", path="a"), op("mkdir", path="a"), op("umask", mask=0),
-    op("setxattr", path="n", name="user.k", value=b"v"), op("remount"), op("unlink", path="n/x"), op("rotate"), op("create", path="q", data=b""),
-]  # fmt: skip
+    op("append", path="d/x", data=b"+"),
+    op("open", path="d/y", flags=0, fd="f"),
+    op("append", path="d/y", data=b"!"),
+    op("mkdir", path="n"),
+    op("rename", src="d/x", dst="n/x"),
+    op("link", src="n/x", dst="n/z"),
+    op("unlink", path="a"),
+    op("mkdir", path="a"),
+    op("umask", mask=0),
+    op("setxattr", path="n", name="user.k", value=b"v"),
+    op("remount"),
+    op("unlink", path="n/x"),
+    op("rotate"),
+    op("create", path="q", data=b""),
+]
 
 
 @pytest.mark.parametrize("features", [{}, {"redirect": "on", "metacopy": True}, {"index": True}], ids=str)
@@ -85,7 +106,14 @@ def test_what_a_viewer_looks_at_belongs_to_no_step():
 
 
 def test_descriptors_go_back_with_the_steps():
-    player = Player(overlay(), [op("open", path="a", flags=0, fd="f"), op("append", path="a", data=b"+"), op("pread", fd="f", count=9, offset=0)])
+    player = Player(
+        overlay(),
+        [
+            op("open", path="a", flags=0, fd="f"),
+            op("append", path="a", data=b"+"),
+            op("pread", fd="f", count=9, offset=0),
+        ],
+    )
     player.go(1)
     again = player.do(op("pread", fd="f", count=9, offset=0))
     player.go(0)
@@ -117,13 +145,22 @@ def test_a_step_costs_no_copy_of_the_tree():
         ({"op": "mkdir", "path": "d"}, op("mkdir", path="d", mode=0o755)),
         ({"op": "write", "fd": "f", "data": "x", "offset": 3}, op("pwrite", fd="f", data=b"x", offset=3)),
         ({"op": "write", "fd": "f", "data": "x"}, op("write", fd="f", data=b"x")),
-        ({"op": "utimens", "path": "a", "mtime": 5}, op("utime", path="a", ns=(5 * 10**9, 5 * 10**9), follow_symlinks=False)),
+        (
+            {"op": "utimens", "path": "a", "mtime": 5},
+            op("utime", path="a", ns=(5 * 10**9, 5 * 10**9), follow_symlinks=False),
+        ),
         ({"op": "access", "path": "a", "want": "rx"}, op("access", path="a", mode=5)),
-        ({"op": "setxattr", "path": "a", "name": "user.k", "value": "0x00ff"}, op("setxattr", path="a", name="user.k", value=b"\0\xff", flags=0)),
-        ({"op": "chown", "path": "a", "uid": -1, "gid": 5, "as": {"uid": 7, "gid": 8}}, op("chown", path="a", uid=-1, gid=5, follow_symlinks=False, by=(7, 8))),
+        (
+            {"op": "setxattr", "path": "a", "name": "user.k", "value": "0x00ff"},
+            op("setxattr", path="a", name="user.k", value=b"\0\xff", flags=0),
+        ),
+        (
+            {"op": "chown", "path": "a", "uid": -1, "gid": 5, "as": {"uid": 7, "gid": 8}},
+            op("chown", path="a", uid=-1, gid=5, follow_symlinks=False, by=(7, 8)),
+        ),
     ],
     ids=lambda value: str(value)[:40],
-)  # fmt: skip
+)
 def test_recorded_operations_are_read(record, expected):
     assert parse_op(record) == expected
 
@@ -143,7 +180,9 @@ def machine():
 
 def test_a_foreign_program_finds_a_disk_with_a_mount():
     system = machine()
-    status = system.system("mount -t overlay overlay /mnt -olowerdir=/lower,upperdir=/upper,workdir=/work,redirect_dir=on")
+    status = system.system(
+        "mount -t overlay overlay /mnt -olowerdir=/lower,upperdir=/upper,workdir=/work,redirect_dir=on"
+    )
     before = system.lstat("/mnt/a")
     fd = system.open("/mnt/a", 1)
     system.write(fd, b"new")
@@ -152,7 +191,11 @@ def test_a_foreign_program_finds_a_disk_with_a_mount():
     system.unlink("/mnt/e/x")
 
     assert (status, system.lstat("/mnt/a").st_ino, system.lstat("/mnt/a").st_dev) == (0, before.st_ino, before.st_dev)
-    assert (system.listdir("/upper"), system.lstat("/upper/d").st_mode, system.lstat("/upper/d").st_rdev) == (["a", "d", "e"], 0o020000, 0)
+    assert (system.listdir("/upper"), system.lstat("/upper/d").st_mode, system.lstat("/upper/d").st_rdev) == (
+        ["a", "d", "e"],
+        0o020000,
+        0,
+    )
     assert system.lstat("/lower").st_dev != before.st_dev != system.lstat("/mnt/..").st_dev
     assert (system.read_file("/lower/a"), system.system("umount /mnt"), system.listdir("/mnt")) == (b"A", 0, [])
 
@@ -209,16 +252,34 @@ def test_a_read_only_mount_still_mends_marks():
 
 
 def test_option_text_is_written_and_read_alike():
-    options = ol.MountOptions(lowerdirs=("a:b", "c,d", "e\\f"), datadirs=("g:h",), upperdir="u:1", workdir="w,1", metacopy="on")
+    options = ol.MountOptions(
+        lowerdirs=("a:b", "c,d", "e\\f"), datadirs=("g:h",), upperdir="u:1", workdir="w,1", metacopy="on"
+    )
     parsed = parse_data(options.text())
 
-    assert (tuple(parsed.lowerdirs), tuple(parsed.datadirs), parsed.upperdir, parsed.workdir) == (options.lowerdirs, options.datadirs, "u:1", "w,1")
+    assert (tuple(parsed.lowerdirs), tuple(parsed.datadirs), parsed.upperdir, parsed.workdir) == (
+        options.lowerdirs,
+        options.datadirs,
+        "u:1",
+        "w,1",
+    )
     assert options.features() == Features(redirect="on", metacopy=True)
 
 
 @pytest.mark.parametrize(
-    "text", ["lowerdir=:a", "lowerdir=a:", "lowerdir=a:::b", "lowerdir=a::b:c", "bogus", "index=maybe", "index", "userxattr=1", "upperdir="],
-)  # fmt: skip
+    "text",
+    [
+        "lowerdir=:a",
+        "lowerdir=a:",
+        "lowerdir=a:::b",
+        "lowerdir=a::b:c",
+        "bogus",
+        "index=maybe",
+        "index",
+        "userxattr=1",
+        "upperdir=",
+    ],
+)
 def test_bad_option_text_is_einval(text):
     with pytest.raises(OSError, match="Invalid") as refused:
         parse_data(text)

@@ -4,7 +4,17 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.invariants import Corrupt, Guard
-from overlaylab.journal import CopyUp, ImpureSet, MetadataCopyUp, Moved, OpaqueSet, RedirectSet, Removed, WhiteoutMade, WhiteoutRemoved
+from overlaylab.journal import (
+    CopyUp,
+    ImpureSet,
+    MetadataCopyUp,
+    Moved,
+    OpaqueSet,
+    RedirectSet,
+    Removed,
+    WhiteoutMade,
+    WhiteoutRemoved,
+)
 from overlaylab.ops import op, run
 from overlaylab.parameters import Features
 from overlaylab.parts import TRUSTED, USER
@@ -45,7 +55,10 @@ def upper(system):
 LOWER = {"a": "A", "d": {"x": "X", "s": {"y": "Y"}}, "l": Symlink(target="a")}
 
 EFFECTS = {
-    "append copies up": (op("append", path="d/s/y", data=b"+"), {"d": "dir impure origin", "d/s": "dir impure origin", "d/s/y": "file origin"}),
+    "append copies up": (
+        op("append", path="d/s/y", data=b"+"),
+        {"d": "dir impure origin", "d/s": "dir impure origin", "d/s/y": "file origin"},
+    ),
     "chmod copies up": (op("chmod", path="a", mode=0o600), {"a": "file origin"}),
     "chmod of a directory leaves its content below": (op("chmod", path="d", mode=0o700), {"d": "dir origin"}),
     "chown of nobody copies up": (op("chown", path="a", uid=-1, gid=-1), {"a": "file origin"}),
@@ -53,7 +66,10 @@ EFFECTS = {
     "chmod through a link copies the target": (op("chmod", path="l", mode=0o600), {"a": "file origin"}),
     "utime copies up": (op("utime", path="a"), {"a": "file origin"}),
     "setxattr copies up": (op("setxattr", path="a", name="user.k", value=b"v"), {"a": "file origin"}),
-    "a failing setxattr has copied up": (op("setxattr", path="a", name="user.k", value=b"v", flags=2), {"a": "file origin"}),
+    "a failing setxattr has copied up": (
+        op("setxattr", path="a", name="user.k", value=b"v", flags=2),
+        {"a": "file origin"},
+    ),
     "one for the wrong type has not": (op("setxattr", path="l", name="user.k", value=b"v"), {}),
     "removexattr of nothing does not": (op("removexattr", path="a", name="user.k"), {}),
     "reading does not": (op("read_file", path="a"), {}),
@@ -64,10 +80,16 @@ EFFECTS = {
     "create copies up the parent": (op("create", path="d/new", data=b""), {"d": "dir origin", "d/new": "file"}),
     "mkdir is plain": (op("mkdir", path="d/new"), {"d": "dir origin", "d/new": "dir"}),
     "rename moves the copy": (op("rename", src="a", dst="b"), {"a": "whiteout", "b": "file origin"}),
-    "rename into a directory": (op("rename", src="a", dst="d/a"), {"a": "whiteout", "d": "dir impure origin", "d/a": "file origin"}),
+    "rename into a directory": (
+        op("rename", src="a", dst="d/a"),
+        {"a": "whiteout", "d": "dir impure origin", "d/a": "file origin"},
+    ),
     "rename of a directory is refused": (op("rename", src="d", dst="e"), {}),
     "link": (op("link", src="a", dst="b"), {"a": "file origin", "b": "file origin"}),
-    "exchange makes no whiteouts": (op("rename", src="a", dst="l", flags=EXCHANGE), {"a": "symlink origin", "l": "file origin"}),
+    "exchange makes no whiteouts": (
+        op("rename", src="a", dst="l", flags=EXCHANGE),
+        {"a": "symlink origin", "l": "file origin"},
+    ),
 }
 
 
@@ -82,7 +104,12 @@ def test_what_one_operation_leaves_in_the_upper(operation, expected):
 def test_copy_up_says_what_it_did():
     step = after(world(LOWER), op("append", path="d/x", data=b"+"))
 
-    assert [effect for effect in step.effects if isinstance(effect, (CopyUp, ImpureSet))] == [CopyUp("d"), ImpureSet("."), CopyUp("d/x"), ImpureSet("d")]
+    assert [effect for effect in step.effects if isinstance(effect, (CopyUp, ImpureSet))] == [
+        CopyUp("d"),
+        ImpureSet("."),
+        CopyUp("d/x"),
+        ImpureSet("d"),
+    ]
     assert [str(effect) for effect in step.effects][:1] == ["copied up /d"]
 
 
@@ -100,7 +127,14 @@ def test_whiteouts_are_made_consumed_and_not_made_for_what_is_only_above():
 
 def test_a_directory_made_over_a_whiteout_is_opaque():
     system = world(LOWER)
-    step = after(system, op("unlink", path="d/s/y"), op("rmdir", path="d/s"), op("unlink", path="d/x"), op("rmdir", path="d"), op("mkdir", path="d"))
+    step = after(
+        system,
+        op("unlink", path="d/s/y"),
+        op("rmdir", path="d/s"),
+        op("unlink", path="d/x"),
+        op("rmdir", path="d"),
+        op("mkdir", path="d"),
+    )
 
     assert OpaqueSet("d") in step.effects
     assert (upper(system), system.listdir("d")) == ({"d": "dir opaque"}, [])
@@ -122,19 +156,40 @@ def test_a_stray_whiteout_keeps_a_plain_upper_directory_from_being_removed():
 @pytest.mark.parametrize(
     ("lower", "above", "operation", "error", "left"),
     [
-        ({"x": ""}, {"d": {}, "e": {"y": ""}}, op("rename", src="d", dst="e"), "ENOTEMPTY", {"d": "dir opaque", "e": "dir", "e/y": "file"}),
+        (
+            {"x": ""},
+            {"d": {}, "e": {"y": ""}},
+            op("rename", src="d", dst="e"),
+            "ENOTEMPTY",
+            {"d": "dir opaque", "e": "dir", "e/y": "file"},
+        ),
         ({"x": ""}, {"d": {}}, op("rename", src="d", dst="e"), "", {"e": "dir opaque"}),
         ({"x": ""}, {"d": {}, "p": {}}, op("rename", src="d", dst="p/d"), "", {"p": "dir", "p/d": "dir"}),
         ({"e": {}}, {"d": {"y": ""}}, op("rename", src="d", dst="e"), "", {"e": "dir opaque", "e/y": "file"}),
         ({"e": {"x": ""}}, {"d": {}}, op("rename", src="d", dst="e"), "ENOTEMPTY", {"d": "dir"}),
         ({"b": "B"}, {"a": "A"}, op("rename", src="a", dst="b"), "", {"b": "file"}),
-        ({"a": "A", "b": "B"}, {"b": None}, op("rename", src="a", dst="b", flags=NOREPLACE), "", {"a": "whiteout", "b": "file origin"}),
+        (
+            {"a": "A", "b": "B"},
+            {"b": None},
+            op("rename", src="a", dst="b", flags=NOREPLACE),
+            "",
+            {"a": "whiteout", "b": "file origin"},
+        ),
         ({"a": "A"}, {}, op("rename", src="a", dst="b", flags=WHITEOUT), "EINVAL", {}),
         ({"d": {}, "e": {}}, {}, op("rename", src="d", dst="e", flags=EXCHANGE), "EXDEV", {}),
     ],
-    ids=["marked before it fails", "opaque on every move", "not in a plain parent", "over an empty lower", "not empty", "over a lower file",
-         "onto a whiteout", "whiteout flag", "exchange of lower directories"],
-)  # fmt: skip
+    ids=[
+        "marked before it fails",
+        "opaque on every move",
+        "not in a plain parent",
+        "over an empty lower",
+        "not empty",
+        "over a lower file",
+        "onto a whiteout",
+        "whiteout flag",
+        "exchange of lower directories",
+    ],
+)
 def test_rename(lower, above, operation, error, left):
     system = world(lower, above)
 
@@ -178,7 +233,9 @@ def test_a_redirect_is_the_first_name_or_the_path_below():
     second = after(system, op("rename", src="p/e", dst="p/f"))
     third = after(system, op("rename", src="p/f", dst="q/g"))
 
-    assert [effect.detail for step in (first, second, third) for effect in step.effects if isinstance(effect, RedirectSet)] == ["d", "/p/d"]
+    assert [
+        effect.detail for step in (first, second, third) for effect in step.effects if isinstance(effect, RedirectSet)
+    ] == ["d", "/p/d"]
     assert [effect.path for effect in third.effects if isinstance(effect, Moved)] == ["p/f"]
     assert system.read_file("q/g/x") == b"X"
 
@@ -241,13 +298,18 @@ def test_a_mere_look_gives_an_upper_directory_its_origin():
 @pytest.mark.parametrize(
     ("operation", "error"),
     [
-        (op("create", path="n", data=b""), "EROFS"), (op("unlink", path="nothing"), "EROFS"), (op("mkdir", path="d"), "EEXIST"),
-        (op("rename", src="nothing", dst="n"), "EROFS"), (op("link", src="nothing", dst="n"), "ENOENT"), (op("access", path="a", mode=2), "EROFS"),
-        (op("chmod", path="a", mode=0, by=(1000, 1000)), "EROFS"), (op("truncate", path="d", length=0), "EISDIR"),
+        (op("create", path="n", data=b""), "EROFS"),
+        (op("unlink", path="nothing"), "EROFS"),
+        (op("mkdir", path="d"), "EEXIST"),
+        (op("rename", src="nothing", dst="n"), "EROFS"),
+        (op("link", src="nothing", dst="n"), "ENOENT"),
+        (op("access", path="a", mode=2), "EROFS"),
+        (op("chmod", path="a", mode=0, by=(1000, 1000)), "EROFS"),
+        (op("truncate", path="d", length=0), "EISDIR"),
         (op("open", path="a", flags=0o100), ""),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_a_read_only_overlay_refuses_in_its_own_order(operation, error):
     system = System.over(ol.Overlay(lowerdirs=[ol.make_tree(LOWER), Directory()]))
 
@@ -259,7 +321,11 @@ def test_a_committed_directory_no_longer_moves():
     moved = after(system, op("mkdir", path="d"), op("rename", src="d", dst="e"))
     system.rotate()
 
-    assert (moved.error, after(system, op("rename", src="e", dst="f")).error, system.listdir(".")) == ("", "EXDEV", ["e", "x"])
+    assert (moved.error, after(system, op("rename", src="e", dst="f")).error, system.listdir(".")) == (
+        "",
+        "EXDEV",
+        ["e", "x"],
+    )
 
 
 def test_the_old_interface_for_looking_writes_nothing():

@@ -25,7 +25,11 @@ def shipped():
 
 
 def first_spot(own, kind, **wanted):
-    return next(spot for spot in spots(own) if spot.kind == kind and all(getattr(spot, key) == value for key, value in wanted.items()))
+    return next(
+        spot
+        for spot in spots(own)
+        if spot.kind == kind and all(getattr(spot, key) == value for key, value in wanted.items())
+    )
 
 
 # Opening
@@ -72,7 +76,13 @@ def test_bytes_open_as_a_file_does():
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("no/such", "not-found"), ("\0", "not-found"), ("x" * 5000, "not-found"), (os.devnull, "not-an-image"), (__file__, "not-an-image")],
+    [
+        ("no/such", "not-found"),
+        ("\0", "not-found"),
+        ("x" * 5000, "not-found"),
+        (os.devnull, "not-an-image"),
+        (__file__, "not-an-image"),
+    ],
 )
 def test_a_path_that_is_no_image_is_refused_in_one_sentence(path, kind):
     with pytest.raises(ol.NotReadable) as refusal:
@@ -102,7 +112,9 @@ def test_odd_numbers_of_layers_and_no_history(count, history):
 
     assert own.report.ok
     assert len(own.stack) == len(own.proofs) == count
-    assert sum(work.size for work in own.work) - sum(work.wasted for work in own.work) == sum(range(max(0, count - 7), count))
+    assert sum(work.size for work in own.work) - sum(work.wasted for work in own.work) == sum(
+        range(max(0, count - 7), count)
+    )
 
 
 def test_a_stack_ends_below_the_layer_that_cannot_be_read():
@@ -138,7 +150,9 @@ def test_an_image_of_many_megabytes_is_never_held_whole(tmp_path):
 # Another dress
 
 
-@pytest.mark.parametrize("name", ["docker20-dataroot", "oci-zstd", "podman5-storage", "containerd16-root", "crane-tarball"])
+@pytest.mark.parametrize(
+    "name", ["docker20-dataroot", "oci-zstd", "podman5-storage", "containerd16-root", "crane-tarball"]
+)
 def test_the_same_image_packed_again_keeps_its_config(name):
     own = open_own(realdata.archive(name))
     again = packed_again(own)
@@ -175,7 +189,12 @@ def test_exactly_one_bit_is_another_however_it_is_read(tmp_path, offset, bit):
 
 
 def test_a_flip_shows_in_the_tree_under_every_name_of_the_file(tmp_path):
-    members = ["d/", builders.member("d/one", b"cat"), builders.member("d/two", kind="hardlink", link="d/one"), builders.member("d/other", b"cat")]
+    members = [
+        "d/",
+        builders.member("d/one", b"cat"),
+        builders.member("d/two", kind="hardlink", link="d/one"),
+        builders.member("d/other", b"cat"),
+    ]
     place = Altered(open_place(builders.write(tmp_path, builders.tar(*members))), Flip("d/one", 0))
     tree = place.tree("d", keep=100)
 
@@ -194,12 +213,18 @@ def test_what_is_no_byte_cannot_be_flipped(tmp_path, flip):
 
 # Store -> who notices a flip in a layer's own bytes.
 LAYER_FLIPS = {
-    "docker20-dataroot": ("file", {"diff_id", "content"}), "docker28-dataroot": ("file", {"diff_id", "content"}),
-    "podman4-storage": ("file", {"diff_id", "content"}), "podman5-storage": ("file", {"diff_id", "content"}),
-    "docker20-save": ("layer", {"diff_id"}), "oci-gzip": ("layer", {"blob", "reads"}), "oci-zstd": ("layer", {"blob", "reads"}),
-    "docker26-save": ("layer", {"blob", "diff_id"}), "podman5-save-docker-archive": ("layer", {"diff_id"}),
-    "containerd16-root": ("file", {"content"}), "docker28-containerd-store": ("file", {"content"}),
-}  # fmt: skip
+    "docker20-dataroot": ("file", {"diff_id", "content"}),
+    "docker28-dataroot": ("file", {"diff_id", "content"}),
+    "podman4-storage": ("file", {"diff_id", "content"}),
+    "podman5-storage": ("file", {"diff_id", "content"}),
+    "docker20-save": ("layer", {"diff_id"}),
+    "oci-gzip": ("layer", {"blob", "reads"}),
+    "oci-zstd": ("layer", {"blob", "reads"}),
+    "docker26-save": ("layer", {"blob", "diff_id"}),
+    "podman5-save-docker-archive": ("layer", {"diff_id"}),
+    "containerd16-root": ("file", {"content"}),
+    "docker28-containerd-store": ("file", {"content"}),
+}
 
 
 @pytest.mark.parametrize("name", LAYER_FLIPS)
@@ -235,7 +260,11 @@ def test_a_flip_in_the_manifest_ends_the_reading(shipped):
     result = tamper(packed_again(shipped), first_spot(packed_again(shipped), "manifest"))
 
     assert result.noticed == ("manifest",)
-    assert {witness.check for witness in result.witnesses if witness.verdict == "unasked"} == {"config", "blob", "diff_id"}
+    assert {witness.check for witness in result.witnesses if witness.verdict == "unasked"} == {
+        "config",
+        "blob",
+        "diff_id",
+    }
 
 
 @every_store

@@ -16,7 +16,9 @@ PACKAGE = Path(palette.__file__).parent.parent
 ALL = list(drawings())
 CHIPS = {hue(f"{byte:02x}") for byte in range(256)}
 LOOKS = {(style.fill, style.line) for style in PALETTE.values()}
-GLYPHS = {style.glyph: style for key, style in PALETTE.items() if key in ("lower", "upper", "merged", "whiteout", "opaque")}
+GLYPHS = {
+    style.glyph: style for key, style in PALETTE.items() if key in ("lower", "upper", "merged", "whiteout", "opaque")
+}
 NO_COLOUR = {"none", "transparent"}
 
 
@@ -36,7 +38,11 @@ def test_contrast_is_computed_as_the_guidelines_say():
 
 def faint(drawing):
     """Texts whose colour is too near to that of what lies under them."""
-    return [words for colour, _, words, under in drawing.texts if contrast(named(colour), named(under.fill) if under else PAPER) < 4.5]
+    return [
+        words
+        for colour, _, words, under in drawing.texts
+        if contrast(named(colour), named(under.fill) if under else PAPER) < 4.5
+    ]
 
 
 def named(colour):
@@ -83,7 +89,11 @@ def test_a_glyph_lies_in_a_box_of_its_own_colour(drawing):
 @pytest.mark.parametrize("drawing", ALL, ids=lambda drawing: drawing.where)
 def test_a_line_says_the_same_as_the_colour(drawing):
     """What is hidden is dotted and what is deleted is dashed, so that nobody needs to see colours."""
-    broken = {shape.fill: shape.dashes for shape in drawing.shapes if shape.fill in {style.fill for style in PALETTE.values()} - {PAPER}}
+    broken = {
+        shape.fill: shape.dashes
+        for shape in drawing.shapes
+        if shape.fill in {style.fill for style in PALETTE.values()} - {PAPER}
+    }
     for fill, dashes in broken.items():
         kinds = {style.style for style in PALETTE.values() if style.fill == fill}
         assert bool(dashes) == bool(kinds & {"dotted", "dashed"})
@@ -98,8 +108,16 @@ def test_a_picture_is_at_most_960_pixels_wide_and_its_text_13_high(drawing):
 def literals(path):
     """The texts in a file's code, without its docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    told = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)}
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told]
+    told = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
 
 
 OTHERS = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "palette.py")

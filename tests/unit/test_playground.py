@@ -36,7 +36,10 @@ def test_enter_runs_the_line_and_empties_the_field(play):
     press_enter(play, "rm /Tomato")
 
     assert play.typed.value == ""
-    assert play.picture.alt == "You deleted /Tomato. The lower layer with /Tomato cannot change, so the upper now holds a whiteout for it."
+    assert (
+        play.picture.alt
+        == "You deleted /Tomato. The lower layer with /Tomato cannot change, so the upper now holds a whiteout for it."
+    )
     assert "⊘ Tomato" in play.picture.text and "− Tomato" in play.picture.text
     press_enter(play, "")
     assert len(play.turns) == 1
@@ -142,7 +145,9 @@ def big(flat, entries):
     """Some entries in one directory, or a hundred in each of many."""
     if flat:
         return ol.make_tree({"d": {f"n{i:06}": "x" for i in range(entries)}, "etc": {"motd": "hi"}})
-    return ol.make_tree({f"d{i}": {f"e{j}": {f"f{k}": "x" for k in range(100)} for j in range(10)} for i in range(entries // 1000)})
+    return ol.make_tree(
+        {f"d{i}": {f"e{j}": {f"f{k}": "x" for k in range(100)} for j in range(10)} for i in range(entries // 1000)}
+    )
 
 
 def calls_of(play, line):
@@ -168,7 +173,10 @@ DEEP = ["rm /d1/e1/f1", "echo x > /d5/e5/f5", "rm -r /d3/e3", "find /", "mv /d2 
 @pytest.mark.parametrize(("flat", "lines"), [(True, FLAT), (False, DEEP)], ids=["one-directory", "many-directories"])
 def test_the_work_for_a_command_does_not_grow_with_the_image(flat, lines):
     """Counted, not timed: the same calls on ten thousand entries and on a hundred thousand."""
-    small, large = (ol.Playground(ol.Overlay(lowerdirs=[big(flat, entries), ol.make_tree({"etc": {"hosts": "h"}})])) for entries in (10_000, 100_000))
+    small, large = (
+        ol.Playground(ol.Overlay(lowerdirs=[big(flat, entries), ol.make_tree({"etc": {"hosts": "h"}})]))
+        for entries in (10_000, 100_000)
+    )
     for line in lines:
         few, (many, text) = calls_of(small, line)[0], calls_of(large, line)
 
@@ -189,7 +197,13 @@ def test_a_high_stack_shares_one_column():
 
 
 def test_odd_names_can_be_typed_and_drawn(play):
-    for line in ("mkdir 'a:b'", "echo x > 'quo\"te'", "touch 'back\\slash' '<b>' '{|}'", "mkdir " + "x" * 300, "touch " + "y" * 255):
+    for line in (
+        "mkdir 'a:b'",
+        "echo x > 'quo\"te'",
+        "touch 'back\\slash' '<b>' '{|}'",
+        "mkdir " + "x" * 300,
+        "touch " + "y" * 255,
+    ):
         play.enter(line)
         assert play.picture.svg().startswith("<svg")
     assert float(play.picture.svg().split('width="')[1].split('"')[0].removesuffix("pt")) <= 960
@@ -211,7 +225,19 @@ def test_the_kernel_does_the_same_and_no_path_leads_out_of_the_mount(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
     play = ol.Playground()
-    for line in ("rm /Tomato", "mkdir -p /a/b", "mv /Apple /a/b", "cp -r /a /z", "rm -r /a", "ln -s / /root", "chmod 600 Orange", f"rm {victim}", f"echo x > /../../..{victim}", f"rm /root{victim}", f"cat {victim}"):
+    for line in (
+        "rm /Tomato",
+        "mkdir -p /a/b",
+        "mv /Apple /a/b",
+        "cp -r /a /z",
+        "rm -r /a",
+        "ln -s / /root",
+        "chmod 600 Orange",
+        f"rm {victim}",
+        f"echo x > /../../..{victim}",
+        f"rm /root{victim}",
+        f"cat {victim}",
+    ):
         play.enter(line)
     play.kernel.click()
 

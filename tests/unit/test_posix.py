@@ -15,13 +15,25 @@ from overlaylab.vnode import makedev, numbers_of
 def disk():
     """Two files, a few links, a directory that is shut, one that is sticky."""
     file = File.of(b"data", mode=0o640, uid=1000, gid=50)
-    tree = ol.make_tree({
-        "f": file, "d": {"g": "text", "e": {}}, "full": {"x": ""}, "link": Symlink(target="d/g"), "dir": Symlink(target="d"),
-        "loop": Symlink(target="loop"), "away": Symlink(target="nowhere"), "slash": Symlink(target="f/"),
-        "shut": Directory(mode=0o700, names={"in": File.of(b"s", mode=0o666)}),
-        "t": Directory(mode=0o1777, names={"theirs": File.of(b"", uid=2000), "mine": File.of(b"", uid=1000)}),
-        "g": Directory(mode=0o2777, gid=50), "p": Fifo(mode=0o666), "s": Socket(), "c": Device(kind="char", rdev=(5, 1)), "null": Device(kind="char", rdev=(1, 3)),
-    })  # fmt: skip
+    tree = ol.make_tree(
+        {
+            "f": file,
+            "d": {"g": "text", "e": {}},
+            "full": {"x": ""},
+            "link": Symlink(target="d/g"),
+            "dir": Symlink(target="d"),
+            "loop": Symlink(target="loop"),
+            "away": Symlink(target="nowhere"),
+            "slash": Symlink(target="f/"),
+            "shut": Directory(mode=0o700, names={"in": File.of(b"s", mode=0o666)}),
+            "t": Directory(mode=0o1777, names={"theirs": File.of(b"", uid=2000), "mine": File.of(b"", uid=1000)}),
+            "g": Directory(mode=0o2777, gid=50),
+            "p": Fifo(mode=0o666),
+            "s": Socket(),
+            "c": Device(kind="char", rdev=(5, 1)),
+            "null": Device(kind="char", rdev=(1, 3)),
+        }
+    )
     chain = tree
     for number in range(41):
         chain.names[f"n{number}"] = Symlink(target=f"n{number + 1}")
@@ -165,7 +177,11 @@ def test_new_objects_belong_to_the_caller_without_the_masked_bits():
         system.mkdir("t/d", 0o7777)
         system.create("t/f", b"", 0o666)
 
-    assert (system.lstat("t/d").st_mode, system.lstat("t/d").st_uid, system.lstat("t/d").st_gid) == (0o041750, 1000, 1000)
+    assert (system.lstat("t/d").st_mode, system.lstat("t/d").st_uid, system.lstat("t/d").st_gid) == (
+        0o041750,
+        1000,
+        1000,
+    )
     assert system.lstat("t/f").st_mode == 0o100640
 
 
@@ -189,8 +205,15 @@ def test_a_setgid_directory_passes_its_group_on():
         (0o6777, USER, lambda s: s.truncate("f", 1), 0o777),
         (0o755, USER, lambda s: s.chmod("f", 0o2755), 0o755),
     ],
-    ids=["chown by root", "no group execute", "write by root", "write by owner", "truncate by owner", "chmod by a stranger to the group"],
-)  # fmt: skip
+    ids=[
+        "chown by root",
+        "no group execute",
+        "write by root",
+        "write by owner",
+        "truncate by owner",
+        "chmod by a stranger to the group",
+    ],
+)
 def test_setuid_and_setgid_are_taken_off(mode, who, change, after):
     system = disk()
     system.root.inode.names["f"].mode = mode

@@ -31,7 +31,9 @@ def restart(monkeypatch):
 
 def everything(folder):
     """Each file beneath a folder, with its bytes."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def progress_file(folder):
@@ -88,7 +90,9 @@ def test_the_folder_hides_itself_from_git_and_holds_nothing_else(folder):
 
     assert sorted(everything(folder)) == [".overlaylab/.gitignore", ".overlaylab/progress.json", "mine.ipynb"]
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    status = subprocess.run(["git", "-C", str(folder), "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True)
+    status = subprocess.run(
+        ["git", "-C", str(folder), "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
+    )
     assert status.stdout == "?? mine.ipynb\n"
 
 
@@ -115,7 +119,18 @@ def test_the_file_is_small_and_sorted(folder):
         b"[" * 100_000,
         b'{"version": 1, "exercises": {"' + b"a" * 100_000 + b'": "right"}, "predictions": {}}',
     ],
-    ids=["empty", "cut", "no text", "a list", "another version", "parts missing", "a number", "another type", "deep", "large"],
+    ids=[
+        "empty",
+        "cut",
+        "no text",
+        "a list",
+        "another version",
+        "parts missing",
+        "a number",
+        "another type",
+        "deep",
+        "large",
+    ],
 )
 def test_a_file_that_is_not_ours_is_left_as_it_is(folder, content):
     progress_file(folder).parent.mkdir()

@@ -38,7 +38,13 @@ def state(root):
     for place, folders, files in os.walk(root):
         for name in (".", *folders, *files):
             info = os.lstat(os.path.join(place, name))
-            found[os.path.join(place, name)] = (info.st_ino, info.st_mode, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+            found[os.path.join(place, name)] = (
+                info.st_ino,
+                info.st_mode,
+                info.st_size,
+                info.st_mtime_ns,
+                info.st_ctime_ns,
+            )
     return found
 
 
@@ -51,7 +57,12 @@ def test_store_is_opened_for_reading_alone_and_never_locked(name, tmp_path):
     image = next(image for image in ol.open_store(root).images() if image.layers).config_digest
     before = state(root)
     for command in (["verify", root], ["tree", root, image], ["owners", root]):
-        done = subprocess.run([sys.executable, "-c", WATCH, root, *map(str, command), "--json"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", WATCH, root, *map(str, command), "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
         assert set(done.stderr.split("\n")) - {"", "opened"} == set()

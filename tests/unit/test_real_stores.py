@@ -95,7 +95,11 @@ def test_layerdb_entry_is_read_as_docker_wrote_it(name):
     assert len(store.layer_folders()) == len(recorded)
     for known in recorded:
         folder = store.folder(ol.ChainID(known["chain_id"]))
-        assert (folder.diff_id, folder.parent, folder.cache_id) == (known["diff_id"], known["parent"], known["cache_id"])
+        assert (folder.diff_id, folder.parent, folder.cache_id) == (
+            known["diff_id"],
+            known["parent"],
+            known["cache_id"],
+        )
         assert folder.size == known["size"]
         assert store.link_target(known["link"]) == known["cache_id"]
 
@@ -214,13 +218,24 @@ def members(plain):
     found = []
     for item in TarReader(io.BytesIO(plain), "layer"):
         link = item.link if item.type in "12" else None
-        found.append((item.name.rstrip("/"), item.type, item.mode, item.uid, item.gid, item.size, item.mtime_ns // 10**9, link))
+        found.append(
+            (item.name.rstrip("/"), item.type, item.mode, item.uid, item.gid, item.size, item.mtime_ns // 10**9, link)
+        )
     return found
 
 
 def wanted(known):
     mode, link = int(known["mode"], 8) & 0o7777, known["link"] if known["type"] in "12" else None
-    return (known["name"].rstrip("/"), known["type"], mode, known["uid"], known["gid"], known["size"], int(known["mtime"]), link)
+    return (
+        known["name"].rstrip("/"),
+        known["type"],
+        mode,
+        known["uid"],
+        known["gid"],
+        known["size"],
+        int(known["mtime"]),
+        link,
+    )
 
 
 def count(store, layer):
@@ -252,7 +267,10 @@ def test_storage_layer_is_rebuilt_to_its_diff_id_and_size(name):
 def test_containerd_root_has_the_images_of_every_namespace(name):
     known = realdata.containerd_images(name)
     facts = inspect_facts(ol.open_store(realdata.archive(name)), name)
-    found = {(image["namespace"], image["id"], image["config_digest"] or image["manifest_digest"]): image for image in facts["images"]}
+    found = {
+        (image["namespace"], image["id"], image["config_digest"] or image["manifest_digest"]): image
+        for image in facts["images"]
+    }
 
     assert facts["kind"] == ("containerd-root" if name.startswith("containerd") else "docker-containerd-root")
     assert facts["problems"] == []
@@ -303,7 +321,11 @@ def test_containerd_container_has_the_snapshots_that_containerd_mounted(name):
             assert (container.name, container.image_id) == (named[key]["name"], named[key]["image"])
         if line := active[key].get("proc_mounts_line"):
             # Docker's files say where the root was; containerd alone does not, and has its usual place.
-            assert container.mount == store.mount(container, recorded["original_root"]).options == realdata.option_text(line)
+            assert (
+                container.mount
+                == store.mount(container, recorded["original_root"]).options
+                == realdata.option_text(line)
+            )
             assert merged(store, container) == active[key]["merged"]
 
 
@@ -342,7 +364,9 @@ def test_storage_container_has_the_layers_and_the_mount_that_podman_used(name):
         assert (container.id, container.name) == (known["id"], known["names"][0])
         assert container.image_id == f"sha256:{known['image']}"
         assert (container.upper, list(container.lower)) == (known["layer"], known["lower_ids"])
-        assert store.mount(container, recorded["original_root"]).options == realdata.option_text(known["proc_mounts_line"])
+        assert store.mount(container, recorded["original_root"]).options == realdata.option_text(
+            known["proc_mounts_line"]
+        )
         assert merged(store, container) == known["merged"]
 
 
@@ -354,7 +378,9 @@ def test_merged_view_is_what_the_kernel_showed(name):
     """Of every image; in a containerd root the layers that are not unpacked come from their blobs."""
     store = ol.open_store(realdata.archive(name))
     known = realdata.containerd_images(name) if name in realdata.CONTAINERD else {}
-    listings = {("", f"sha256:{item['id']}", f"sha256:{item['id']}"): item for item in realdata.expected(name).get("images", [])}
+    listings = {
+        ("", f"sha256:{item['id']}", f"sha256:{item['id']}"): item for item in realdata.expected(name).get("images", [])
+    }
     listings |= {key: leaf for key, (_, leaf) in known.items()}
     compared = 0
     for image in store.images():

@@ -113,13 +113,20 @@ def test_what_cannot_be_parsed_is_a_typed_error_with_its_position(change, where)
 
 def command(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "tests.vectors", str(folder), *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.vectors", str(folder), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
 
 
 def test_the_command_prints_failures_and_ends_with_the_counts(tmp_path):
     vectors_ = [changed("rm-01", lambda v: None)[1], changed("rm-02", lambda v: results(v, 0, {"errno": "EIO"}))[1], 7]
-    (tmp_path / "some.json").write_text(json.dumps({"schema": 1, "group": "some", "vectors": vectors_}), encoding="utf-8")
+    (tmp_path / "some.json").write_text(
+        json.dumps({"schema": 1, "group": "some", "vectors": vectors_}), encoding="utf-8"
+    )
     (tmp_path / "torn.json").write_text("{", encoding="utf-8")
 
     outcome = command(tmp_path)

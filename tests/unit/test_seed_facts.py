@@ -76,14 +76,19 @@ def test_busybox_was_created_then(busybox):
 
 
 def test_busybox_has_two_steps_and_the_second_is_empty(busybox):
-    assert [step.created for step in busybox.history] == ["2021-06-07T20:20:29.115815185Z", "2021-06-07T20:20:29.305375985Z"]
+    assert [step.created for step in busybox.history] == [
+        "2021-06-07T20:20:29.115815185Z",
+        "2021-06-07T20:20:29.305375985Z",
+    ]
     assert [step.empty_layer for step in busybox.history] == [False, True]
     assert busybox.history[0].created_by.startswith("/bin/sh -c #(nop) ADD file:ab1db978794665f043ca88deb549")
     assert busybox.history[1].created_by == '/bin/sh -c #(nop)  CMD ["sh"]'
 
 
 def test_busybox_has_one_layer_and_its_chain_id_is_its_diff_id(busybox):
-    assert [digest.hex for digest in busybox.diff_ids] == ["5b8c72934dfc08c7d2bd707e93197550f06c0751023dabb3a045b723c5e7b373"]
+    assert [digest.hex for digest in busybox.diff_ids] == [
+        "5b8c72934dfc08c7d2bd707e93197550f06c0751023dabb3a045b723c5e7b373"
+    ]
     assert busybox.chain_ids == busybox.diff_ids
 
 
@@ -91,7 +96,9 @@ def test_busybox_has_one_layer_and_its_chain_id_is_its_diff_id(busybox):
 def test_the_page_shows_the_builders_leftovers(name):
     text = getattr(PAGE, name)
 
-    assert all(f'"{field}":' in text for field in ("container", "container_config", "docker_version", "Image", "Hostname"))
+    assert all(
+        f'"{field}":' in text for field in ("container", "container_config", "docker_version", "Image", "Hostname")
+    )
     assert '"#(nop) "' in text
 
 

@@ -94,7 +94,10 @@ def test_busyboxs_only_diff_id_is_its_chain_id_and_a_name_there():
 def test_the_page_tells_nothing_of_the_other_eleven():
     picture = layerdb_picture(page.layerdb, {"nginx": page.nginx_diff_ids, "busybox": busybox_diff_ids()})
 
-    assert picture.alt == "Of 18 names in the page's layerdb, 6 of nginx, 1 of busybox; 11 belong to nothing that the page shows."
+    assert (
+        picture.alt
+        == "Of 18 names in the page's layerdb, 6 of nginx, 1 of busybox; 11 belong to nothing that the page shows."
+    )
     assert picture.text.count(say("store.listing_unknown")) == 11
 
 
@@ -183,7 +186,11 @@ def test_the_table_of_docker_info_shows_every_field():
 def test_the_page_lists_three_images_while_docker_info_counts_two():
     listed = [(image.repository, image.tag, image.image_id) for image in page.images]
 
-    assert listed == [("nginx", "latest", "4cdc5dd7eaad"), ("busybox", "latest", "69593048aa3a"), ("hello-world", "latest", "d1165f221234")]
+    assert listed == [
+        ("nginx", "latest", "4cdc5dd7eaad"),
+        ("busybox", "latest", "69593048aa3a"),
+        ("hello-world", "latest", "d1165f221234"),
+    ]
     assert len({image.image_id for image in page.images}) == 3
     assert page.info["Images"] == "2"
 

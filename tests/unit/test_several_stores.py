@@ -53,7 +53,11 @@ def test_all_are_read_together(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("damaged", ["containerd", "containers/storage"])
-@pytest.mark.parametrize("harm", [lambda data: data[: len(data) // 3], lambda data: b"", lambda data: bytes(len(data))], ids=["cut", "empty", "zeros"])
+@pytest.mark.parametrize(
+    "harm",
+    [lambda data: data[: len(data) // 3], lambda data: b"", lambda data: bytes(len(data))],
+    ids=["cut", "empty", "zeros"],
+)
 def test_damaged_store_is_named_and_the_others_are_read(damaged, harm, tmp_path, capsys):
     document = DOCUMENTS[damaged]
     path = system(tmp_path, lambda part, name, data: harm(data) if (part, name) == (damaged, document) else data)

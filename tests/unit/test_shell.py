@@ -68,12 +68,35 @@ def test_a_line_is_read(line, expected):
 @pytest.mark.parametrize(
     ("line", "at"),
     [
-        ("", 1), ("   ", 1), ("# nothing", 1), ("dd if=x", 1), ("  vim x", 3), ("rm", 3), ("mv a", 5), ("ls -z", 5), ("rm -rz a", 6),
-        ("echo a | cat", 8), ("rm a; rm b", 5), ("rm *", 4), ("echo $HOME", 6), ("cat < a", 5), ("echo 'a", 6), ("echo a\\", 7),
-        ("echo a >", 9), ("echo a > b > c", 12), ("ls > x", 4), ("ln a b c", 8), ("readlink a b", 12), ("chmod 600", 10), ("rm \0", 4),
-        ("echo " + "x" * 1000, 1001), ("`id`", 1), ("cd /", 1), ("sudo rm x", 1),
+        ("", 1),
+        ("   ", 1),
+        ("# nothing", 1),
+        ("dd if=x", 1),
+        ("  vim x", 3),
+        ("rm", 3),
+        ("mv a", 5),
+        ("ls -z", 5),
+        ("rm -rz a", 6),
+        ("echo a | cat", 8),
+        ("rm a; rm b", 5),
+        ("rm *", 4),
+        ("echo $HOME", 6),
+        ("cat < a", 5),
+        ("echo 'a", 6),
+        ("echo a\\", 7),
+        ("echo a >", 9),
+        ("echo a > b > c", 12),
+        ("ls > x", 4),
+        ("ln a b c", 8),
+        ("readlink a b", 12),
+        ("chmod 600", 10),
+        ("rm \0", 4),
+        ("echo " + "x" * 1000, 1001),
+        ("`id`", 1),
+        ("cd /", 1),
+        ("sudo rm x", 1),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_refused_with_its_position(line, at):
     with pytest.raises(ol.Finding) as refused:
         parse(line)
@@ -125,7 +148,14 @@ def test_names_are_made_moved_and_removed():
 
 @pytest.mark.parametrize(
     ("mode", "bits"),
-    [("600", "-rw-------"), ("u+x", "-rwxr--r--"), ("a-r", "--w-------"), ("go=rw,u=", "----rw-rw-"), ("+x", "-rwxr-xr-x"), ("4755", "-rwsr-xr-x")],
+    [
+        ("600", "-rw-------"),
+        ("u+x", "-rwxr--r--"),
+        ("a-r", "--w-------"),
+        ("go=rw,u=", "----rw-rw-"),
+        ("+x", "-rwxr-xr-x"),
+        ("4755", "-rwsr-xr-x"),
+    ],
 )
 def test_permissions_are_octal_or_in_letters(mode, bits):
     run = Session()
@@ -163,7 +193,9 @@ def test_permissions_are_octal_or_in_letters(mode, bits):
     ],
 )
 def test_what_fails_says_which_error(line, errors):
-    run = Session(ol.Overlay(lowerdirs=[ol.make_tree({"box": {"old": "x"}, "f": "f", "f2": "2"})], upperdir=ol.Directory()))
+    run = Session(
+        ol.Overlay(lowerdirs=[ol.make_tree({"box": {"old": "x"}, "f": "f", "f2": "2"})], upperdir=ol.Directory())
+    )
 
     assert run.errors(line) == errors
 

@@ -86,14 +86,24 @@ def test_content_that_is_passed_over_hides_no_damage(seed, tmp_path):
 @pytest.mark.parametrize("ahead", [512, 700, 8192, 1 << 18])
 def test_headers_inside_of_content_are_content(ahead):
     inner = tar(*(member(f"hidden{number}", kind="symlink", link="x") for number in range(3_000)))
-    data = tar(member("inner.tar", inner), member("between", kind="dir"), member("again.tar", inner + b"odd"), member("after", b"abc"))
+    data = tar(
+        member("inner.tar", inner),
+        member("between", kind="dir"),
+        member("again.tar", inner + b"odd"),
+        member("after", b"abc"),
+    )
     section = Section(Shared(io.BytesIO(data)), 0, len(data))
     section.ahead = ahead
     pieces = overlaylab.media.Pieces(iter([data[i : i + ahead] for i in range(0, len(data), ahead)]))
     packed = overlaylab.media.Inflated(io.BytesIO(zlib.compress(data, wbits=31)), "layer")
 
     for stream in (section, pieces, packed):
-        assert [item.name.rstrip("/") for item in TarReader(stream, "layer")] == ["inner.tar", "between", "again.tar", "after"]
+        assert [item.name.rstrip("/") for item in TarReader(stream, "layer")] == [
+            "inner.tar",
+            "between",
+            "again.tar",
+            "after",
+        ]
 
 
 def test_a_layer_without_its_end_does_not_go_on_into_what_lies_behind_it():
@@ -185,10 +195,22 @@ def test_verify_hashes_each_stored_byte_once(tmp_path):
 def gzip_member(flags, data=b"plain bytes " * 50):
     """A gzip member with these header flags, and what they announce."""
     parts = {2: b"", 4: b"\x05\0extra", 8: b"name\0", 16: b"comment\0"}
-    head = b"\x1f\x8b\x08" + bytes([flags]) + bytes(5) + b"\xff" + b"".join(parts[flag] for flag in (4, 8, 16) if flags & flag)
+    head = (
+        b"\x1f\x8b\x08"
+        + bytes([flags])
+        + bytes(5)
+        + b"\xff"
+        + b"".join(parts[flag] for flag in (4, 8, 16) if flags & flag)
+    )
     head += (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little") if flags & 2 else b""
     packer = zlib.compressobj(wbits=-15)
-    return head + packer.compress(data) + packer.flush() + zlib.crc32(data).to_bytes(4, "little") + len(data).to_bytes(4, "little")
+    return (
+        head
+        + packer.compress(data)
+        + packer.flush()
+        + zlib.crc32(data).to_bytes(4, "little")
+        + len(data).to_bytes(4, "little")
+    )
 
 
 def unpacked(blob):
@@ -203,7 +225,11 @@ def unpacked(blob):
 def test_headers_that_zlib_refuses_are_refused(flags, monkeypatch):
     pytest.importorskip("isal")
     sound = gzip_member(8)
-    blobs = [gzip_member(flags), sound + gzip_member(flags), *(gzip_member(flags & 31)[:size] for size in (1, 3, 4, 11))]
+    blobs = [
+        gzip_member(flags),
+        sound + gzip_member(flags),
+        *(gzip_member(flags & 31)[:size] for size in (1, 3, 4, 11)),
+    ]
     fast = [unpacked(blob) for blob in blobs]
     monkeypatch.setattr(overlaylab.media, "_inflater", lambda: zlib)
 
@@ -284,7 +310,10 @@ def marked_layer(dice, number):
     root = experiments_layer([(dice.choice(PATHS), dice.choice(kinds), "plain") for _ in range(8)], number)
     for _, inode in ol.walk(root):
         if isinstance(inode, ol.Directory) and dice.random() < 0.3:
-            inode.xattrs = {**inode.xattrs, "trusted.overlay.redirect": dice.choice([b"a", b"/a/b", b"/c", b"a/b", b"../a", b""])}
+            inode.xattrs = {
+                **inode.xattrs,
+                "trusted.overlay.redirect": dice.choice([b"a", b"/a/b", b"/c", b"a/b", b"../a", b""]),
+            }
     return root
 
 

@@ -21,7 +21,12 @@ def segment(data):
 
 
 def file(name="./etc/x", size=len(DATA), data=DATA, **fields):
-    return {"type": 1, "name": name, "size": size, "payload": base64.b64encode(crc64(data).to_bytes(8, "big")).decode()} | fields
+    return {
+        "type": 1,
+        "name": name,
+        "size": size,
+        "payload": base64.b64encode(crc64(data).to_bytes(8, "big")).decode(),
+    } | fields
 
 
 GOOD = (segment(PLAIN[:512]), file(), segment(PLAIN[512 + len(DATA) :]))
@@ -33,7 +38,9 @@ def recipe(tmp_path, *lines, raw=None, limits=Limits()):
     folder.mkdir(parents=True)
     (folder / "x").write_bytes(DATA)
     if raw is None:
-        raw = gzip.compress(b"".join(json.dumps({"position": i} | line).encode() + b"\n" for i, line in enumerate(lines)))
+        raw = gzip.compress(
+            b"".join(json.dumps({"position": i} | line).encode() + b"\n" for i, line in enumerate(lines))
+        )
     (tmp_path / "recipe").write_bytes(raw)
     return Recipe(Folder(str(tmp_path), "here", limits), "recipe", "diff")
 
@@ -52,7 +59,12 @@ def test_tar_is_rebuilt_from_raw_bytes_and_files(pack, tmp_path):
 
 
 def test_empty_and_absent_payloads_are_no_bytes(tmp_path):
-    lines = ({"type": 2, "payload": ""}, {"type": 2, "payload": None}, {"type": 2}, {"type": 1, "name": "etc/", "payload": None})
+    lines = (
+        {"type": 2, "payload": ""},
+        {"type": 2, "payload": None},
+        {"type": 2},
+        {"type": 1, "name": "etc/", "payload": None},
+    )
 
     assert list(recipe(tmp_path, *lines).tar()) == [b""] * 4
 

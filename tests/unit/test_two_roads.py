@@ -41,7 +41,11 @@ KINDS = ("file", "dir", "file", "dir", "whiteout", "whiteout", "whiteout", "opaq
 DRESSES = ((0o755, 0), (0o644, 1000), (0o1777, 0))
 
 entries = st.tuples(st.sampled_from(PATHS), st.sampled_from(KINDS), st.sampled_from(DRESSES))
-layers = st.lists(st.tuples(st.lists(entries, max_size=6), st.lists(entries, max_size=6)).map(lambda both: both[0] + both[1]), min_size=1, max_size=4)
+layers = st.lists(
+    st.tuples(st.lists(entries, max_size=6), st.lists(entries, max_size=6)).map(lambda both: both[0] + both[1]),
+    min_size=1,
+    max_size=4,
+)
 
 
 def member_of(path, kind, dress, number, targets):
@@ -57,7 +61,9 @@ def member_of(path, kind, dress, number, targets):
     if kind == "link":
         return member(path, kind="hardlink", link=targets[-1]) if targets else member(path, b"no target", **common)
     data = b"layer %d" % number if kind == "file" else b""
-    return member(path, data, kind, "b" if kind == "symlink" else "", rdev=(1, 3) if kind == "char" else (0, 0), **common)
+    return member(
+        path, data, kind, "b" if kind == "symlink" else "", rdev=(1, 3) if kind == "char" else (0, 0), **common
+    )
 
 
 def changeset(drawn, number=0, below=()):
@@ -109,7 +115,10 @@ def both_roads(changesets):
 
 def facts(root):
     """A tree as data."""
-    return {path: {key: value for key, value in ol.entry(inode).items() if key not in NOT_COMPARED} for path, inode in ol.walk(root)}
+    return {
+        path: {key: value for key, value in ol.entry(inode).items() if key not in NOT_COMPARED}
+        for path, inode in ol.walk(root)
+    }
 
 
 def names_in(flat, directory):
@@ -174,7 +183,10 @@ def test_there_are_enough_real_images():
 
 def test_the_exception_of_the_root_is_as_written():
     """Lower names stay visible, the flat road drops them, and the finding says that something is odd."""
-    lower, upper = changeset([("a", "file", DRESSES[0])]), ol.read_changeset(io.BytesIO(tar(member(".wh..wh..opq"), member("b"))))
+    lower, upper = (
+        changeset([("a", "file", DRESSES[0])]),
+        ol.read_changeset(io.BytesIO(tar(member(".wh..wh..opq"), member("b")))),
+    )
 
     flat, overlay, problems = both_roads([lower, upper])
 
@@ -197,7 +209,9 @@ def test_a_layer_that_is_committed_and_read_again_is_the_same_layer(drawn):
 
         assert marked(back) == marked(layer)
         assert ol.write_tar(ol.to_changeset(back)) == written
-        problems = {problem.kind for problem in (*again.problems, *odd)} | {problem.kind for one in changesets[: position + 1] for problem in one.problems}
+        problems = {problem.kind for problem in (*again.problems, *odd)} | {
+            problem.kind for one in changesets[: position + 1] for problem in one.problems
+        }
         if not problems & set(EXCEPTIONS):
             assert facts(ol.flatten([*changesets[:position], again])) == facts(ol.flatten(changesets[: position + 1]))
         below.append(layer)
@@ -215,6 +229,8 @@ def test_marks_of_a_user_say_the_same_as_those_of_root(drawn):
     for layer in ol.to_lowerdirs(image(drawn)):
         of_user = copied(layer)
         for _, inode in ol.walk(of_user):
-            inode.xattrs = {key.replace("trusted.overlay.", "user.overlay."): value for key, value in inode.xattrs.items()}
+            inode.xattrs = {
+                key.replace("trusted.overlay.", "user.overlay."): value for key, value in inode.xattrs.items()
+            }
 
         assert ol.write_tar(ol.to_changeset(of_user, marks="user.overlay.")) == ol.write_tar(ol.to_changeset(layer))

@@ -24,7 +24,13 @@ def verify(capsys, path):
 
 def folders_of(name):
     """``(driver's folder, name of a content folder)``."""
-    return ("snapshots", "fs") if name in realdata.CONTAINERD else ("overlay2", "diff") if name in realdata.ROOTS else ("overlay", "diff")
+    return (
+        ("snapshots", "fs")
+        if name in realdata.CONTAINERD
+        else ("overlay2", "diff")
+        if name in realdata.ROOTS
+        else ("overlay", "diff")
+    )
 
 
 @functools.cache
@@ -38,14 +44,24 @@ def headers(name):
 def layer_paths(name):
     """Where the content of the layers of images lies in a store's tar."""
     above, below = folders_of(name)
-    wanted = {layer.directory for image in ol.open_store(realdata.archive(name)).images() for layer in image.layers if layer.directory}
-    return [item.name for item in headers(name) if re.fullmatch(f"(.*/)?{above}/({'|'.join(wanted)})/{below}", item.name)]
+    wanted = {
+        layer.directory
+        for image in ol.open_store(realdata.archive(name)).images()
+        for layer in image.layers
+        if layer.directory
+    }
+    return [
+        item.name for item in headers(name) if re.fullmatch(f"(.*/)?{above}/({'|'.join(wanted)})/{below}", item.name)
+    ]
 
 
 def harmed(tmp_path, name, change, extra=()):
     """A recorded store in which each member went through `change`: header and bytes in, the same or None out."""
     made = io.BytesIO()
-    with tarfile.open(realdata.archive(name)) as packed, tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left:
+    with (
+        tarfile.open(realdata.archive(name)) as packed,
+        tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as left,
+    ):
         for item in packed:
             found = change(item, packed.extractfile(item).read() if item.isreg() else None)
             if found is not None:
@@ -79,7 +95,11 @@ CHANGES = {
     "mode of a folder": (lambda item: item.isdir(), mode, "diffid-mismatch"),
     "target of a symlink": (lambda item: item.issym(), link, "diffid-mismatch"),
     "file that is gone": (lambda item: item.isreg() and not item.size, lambda item, data: None, "missing-content"),
-    "whiteout": (lambda item: item.ischr() and not (item.devmajor or item.devminor), lambda item, data: None, "diffid-mismatch"),
+    "whiteout": (
+        lambda item: item.ischr() and not (item.devmajor or item.devminor),
+        lambda item, data: None,
+        "diffid-mismatch",
+    ),
 }
 
 
@@ -93,14 +113,21 @@ def test_each_path_that_differs_from_the_tar_is_named(name, tmp_path, capsys):
         chosen |= {path: what} if path else {}
     planted = f"{layer_paths(name)[0]}/planted"
     path = harmed(
-        tmp_path, name, lambda item, data: CHANGES[chosen[item.name]][1](item, data) if item.name in chosen else (item, data),
+        tmp_path,
+        name,
+        lambda item, data: CHANGES[chosen[item.name]][1](item, data) if item.name in chosen else (item, data),
         [member(planted, b"not of this image")],
     )
     status, report = verify(capsys, path)
-    told = {(problem["where"].replace(": ", "/").removeprefix("input/"), problem["kind"]) for problem in report["problems"]}
+    told = {
+        (problem["where"].replace(": ", "/").removeprefix("input/"), problem["kind"]) for problem in report["problems"]
+    }
 
     assert status == 1 and len(chosen) > 1
-    told |= {(item["what"].rpartition(" at ")[2].replace(": ", "/").removeprefix("input/"), "diffid-mismatch") for item in report["not_checked"]}
+    told |= {
+        (item["what"].rpartition(" at ")[2].replace(": ", "/").removeprefix("input/"), "diffid-mismatch")
+        for item in report["not_checked"]
+    }
     assert {(path, CHANGES[what][2]) for path, what in chosen.items()} | {(planted, "diffid-mismatch")} <= told
 
 
@@ -121,7 +148,13 @@ def test_copy_without_attributes_has_lost_its_opaque_marks_and_that_is_said(name
 
 @pytest.mark.parametrize("name", STORES)
 def test_copy_without_device_nodes_has_lost_its_whiteouts_and_that_is_said(name, tmp_path, capsys):
-    path = harmed(tmp_path, name, lambda item, data: None if item.ischr() or item.isblk() or (item.islnk() and _of_a_node(name, item.linkname)) else (item, data))
+    path = harmed(
+        tmp_path,
+        name,
+        lambda item, data: (
+            None if item.ischr() or item.isblk() or (item.islnk() and _of_a_node(name, item.linkname)) else (item, data)
+        ),
+    )
     status, report = verify(capsys, path)
 
     assert (status, report["problems"]) == (0, [])
@@ -133,10 +166,14 @@ def _of_a_node(name, path):
 
 
 def test_mark_that_is_missing_among_others_is_damage():
-    changeset = ol.read_changeset(io.BytesIO(tar("a/", "a/.wh..wh..opq", "b/", "b/.wh..wh..opq", ".wh.c", ".wh.d", "a/.wh.e")))
+    changeset = ol.read_changeset(
+        io.BytesIO(tar("a/", "a/.wh..wh..opq", "b/", "b/.wh..wh..opq", ".wh.c", ".wh.d", "a/.wh.e"))
+    )
     lost = LostMarks()
     opaque = {"trusted.overlay.opaque": b"y"}
-    folder = ol.make_tree({"a": ol.make_tree({}, xattrs=opaque, mode=0o755), "b": ol.make_tree({}, mode=0o755), "c": None})
+    folder = ol.make_tree(
+        {"a": ol.make_tree({}, xattrs=opaque, mode=0o755), "b": ol.make_tree({}, mode=0o755), "c": None}
+    )
 
     assert folder_problems(changeset, folder, "layer", "trusted.overlay.", lost) == []
     assert [problem.where for problem in lost.problems()] == ["layer/d", "layer/b"]

@@ -33,7 +33,9 @@ def without_marks(listing):
     out = {}
     for path, item in listing.items():
         kept = {key: value for key, value in item.get("xattrs_hex", {}).items() if not key.startswith(UNRECORDED)}
-        out[path] = {key: value for key, value in item.items() if key != "xattrs_hex"} | ({"xattrs_hex": kept} if kept else {})
+        out[path] = {key: value for key, value in item.items() if key != "xattrs_hex"} | (
+            {"xattrs_hex": kept} if kept else {}
+        )
     return out
 
 
@@ -41,7 +43,9 @@ def without_marks(listing):
 def test_merged_view_and_listings_are_the_kernels(vector):
     stack = overlay(vector)
 
-    assert without_marks(kit.facts(stack.merged(), stack.marks)) == without_marks(kit.recorded(vector["expected"]["merged"]))
+    assert without_marks(kit.facts(stack.merged(), stack.marks)) == without_marks(
+        kit.recorded(vector["expected"]["merged"])
+    )
     for op, result in zip(vector["ops"], vector["expected"]["results"]):
         # Following symlinks and the slash behind a name are the path walk of the system calls, not the overlay's.
         if op["path"].endswith("/") or isinstance(stack.lookup(op["path"]).inode, ol.Symlink):

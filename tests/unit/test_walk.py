@@ -163,7 +163,17 @@ def test_a_container_is_walked_to_the_mount_that_the_kernel_showed(root):
     walk = follow(root, "web")
     known = KNOWN["containers"][0]
 
-    assert [step.key for step in walk.steps] == ["container", "mounts", "parent", "init-id", "mount-id", "directory", "link", "lower", "mount"]
+    assert [step.key for step in walk.steps] == [
+        "container",
+        "mounts",
+        "parent",
+        "init-id",
+        "mount-id",
+        "directory",
+        "link",
+        "lower",
+        "mount",
+    ]
     assert walk["parent"].found == known["parent_chain_id"]
     assert walk["init-id"].found == known["init_id"]
     assert walk["mount-id"].found == known["mount_id"]

@@ -16,12 +16,26 @@ from overlaylab.words import say
 
 PACKAGE = Path(views.__file__).parent.parent
 # Lists that fold out, round buttons and sliders want the arrow keys, which JupyterLab takes; folded parts cannot be reached by Tab.
-FORBIDDEN = {"Accordion", "Dropdown", "IntSlider", "Play", "RadioButtons", "Select", "SelectionSlider", "Tab", "ToggleButton", "ToggleButtons", "Output"}
+FORBIDDEN = {
+    "Accordion",
+    "Dropdown",
+    "IntSlider",
+    "Play",
+    "RadioButtons",
+    "Select",
+    "SelectionSlider",
+    "Tab",
+    "ToggleButton",
+    "ToggleButtons",
+    "Output",
+}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_controls_are_buttons_boxes_and_fields(path):
-    used = {node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)}
+    used = {
+        node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
+    }
 
     assert "ipywidgets" not in path.read_text(encoding="utf-8") or not used & FORBIDDEN
 
@@ -61,7 +75,7 @@ MAKERS = {
     "browser": lambda root, own: ol.LayerBrowser(own),
     "lab": lambda root, own: ol.TamperLab(own, "config", "config"),
     "keeper": lambda root, own: ol.ReportKeeper(ol.own_report(own)),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=MAKERS)
@@ -71,7 +85,10 @@ def widget(request, root, own):
 
 def controls(part):
     """Every control of a widget, in the order of the Tab key."""
-    if isinstance(part, (ipywidgets.Button, ipywidgets.Text, ipywidgets.BoundedIntText, ipywidgets.Checkbox, ipywidgets.FileUpload)):
+    if isinstance(
+        part,
+        (ipywidgets.Button, ipywidgets.Text, ipywidgets.BoundedIntText, ipywidgets.Checkbox, ipywidgets.FileUpload),
+    ):
         yield part
     for child in getattr(part, "children", ()):
         yield from controls(child)
@@ -82,7 +99,8 @@ def test_every_kind_of_widget_is_here(root, own):
         node.name
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id == "Panel" for base in node.bases)
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id == "Panel" for base in node.bases)
     }
 
     assert {type(make(root, own)).__name__ for make in MAKERS.values()} == written

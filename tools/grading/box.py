@@ -18,7 +18,12 @@ NEWNS, NEWUSER, NEWPID, NEWNET, NEWIPC = 0x20000, 0x10000000, 0x20000000, 0x4000
 BIND, PRIVATE_ALL = 0x1000, 0x44000
 MOUNT_SETATTR, RDONLY, RECURSIVE, HERE = 442, 1, 0x8000, -100
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
-LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 100_000_000, resource.RLIMIT_DATA: 4_000_000_000, resource.RLIMIT_NPROC: 2000}
+LIMITS = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 100_000_000,
+    resource.RLIMIT_DATA: 4_000_000_000,
+    resource.RLIMIT_NPROC: 2000,
+}
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,7 +79,11 @@ def mapper():
 
 def map_ids(process):
     """Let a user namespace know this user alone, under its own number."""
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{os.geteuid()} {os.geteuid()} 1"), ("gid_map", f"{os.getegid()} {os.getegid()} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{os.geteuid()} {os.geteuid()} 1"),
+        ("gid_map", f"{os.getegid()} {os.getegid()} 1"),
+    ):
         with open(f"/proc/{process}/{name}", "w", encoding="ascii") as file:
             file.write(text)
 

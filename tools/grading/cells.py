@@ -66,9 +66,18 @@ class HandIn(ast.NodeTransformer):
     def visit_Call(self, node):
         self.generic_visit(node)
         first = node.args[0] if node.args else None
-        if called(node) != "check" or not isinstance(first, ast.Constant) or not isinstance(first.value, str) or first.value not in self.known:
+        if (
+            called(node) != "check"
+            or not isinstance(first, ast.Constant)
+            or not isinstance(first.value, str)
+            or first.value not in self.known
+        ):
             return node
-        holders = [(node.args, 1)] if len(node.args) > 1 else [(word, "value") for word in node.keywords if word.arg == "answer"]
+        holders = (
+            [(node.args, 1)]
+            if len(node.args) > 1
+            else [(word, "value") for word in node.keywords if word.arg == "answer"]
+        )
         for holder, place in holders:
             answer = holder[place] if isinstance(holder, list) else getattr(holder, place)
             call = ast.Call(func=ast.Name(HAND_IN, ast.Load()), args=[ast.Constant(first.value), answer], keywords=[])

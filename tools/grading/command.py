@@ -43,21 +43,29 @@ def parse(arguments):
     making.set_defaults(run=make)
     grading = commands.add_parser("grade", help="grade FOLDER/NAME/*.ipynb")
     grading.add_argument("folder", type=Path)
-    grading.add_argument("--csv", type=Path, default=Path("grades.csv"), help="where the table goes; the totals go beside it")
+    grading.add_argument(
+        "--csv", type=Path, default=Path("grades.csv"), help="where the table goes; the totals go beside it"
+    )
     grading.add_argument("--seconds", type=float, default=60, help="how long a cell may run")
     grading.add_argument("--minutes", type=float, default=10, help="how long a notebook may run")
     grading.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="how many notebooks run at once")
-    grading.add_argument("--no-box", dest="boxed", action="store_false", help="run them with your rights and the network")
+    grading.add_argument(
+        "--no-box", dest="boxed", action="store_false", help="run them with your rights and the network"
+    )
     grading.set_defaults(run=mark)
     for command in (making, grading):
-        command.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these notebooks, such as: --only 01 02")
+        command.add_argument(
+            "--only", nargs="+", default=[], metavar="NN", help="only these notebooks, such as: --only 01 02"
+        )
     return parser.parse_args(arguments)
 
 
 def make(options, paths):
     """Write the student's copy."""
     count = student.make(options.folder, paths)
-    print(f"{len(paths)} notebooks with {count} graded exercises: {options.folder / 'student'} for students, {options.folder} for nbgrader.")
+    print(
+        f"{len(paths)} notebooks with {count} graded exercises: {options.folder / 'student'} for students, {options.folder} for nbgrader."
+    )
     return 0
 
 
@@ -108,5 +116,7 @@ def why_no_box():
         return "it needs Linux"
     with tempfile.TemporaryDirectory(prefix="overlaylab-") as home:
         command = [sys.executable, str(BOX), home, "-c", "import ipykernel, overlaylab"]
-        trial = subprocess.run(command, cwd=home, env=environment(Path(home)), capture_output=True, text=True, errors="replace")
+        trial = subprocess.run(
+            command, cwd=home, env=environment(Path(home)), capture_output=True, text=True, errors="replace"
+        )
     return None if trial.returncode == 0 else (trial.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -44,7 +44,9 @@ def notebooks(only=(), folder=FOLDER):
     every = sorted(folder.glob("*.ipynb"))
     unknown = [number for number in only if not any(path.name.startswith(number) for path in every)]
     if unknown:
-        raise ValueError(f"there is no notebook {', '.join(unknown)}; there are {', '.join(path.stem[:2] for path in every)}")
+        raise ValueError(
+            f"there is no notebook {', '.join(unknown)}; there are {', '.join(path.stem[:2] for path in every)}"
+        )
     return [path for path in every if not only or path.name.startswith(tuple(only))]
 
 

@@ -171,4 +171,6 @@ def missing(item, outcomes, graded):
     others = {graded[name].notebook for outcome in outcomes for name in {**outcome.answers, **outcome.troubles}}
     if item.notebook in others or any(outcome.sheet.path.name.startswith(number) for outcome in outcomes):
         return f'no cell says check("{item.name}", …): it was deleted or edited'
-    return "; ".join(["no notebook with this exercise was handed in", *(f"{sheet.path.name}: {sheet.damage}" for sheet in damaged)])
+    return "; ".join(
+        ["no notebook with this exercise was handed in", *(f"{sheet.path.name}: {sheet.damage}" for sheet in damaged)]
+    )

@@ -54,7 +54,9 @@ class Kernel:
     def __init__(self, boxed, seconds, deadline):
         self.seconds, self.deadline = seconds, deadline
         self.home = Path(tempfile.mkdtemp(prefix="overlaylab-"))
-        self.manager = Boxed(connection_file=str(self.home / "kernel.json"), box=[str(BOX), str(self.home)] if boxed else [])
+        self.manager = Boxed(
+            connection_file=str(self.home / "kernel.json"), box=[str(BOX), str(self.home)] if boxed else []
+        )
         if os.name == "posix":
             self.manager.transport, self.manager.ip = "ipc", str(self.home / "k")
         self.client = None
@@ -94,7 +96,9 @@ class Kernel:
         while True:
             if time.monotonic() > limit:
                 if over or limit == self.deadline:
-                    raise Stopped("the notebook took too long" if not over else f"a cell did not end after {self.seconds:g} s")
+                    raise Stopped(
+                        "the notebook took too long" if not over else f"a cell did not end after {self.seconds:g} s"
+                    )
                 self.manager.interrupt_kernel()
                 limit, over = time.monotonic() + GRACE, True
             message = self._next(wanted)
@@ -122,9 +126,19 @@ def environment(home):
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     temporary = home / "tmp"
     temporary.mkdir()
-    own = dict.fromkeys(("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"), str(home))
+    own = dict.fromkeys(
+        ("HOME", "USERPROFILE", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
+        str(home),
+    )
     own.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
-    ours = {"PYTHONPATH": str(TOOLS.parent), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8", "OVERLAYLAB_PROGRESS": "off"}
+    ours = {
+        "PYTHONPATH": str(TOOLS.parent),
+        "PYTHONUTF8": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "OVERLAYLAB_PROGRESS": "off",
+    }
     return {**kept, **own, **ours}
 
 

@@ -76,9 +76,15 @@ def sheet(path):
 def content(path):
     """The bytes of a plain file that is not too large."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except OSError as error:
-        raise Damaged("it is a symbolic link, and is not followed" if path.is_symlink() else f"it cannot be read: {error.strerror}") from None
+        raise Damaged(
+            "it is a symbolic link, and is not followed"
+            if path.is_symlink()
+            else f"it cannot be read: {error.strerror}"
+        ) from None
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Damaged("it is no plain file")
@@ -103,7 +109,11 @@ def code(data):
     cells = document.get("cells") if isinstance(document, dict) else None
     if not isinstance(cells, list):
         raise Damaged("it is no notebook of format 4: there is no list of cells")
-    return tuple(source(number, cell) for number, cell in enumerate(cells, start=1) if not isinstance(cell, dict) or cell.get("cell_type") != "markdown")
+    return tuple(
+        source(number, cell)
+        for number, cell in enumerate(cells, start=1)
+        if not isinstance(cell, dict) or cell.get("cell_type") != "markdown"
+    )
 
 
 def source(number, cell):

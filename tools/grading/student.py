@@ -42,7 +42,9 @@ def make(folder, paths):
             nbformat.validate(notebook)
             (place / path.name).write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
             count += sum(is_test(cell) for cell in notebook.cells) if not filled else 0
-    (folder / "nbgrader_config.py").write_text(CONFIG.format(assignment=ASSIGNMENT, empty=course.EMPTY), encoding="utf-8", newline="\n")
+    (folder / "nbgrader_config.py").write_text(
+        CONFIG.format(assignment=ASSIGNMENT, empty=course.EMPTY), encoding="utf-8", newline="\n"
+    )
     return count
 
 
@@ -73,7 +75,11 @@ def with_solution(source, item):
 
 def test(name):
     """The locked cell that fails where the answer is not right."""
-    metadata = {"deletable": False, "editable": False, "nbgrader": marks(f"test-{name}", grade=True, locked=True, points=course.POINTS)}
+    metadata = {
+        "deletable": False,
+        "editable": False,
+        "nbgrader": marks(f"test-{name}", grade=True, locked=True, points=course.POINTS),
+    }
     return new_code_cell(TEST.format(name=name), id=f"test-{name}", metadata=metadata)
 
 
@@ -84,4 +90,12 @@ def is_test(cell):
 
 def marks(grade_id, **marks):
     """What nbgrader must know of a cell."""
-    return {"grade_id": grade_id, "schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False, **marks}
+    return {
+        "grade_id": grade_id,
+        "schema_version": 3,
+        "grade": False,
+        "solution": False,
+        "locked": False,
+        "task": False,
+        **marks,
+    }
