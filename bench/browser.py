@@ -92,7 +92,7 @@ def _write_notebook(folder: Path, path: Path) -> None:
 
 def _test_kit():
     """The lab and the page that the tests use."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+    sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests"), str(ROOT / "tools")]
     spec = importlib.util.spec_from_file_location("lab_and_page", ROOT / "tests" / "browser" / "conftest.py")
     kit = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(kit)

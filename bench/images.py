@@ -12,14 +12,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from overlaylab.archive import write_docker_archive
-from overlaylab.commit import LayerTar
-from overlaylab.config import parse_config
-from overlaylab.digest import DiffID, Digest, Hasher
-from overlaylab.document import go_json
-from overlaylab.media import MediaType
-from overlaylab.tarball import Member
-from overlaylab.tarwriter import END, file_member, member_header, padded
+from overlaylab.image.config import parse_config
+from overlaylab.image.digest import DiffID, Digest, Hasher
+from overlaylab.image.document import go_json
+from overlaylab.image.media_types import MediaType
+from overlaylab.image.tar_reader import Member
+from overlaylab.image.tar_writer import END, file_member, member_header, padded
+from overlaylab.overlay.commits import LayerTar
+from overlaylab.stores.archive_writer import write_docker_archive
 
 SOURCES = ("usr/share", "usr/include", "usr/lib")
 ENTRIES, BYTES = 70_000, 1_500_000_000

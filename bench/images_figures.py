@@ -113,7 +113,7 @@ def _podman(folder: Path, scratch: Path) -> float:
 
 def _docker(folder: Path, scratch: Path) -> float:
     """With the Docker that the tests start for themselves; its own start does not count."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "engines")]
+    sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "engines")]
     from dockerd import Dockerd
 
     docker = Dockerd(scratch)

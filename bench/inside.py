@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import overlaylab as ol
-
-from overlaylab.ops import Player, op
+from overlaylab.linux.operations import Player, op
 
 from .images import write_many
 from .measure import Figure, in_python, median, seconds

@@ -6,9 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from overlaylab.config import parse_config
-from overlaylab.digest import DiffID
-from overlaylab.document import go_json
+from overlaylab.image.config import parse_config
+from overlaylab.image.digest import DiffID
+from overlaylab.image.document import go_json
 
 __all__ = ["write_root"]
 

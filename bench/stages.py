@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import overlaylab as ol
-from overlaylab.blob import hash_blob
-from overlaylab.seeker import Seeker
+from overlaylab.image.layer_blob import hash_blob
+from overlaylab.overlay.translate import Seeker
 
 from .measure import RUNS, Figure, in_python, median, processor_seconds, seconds
 
@@ -44,8 +44,8 @@ def _bare(path: Path) -> float:
         with store.open_layer(layer) as stream:
             hash_blob(stream, layer)
             stream.seek(0)
-            hasher = ol.Hasher()
-            for piece in ol.inflate(stream, layer.source):
+            hasher = ol.image.Hasher()
+            for piece in ol.image.inflate(stream, layer.source):
                 hasher.update(piece)
     return time.process_time() - start
 
@@ -55,7 +55,7 @@ def _start() -> float:
     seconds(
         in_python(
             "-c",
-            "import sys, overlaylab.cli, overlaylab.validate, overlaylab.translate, overlaylab.readers.detect, overlaylab.readers.workers",
+            "import sys, overlaylab.cli.commands, overlaylab.stores.audit.validation, overlaylab.overlay.translate, overlaylab.stores.detect, overlaylab.stores.files.workers",
         )
     )
     return processor_seconds() - before

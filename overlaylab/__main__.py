@@ -1,5 +1,5 @@
 """``python -m overlaylab`` is the command line."""
 
-from .cli import main
+from overlaylab.cli.commands import main
 
 main()

@@ -14,19 +14,61 @@ a reader that cannot raises. Severity and the sentence for a person stand in
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
-    "KINDS",
     "Finding",
     "InputError",
+    "KINDS",
     "KernelUnavailable",
     "NoSuchImage",
     "NotReadable",
     "OverlayLabError",
     "Problem",
+    "error_name",
+    "fail",
 ]
+
+TEXT = {
+    errno.EPERM: "Operation not permitted",
+    errno.ENOENT: "No such file or directory",
+    errno.EIO: "Input/output error",
+    errno.ENXIO: "No such device or address",
+    errno.EBADF: "Bad file descriptor",
+    errno.EACCES: "Permission denied",
+    errno.EBUSY: "Device or resource busy",
+    errno.EEXIST: "File exists",
+    errno.EXDEV: "Invalid cross-device link",
+    errno.ENOTDIR: "Not a directory",
+    errno.EISDIR: "Is a directory",
+    errno.EINVAL: "Invalid argument",
+    errno.EFBIG: "File too large",
+    errno.EROFS: "Read-only file system",
+    errno.ENAMETOOLONG: "File name too long",
+    errno.ENOTEMPTY: "Directory not empty",
+    errno.ELOOP: "Too many levels of symbolic links",
+    errno.ENODATA: "No data available",
+    errno.EOVERFLOW: "Value too large for defined data type",
+    errno.EAGAIN: "Resource temporarily unavailable",
+    errno.EPIPE: "Broken pipe",
+    errno.ENODEV: "No such device",
+    errno.EOPNOTSUPP: "Operation not supported",
+    errno.ESPIPE: "Illegal seek",
+    errno.ESTALE: "Stale file handle",
+}
+
+
+def error_name(number: int) -> str:
+    """The name of an errno; where two names share a number, the one of Linux' pages."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
+
+
+def fail(number: int, path: str = "") -> OSError:
+    """The error that a system call gives; Python turns the number into the fitting class."""
+    return OSError(number, TEXT.get(number, errno.errorcode.get(number, "error")), *([path] if path else []))
+
 
 ERROR, WARNING = "error", "warning"
 

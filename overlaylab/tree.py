@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar
 
-from .errors import Finding
+from overlaylab.errors import Finding
 
 __all__ = [
     "Device",

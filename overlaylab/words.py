@@ -12,7 +12,20 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["known", "say", "table"]
+__all__ = ["known", "printable", "say", "table"]
+
+
+def printable(text: str) -> str:
+    """A name that came from outside, safe to print: no control characters, and bytes that are not UTF-8 escaped."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    """One character as an escape; JSON may also hold half a surrogate pair, which no encoding takes."""
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
 
 DEFAULT = "en"
 

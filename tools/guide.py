@@ -134,7 +134,7 @@ def question(name):
 
 def right(name):
     """The right choice and why."""
-    from overlaylab.exercises import find_exercise
+    from overlaylab.course import find_exercise
     from overlaylab.words import say
 
     return f"**{find_exercise(name).answer()}**: {say(f'exercise.{name}.why')}"
@@ -156,7 +156,7 @@ def answer_rows(book):
     """One row for each exercise of a notebook that a check looks at."""
     import nbformat
 
-    from overlaylab.exercises import find_exercise
+    from overlaylab.course import find_exercise
     from overlaylab.words import say
 
     cells = nbformat.read(ROOT / "notebooks" / f"{book.stem}.ipynb", as_version=4).cells

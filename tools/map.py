@@ -1,4 +1,4 @@
-"""Keep the README's map of files true: each file of the package, its lines, its first sentence.
+"""Keep the README's map of the rooms true: each room of the package, its files, its lines, its sentence.
 
 python tools/map.py            rewrite the table between <!-- map --> and <!-- /map -->
 python tools/map.py --check    only say whether it is true
@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- map -->", "<!-- /map -->"
+ROOMS = ("image", "overlay", "linux", "stores", "kernel", "views", "course", "cli")
 
 
 def main(arguments):
@@ -35,12 +36,24 @@ def with_map(readme, rows):
 
 
 def table():
-    """List every Python file of the package, in the order of a folder listing."""
-    rows = ["| path | lines | what |", "| --- | ---: | --- |"]
-    for path in sorted((ROOT / "overlaylab").rglob("*.py")):
+    """List every room of the package with all that is in it, lowest first, and the files that all rooms may use."""
+    rows = ["| room | files | lines | what it is for |", "| --- | ---: | ---: | --- |"]
+    for room, paths in rooms():
+        lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+        sentence = first_sentence((room / "__init__.py").read_text(encoding="utf-8"))
+        rows.append(f"| `{room.relative_to(ROOT).as_posix()}/` | {len(paths)} | {lines:,} | {sentence} |")
+    for path in sorted((ROOT / "overlaylab").glob("[a-z]*.py")):
         text = path.read_text(encoding="utf-8")
-        rows.append(f"| `{path.relative_to(ROOT).as_posix()}` | {len(text.splitlines())} | {first_sentence(text)} |")
+        row = f"| `{path.relative_to(ROOT).as_posix()}` | | {len(text.splitlines()):,} | {first_sentence(text)} |"
+        rows.append(row)
     return "\n".join(rows)
+
+
+def rooms():
+    """Each room with all of its Python files, lowest first."""
+    for name in ROOMS:
+        room = ROOT / "overlaylab" / name
+        yield room, sorted(room.rglob("*.py"))
 
 
 def first_sentence(source):

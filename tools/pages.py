@@ -122,7 +122,7 @@ def code(cell):
 
 def decision(name):
     """What a room is told about a prediction: nobody's choice is kept here, so the right one and each slip are named."""
-    from overlaylab.exercises.engine import choices, find_exercise
+    from overlaylab.course.exercises import choices, find_exercise
     from overlaylab.words import say
 
     item, words = find_exercise(name), choices(name)

@@ -31,9 +31,9 @@ def replays():
     """Run every notebook that asks the kernel, and catch every rule that can be broken; keep the kernel's answers."""
     import nbformat
 
-    from overlaylab.broken import BROKEN
     from overlaylab.kernel import proof
-    from overlaylab.kernel.tried import LIVE, to_plain
+    from overlaylab.kernel.recorded_replays import LIVE, to_plain
+    from overlaylab.linux.proof.mutants import BROKEN
 
     if not (DATA / "replays.json").exists():
         (DATA / "replays.json").write_text("{}\n", encoding="utf-8")

@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ..compare import seen, stored
-from ..errors import Finding
-from ..ops import Op
-from ..readers.directory import read_directory
-from ..tree import Directory, make_tree
-from .calls import ROOT, enter_namespaces, filesystem_of, mount, umount
-from .layers import fit, materialise
+from overlaylab.errors import Finding
+from overlaylab.linux.operations import Op
+from overlaylab.linux.proof.compare import seen, stored
+from overlaylab.stores.files.directory import read_directory
+from overlaylab.tree import Directory, make_tree
+
 from .mount import KernelView, MountOptions, Reply, Request, Stack
-from .replay import Replayed, Watched, done_here
-from .surface import Surface
+from .os_calls import Surface
+from .replays import Replayed, Watched, done_here
+from .syscalls import ROOT, enter_namespaces, filesystem_of, mount, umount
 from .watch import moments_here
+from .write_layers import fit, materialise
 
 __all__ = ["main"]
 

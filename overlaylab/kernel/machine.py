@@ -14,15 +14,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import KernelUnavailable
-from ..words import say
-from .calls import ROOT, USER, entry_types, filesystem_of
+from overlaylab.errors import KernelUnavailable
+from overlaylab.words import say
+
 from .mount import native_diff, probe
+from .syscalls import ROOT, USER, entry_types, filesystem_of
 
 __all__ = ["Fact", "check_machine"]
 
 DOCKER_ROOT = "/var/lib/docker"
+
 DOCKER_SOCKET = "/var/run/docker.sock"
+
 PODMAN_ROOTS = ("/var/lib/containers/storage", "~/.local/share/containers/storage")
 
 # Docker names a file system by its magic number, which these share.

@@ -20,22 +20,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import Finding, KernelUnavailable
-from ..option_text import MOST_LOWERS, PAGE
-from ..options import MountOptions
-from ..tree import Directory
-from .calls import ROOT, USER
-from .layers import fit, materialise
-from .reasons import explain
+from overlaylab.errors import Finding, KernelUnavailable
+from overlaylab.overlay.mount_options import MountOptions
+from overlaylab.overlay.mount_parameters import MOST_LOWERS, PAGE
+from overlaylab.tree import Directory
+
+from .syscalls import ROOT, USER
+from .why_not import explain
+from .write_layers import fit, materialise
 
 __all__ = [
-    "PAGE",
-    "ROOT",
-    "USER",
     "Availability",
     "KernelView",
     "MountOptions",
+    "PAGE",
+    "ROOT",
     "Stack",
+    "USER",
     "fit",
     "materialise",
     "mounted_view",
@@ -142,7 +143,7 @@ def probe(mode: str | None = None) -> Availability:
         mode: Try this one only; None tries root's way first, if this is root, and then a user namespace.
     """
     try:
-        return Availability(_ask("trial", mode=mode).value)
+        return Availability(ask_child("trial", mode=mode).value)
     except KernelUnavailable as unavailable:
         return Availability(None, unavailable.reason)
 
@@ -159,7 +160,7 @@ def native_diff(mode: str | None = None) -> str:
     Spec:
         moby, daemon/graphdriver/overlay2, doesSupportNativeDiff.
     """
-    return _ask("native-diff", mode=mode).value
+    return ask_child("native-diff", mode=mode).value
 
 
 def mounted_view(
@@ -190,11 +191,11 @@ def mounted_view(
 
 def mounted_views(stacks: Sequence[Stack], *, keep: int = 16 << 20, mode: str | None = None) -> tuple[KernelView, ...]:
     """Mount many stacks, one after the other, in one child process; otherwise as `mounted_view`."""
-    named = tuple(replace(stack, options=_options(stack)) for stack in stacks)
-    return _ask("views", mode=mode, stacks=named, keep=keep).value
+    named = tuple(replace(stack, options=with_options(stack)) for stack in stacks)
+    return ask_child("views", mode=mode, stacks=named, keep=keep).value
 
 
-def _options(stack: Stack) -> MountOptions:
+def with_options(stack: Stack) -> MountOptions:
     """The options of a stack, made up or checked against it."""
     count = len(stack.lowerdirs)
     if count < (1 if stack.upperdir else 2):
@@ -219,7 +220,7 @@ def _made_up(count: int, upper: bool) -> MountOptions:
     return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
-def _ask(
+def ask_child(
     task: Literal["trial", "native-diff", "views", "replay", "watch"], mode: str | None = None, **request: Any
 ) -> Reply:
     """Put a task to a child, in each mode that is possible, until one works.

@@ -13,20 +13,22 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ..broken import BROKEN, Broken
-from ..errors import Finding, KernelUnavailable
-from ..experiments import Experiment, Parting, experiment, moments, parting, shortest
-from ..labels import Labels
-from ..overlay import Overlay
-from ..words import say
-from .calls import ROOT
-from .replay import Watched, as_mounted, compared, watched
-from .tried import Tried, tried
+from overlaylab.errors import Finding, KernelUnavailable
+from overlaylab.linux.proof.coverage import Labels
+from overlaylab.linux.proof.experiments import Experiment, Parting, experiment, moments, parting, shortest
+from overlaylab.linux.proof.mutants import BROKEN, Broken
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.words import say
 
-__all__ = ["EXPERIMENTS", "Caught", "Proof", "catch", "prove", "recording"]
+from .recorded_replays import Tried, tried
+from .replays import Watched, as_mounted, compared, watched
+from .syscalls import ROOT
+
+__all__ = ["Caught", "EXPERIMENTS", "Proof", "catch", "prove", "recording"]
 
 # How many experiments the recorded proof has; their numbers count from 0.
 EXPERIMENTS = 50
+
 # More than these are the business of ``make prove``.
 MOST = 1000
 

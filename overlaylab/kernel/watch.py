@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..access import error_name
-from ..compare import Sights, seen, stored
-from ..experiments import Moment
-from ..ops import Op
-from ..readers.directory import read_directory
-from .replay import done_here
-from .surface import Surface
+from overlaylab.errors import error_name
+from overlaylab.linux.operations import Op
+from overlaylab.linux.proof.compare import Sights, seen, stored
+from overlaylab.linux.proof.experiments import Moment
+from overlaylab.stores.files.directory import read_directory
+
+from .os_calls import Surface
+from .replays import done_here
 
 __all__ = ["fingerprint", "moments_here"]
 

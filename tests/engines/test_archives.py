@@ -12,9 +12,9 @@ from builders import unpack
 from engines.second_opinion import but_root, different, listing, overlaylab, tree
 from realdata import archive, expected, manifests
 
-from overlaylab.config import layer_history
-from overlaylab.readers.detect import open_store
-from overlaylab.select import select
+from overlaylab.image.config import layer_history
+from overlaylab.stores.detect import open_store
+from overlaylab.stores.selection import select
 
 pytestmark = pytest.mark.tier("engines")
 

@@ -14,7 +14,7 @@ import tiers
 from builders import member, tar
 from engines.dockerd import ground, unmount_below
 
-from overlaylab.cli import run
+from overlaylab.cli.commands import run
 
 pytestmark = pytest.mark.tier("engines")
 

@@ -11,8 +11,8 @@ import tiers
 from engines.dockerd import fingerprint, mounts
 from engines.second_opinion import but_root, different, kernel_view, listing, overlaylab, tree
 
-from overlaylab.readers.detect import open_store
-from overlaylab.select import select
+from overlaylab.stores.detect import open_store
+from overlaylab.stores.selection import select
 
 pytestmark = pytest.mark.tier("engines")
 
@@ -276,11 +276,11 @@ def test_reading_changes_nothing(docker):
 def test_someone_without_the_right_is_told_what_to_do(docker):
     """Everything is imported first, so that only the data root can be what may not be read."""
     script = (
-        "import importlib, json, os, pkgutil, sys, zoneinfo, overlaylab.cli\n"
+        "import importlib, json, os, pkgutil, sys, zoneinfo, overlaylab.cli.commands\n"
         "for module in pkgutil.walk_packages(overlaylab.__path__, 'overlaylab.'):\n"
         "    module.name.endswith('__main__') or importlib.import_module(module.name)\n"
         "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
-        "overlaylab.cli.main(sys.argv[1:])"
+        "overlaylab.cli.commands.main(sys.argv[1:])"
     )
     for command in ("inspect", "verify"):
         done = subprocess.run(

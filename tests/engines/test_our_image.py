@@ -27,13 +27,13 @@ from engines.test_archives import (
     without_times,
 )
 
-from overlaylab.archive import write_docker_archive, write_oci_layout
-from overlaylab.changeset import Link, OpaqueWhiteout, Upsert, Whiteout, read_changeset
-from overlaylab.commit import commit, empty_config
-from overlaylab.config import ExecutionConfig
-from overlaylab.ops import Player, op
-from overlaylab.overlay import Overlay
-from overlaylab.translate import to_lowerdir
+from overlaylab.image.changeset import Link, OpaqueWhiteout, Upsert, Whiteout, read_changeset
+from overlaylab.image.config import ExecutionConfig
+from overlaylab.linux.operations import Player, op
+from overlaylab.overlay.commits import commit, empty_config
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.translate import to_lowerdir
+from overlaylab.stores.archive_writer import write_docker_archive, write_oci_layout
 from overlaylab.tree import Device, Directory, Fifo, File, Symlink, entry, make_tree, walk
 
 pytestmark = pytest.mark.tier("engines")

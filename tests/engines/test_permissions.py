@@ -18,10 +18,10 @@ pytestmark = pytest.mark.tier("engines")
 
 # Everything is imported first, so that only the store can be what may not be read.
 NOBODY = (
-    "import json, os, sys, zoneinfo, overlaylab.cli, overlaylab.select, overlaylab.readers.detect, overlaylab.readers.opening\n"
-    "import overlaylab.readers.containerd_root, overlaylab.readers.containers_storage, overlaylab.readers.docker_root, overlaylab.readers.mixed\n"
+    "import json, os, sys, zoneinfo, overlaylab.cli.commands, overlaylab.stores.selection, overlaylab.stores.detect, overlaylab.stores.files.open_place\n"
+    "import overlaylab.stores.containerd.root, overlaylab.stores.containers_storage, overlaylab.stores.docker.root, overlaylab.stores.several\n"
     "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
-    "overlaylab.cli.main(sys.argv[1:])"
+    "overlaylab.cli.commands.main(sys.argv[1:])"
 )
 STORES = [
     "docker20-dataroot",

@@ -4,12 +4,12 @@ import json
 import math
 
 import pytest
-
 from grading.answers import LONGEST, Other, decode, encode, packed
 from grading.grade import verdict
 from gradingkit import GRADED
-from overlaylab.exercises import find_exercise
-from overlaylab.exercises.engine import judge
+
+from overlaylab.course import find_exercise
+from overlaylab.course.exercises import judge
 
 PLAIN = [
     None,

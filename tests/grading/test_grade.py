@@ -3,11 +3,11 @@
 import os
 
 import pytest
-
 from grading import course, student
 from grading.course import EMPTY
 from gradingkit import CHECK, GRADED, PATHS, answered, fingerprint, grade, names, put, right, short, totals
-from overlaylab.exercises import find_exercise
+
+from overlaylab.course import find_exercise
 
 NUMBERS = [path.stem[:2] for path in PATHS]
 # The notebook that the harmed submissions are of, and the exercise that is harmed; the others must not suffer.
@@ -149,7 +149,7 @@ CASES = {
         right(
             HARMED,
             **{
-                ONE: f"import overlaylab.exercises.engine as e\ne.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"
+                ONE: f"import overlaylab.course.exercises as e\ne.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"
             },
         ),
         "wrong",

@@ -6,11 +6,11 @@ import subprocess
 
 import nbformat
 import pytest
-
 from grading import course, student
 from gradingkit import GRADED, fingerprint, grade, grading, names, put
-from overlaylab.exercises import find_exercise
 from tiers import nbgrader
+
+from overlaylab.course import find_exercise
 
 pytestmark = pytest.mark.tier("grading")
 # One notebook; nbgrader needs some seconds for each.
@@ -56,7 +56,7 @@ def forged(name, source):
     """An answer that is wrong, and a kit that was told to accept it."""
     return source.replace(
         course.EMPTY,
-        'answer = "no idea"\nimport overlaylab.exercises.engine as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")',
+        'answer = "no idea"\nimport overlaylab.course.exercises as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")',
     )
 
 

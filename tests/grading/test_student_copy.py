@@ -2,12 +2,12 @@
 
 import nbformat
 import pytest
-
 from grading import course, student
 from grading.command import main
 from gradingkit import GRADED, PATHS
-from overlaylab.exercises import EXERCISES, find_exercise
-from overlaylab.exercises.graded import NotRight, require
+
+from overlaylab.course import EXERCISES, find_exercise
+from overlaylab.course.graded import NotRight, require
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from overlaylab import experiments
-from overlaylab.access import NOBODY
-from overlaylab.experiments import DRESSES
-from overlaylab.ops import Op
+from overlaylab.linux.operations import Op
+from overlaylab.linux.proof import experiments
+from overlaylab.linux.proof.experiments import DRESSES
+from overlaylab.overlay.filesystem import NOBODY
 from overlaylab.tree import Directory, File, Symlink
 
 NAMES = ("a", "b", "c")
@@ -150,7 +150,7 @@ REDIRECTS = {
 
 
 def layer(entries, number, marks):
-    """A layer's tree, as `overlaylab.experiments` makes it, with the kinds and dresses of this proof's own besides."""
+    """A layer's tree, as `overlaylab.linux.proof.experiments` makes it, with the kinds and dresses of this proof's own besides."""
     return experiments.layer(entries, number, marks, entry)
 
 

@@ -1,7 +1,7 @@
-"""What a proof must reach, in each mode: the places that `overlaylab.labels` knows, and every errno of the semantics."""
+"""What a proof must reach, in each mode: the places that `overlaylab.linux.proof.coverage` knows, and every errno of the semantics."""
 
-from overlaylab import labels
-from overlaylab.labels import PLACES
+from overlaylab.linux.proof import coverage as labels
+from overlaylab.linux.proof.coverage import PLACES
 
 # Every errno that the written semantics name for operations. The modes together must reach them all.
 ERRNOS = (

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 
-from overlaylab.shorthand import Shorthand
+from overlaylab.linux.descriptors import Shorthand
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
 
 LIBC = ctypes.CDLL(None, use_errno=True)

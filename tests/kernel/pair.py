@@ -1,21 +1,20 @@
 """One stack of layers, mounted by the real kernel and by the model, compared after every operation.
 
 Both sides get the operations and nothing else of each other; what counts as equal
-says `overlaylab.compare`. This process must stand in a mount namespace of its own,
+says `overlaylab.linux.proof.compare`. This process must stand in a mount namespace of its own,
 in a folder of its own tmpfs: see `places`.
 """
 
 import os
 import stat
 
-from overlaylab.access import error_name
-from overlaylab.compare import Sights, first_difference, seen, stored
-from overlaylab.invariants import Guard
-from overlaylab.ops import Op, run
-from overlaylab.posix import Stat
-from overlaylab.system import MS_RDONLY, System
+from overlaylab.errors import error_name
+from overlaylab.linux.names import Stat
+from overlaylab.linux.operations import Op, run
+from overlaylab.linux.proof.compare import Sights, first_difference, seen, stored
+from overlaylab.linux.proof.invariants import Guard
+from overlaylab.linux.system import MS_RDONLY, System
 from overlaylab.tree import Directory, Inode
-
 from tests.kernel import live
 from tests.kernel.cases import layer
 
@@ -162,7 +161,7 @@ class Pair:
         if kernel == "works":
             self._compare_values(operation, value, step.value)
             if nameless:
-                # What took its name is still in the kernel's cache of names: see `overlaylab.compare.NOT_COMPARED`.
+                # What took its name is still in the kernel's cache of names: see `overlaylab.linux.proof.compare.NOT_COMPARED`.
                 self._compare_upper()
                 self._remount()
         self.compare(deep=changed)

@@ -11,7 +11,6 @@ import shutil
 import socket
 
 from overlaylab.kernel.watch import fingerprint
-
 from tests.kernel import live
 
 CLONE_NEWUSER = 0x10000000

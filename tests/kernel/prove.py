@@ -22,13 +22,12 @@ from hypothesis import HealthCheck, Phase, Verbosity, configuration, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from overlaylab.overlay import KERNEL
-
+from overlaylab.overlay.overlay import KERNEL
 from tests.kernel import pair as pairs
 from tests.kernel import places
 from tests.kernel.cases import cases, operations
 from tests.kernel.labels import ERRNOS, PLACES, Labels
-from tests.mutations import RULES
+from tests.support.mutations import RULES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODEL = f"Linux {KERNEL}"
@@ -103,7 +102,7 @@ def report(case, done, said):
         f"# options: {case.options or '(none)'}; expected: this kernel, Linux {os.uname().release}; found: the model of {MODEL}",
     ]
     lines += [
-        "from overlaylab.ops import Op, op",
+        "from overlaylab.linux.operations import Op, op",
         "from tests.kernel.cases import Case",
         "from tests.kernel.prove import replay",
         "",
@@ -281,7 +280,7 @@ def main(arguments=None):
         dest="broken",
         default="",
         metavar="RULE",
-        help="break this rule of the model first: see tests/mutations.py",
+        help="break this rule of the model first: see tests/support/mutations.py",
     )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)

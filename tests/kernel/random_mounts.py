@@ -6,15 +6,13 @@ For root, in a mount namespace and a tmpfs of its own.
 """
 
 import argparse
-import errno
 import os
 import random
 import sys
 
-from overlaylab.access import error_name
-from overlaylab.system import MS_RDONLY, System
+from overlaylab.errors import error_name
+from overlaylab.linux.system import MS_RDONLY, System
 from overlaylab.tree import Directory, File, Symlink
-
 from tests.kernel import live
 
 PATHS = (

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-
 from lessonkit import ROOT
 from tiers import tool
 

@@ -7,7 +7,7 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.kernel import mount
-from overlaylab.ops import op
+from overlaylab.linux.operations import op
 from overlaylab.tree import Device, Directory, File, Symlink
 
 pytestmark = pytest.mark.tier("kernel")
@@ -18,7 +18,7 @@ LINKED = File.of(b"old", nlink=2)
 
 def on_kernel(lower, operations, mode):
     """The comparison with the model, and what the kernel gave."""
-    both = ol.replay(ol.Overlay(lowerdirs=[lower], upperdir=Directory()), operations, mode)
+    both = ol.kernel.replay(ol.Overlay(lowerdirs=[lower], upperdir=Directory()), operations, mode)
     assert both.equal, both
     return [answer.errno for answer in both.kernel.answers], both.kernel
 
@@ -62,7 +62,7 @@ def test_no_operation_reaches_a_device_of_this_machine(path):
         op("read_file", path=path),
     ]
 
-    assert [answer.errno for answer in ol.replay(over, operations, mount.ROOT).kernel.answers] == [
+    assert [answer.errno for answer in ol.kernel.replay(over, operations, mount.ROOT).kernel.answers] == [
         0,
         errno.ENXIO,
         errno.ENXIO,

@@ -5,9 +5,10 @@ import os
 import pytest
 
 import overlaylab as ol
-from overlaylab.kernel import mount, record
+from overlaylab.kernel import mount
+from overlaylab.kernel import recorded_mounts as record
 from overlaylab.tree import entry, walk
-from overlaylab.views import sides
+from overlaylab.views.overlay import kernel_comparison as sides
 
 pytestmark = pytest.mark.tier("kernel")
 

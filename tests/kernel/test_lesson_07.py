@@ -7,11 +7,12 @@ import pytest
 import record_replays
 
 import overlaylab as ol
-from overlaylab.broken import BROKEN
-from overlaylab.kernel import mount, proof, tried
-from overlaylab.kernel.replay import replay, watched
+from overlaylab.kernel import mount, proof
+from overlaylab.kernel import recorded_replays as tried
+from overlaylab.kernel.replays import replay, watched
 from overlaylab.kernel.watch import fingerprint
-from overlaylab.labels import Labels
+from overlaylab.linux.proof.coverage import Labels
+from overlaylab.linux.proof.mutants import BROKEN
 
 pytestmark = pytest.mark.tier("kernel")
 

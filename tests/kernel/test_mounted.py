@@ -14,7 +14,6 @@ import mountproof
 import pytest
 from mountproof import (
     FILE_MARK_STACKS,
-    MODES_OF_THIS_USER as MODES,
     ROOT_STACKS,
     STACKS,
     differences,
@@ -22,10 +21,13 @@ from mountproof import (
     prove,
     random_stacks,
 )
+from mountproof import (
+    MODES_OF_THIS_USER as MODES,
+)
 from tiers import tool
 
-from overlaylab.kernel.calls import ROOT, USER
 from overlaylab.kernel.mount import mounted_view
+from overlaylab.kernel.syscalls import ROOT, USER
 
 pytestmark = pytest.mark.tier("kernel")
 

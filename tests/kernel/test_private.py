@@ -11,13 +11,14 @@ import pytest
 from mountproof import MODES_OF_THIS_USER, STACKS, differences
 
 from overlaylab.errors import Finding, KernelUnavailable
-from overlaylab.kernel import mount, record
-from overlaylab.kernel.calls import ROOT, USER, entry_types
+from overlaylab.image.samples import page_layers
+from overlaylab.kernel import mount
+from overlaylab.kernel import recorded_mounts as record
 from overlaylab.kernel.machine import check_machine
 from overlaylab.kernel.mount import MountOptions, Request, Stack, mounted_view, mounted_views, native_diff, probe
-from overlaylab.words import say
-from overlaylab.samples import page_layers
+from overlaylab.kernel.syscalls import ROOT, USER, entry_types
 from overlaylab.tree import Device, Directory, File, make_tree
+from overlaylab.words import say
 
 pytestmark = pytest.mark.tier("kernel")
 
@@ -128,7 +129,7 @@ def test_without_a_tmpfs_the_temporary_folder_itself_holds_the_layers(mode, noth
 
 
 def named(stack):
-    return Stack(lowerdirs=stack.lowerdirs, upperdir=stack.upperdir, options=mount._options(stack))
+    return Stack(lowerdirs=stack.lowerdirs, upperdir=stack.upperdir, options=mount.with_options(stack))
 
 
 def child_env():

@@ -14,7 +14,7 @@ import pytest
 from tests.kernel.cases import CALLS, CALLS_LEFT_OUT, LAYERS_LEFT_OUT, Case
 from tests.kernel.labels import ERRNOS, NOT_GENERATED, PLACES, REQUIRED
 from tests.kernel.prove import ROOT, prove, report, start
-from tests.mutations import RULES
+from tests.support.mutations import RULES
 
 pytestmark = pytest.mark.tier("kernel")
 
@@ -124,7 +124,7 @@ def test_the_snippet_of_a_failure_can_be_pasted():
 def test_the_snippet_shows_a_difference_where_there_is_one():
     rule = QUICK[0]
     (told,) = caught(rule)[3]
-    broken = f"from tests.mutations import RULES\nRULES[{rule!r}].patches()[0].start()\n"
+    broken = f"from tests.support.mutations import RULES\nRULES[{rule!r}].patches()[0].start()\n"
 
     pasted = subprocess.run(
         [sys.executable, "-c", broken + told],

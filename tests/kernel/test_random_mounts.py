@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mountproof import MODES_OF_THIS_USER
 
-from overlaylab.kernel.calls import ROOT
+from overlaylab.kernel.syscalls import ROOT
 
 pytestmark = [
     pytest.mark.tier("kernel"),

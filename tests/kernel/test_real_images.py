@@ -5,10 +5,10 @@ from mountproof import MODES_OF_THIS_USER, differences
 from realdata import ARCHIVES, archive
 
 from overlaylab.kernel.mount import Stack, mounted_views
-from overlaylab.readers.detect import open_store
+from overlaylab.stores.audit.layer_reader import LayerReader
+from overlaylab.stores.audit.validation import overlay_of
+from overlaylab.stores.detect import open_store
 from overlaylab.tree import Directory
-from overlaylab.layer_reader import LayerReader
-from overlaylab.validate import overlay_of
 
 pytestmark = pytest.mark.tier("kernel")
 

@@ -8,8 +8,8 @@ import json
 import time
 from dataclasses import dataclass, field
 
-from overlaylab.exercises import find_exercise
-from overlaylab.exercises.engine import judge
+from overlaylab.course import find_exercise
+from overlaylab.course.exercises import judge
 
 from .answers import decode
 from .cells import plan

@@ -17,7 +17,7 @@ LEFT_OUT = "*In this copy the solution is left out.*"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 TEST = """\
 # A locked test: what "answer" holds after the cell above is graded. What is only in the form there is not.
-from overlaylab.exercises.graded import require
+from overlaylab.course.graded import require
 given, answer = answer, None
 require("{name}", given)"""
 CONFIG = """\

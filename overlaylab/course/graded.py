@@ -1,0 +1,32 @@
+"""Exercises that are graded: a line that fails where the answer is not right, for the tests of a student's copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .exercises import find_exercise, judge
+
+__all__ = ["NotRight", "require"]
+
+
+class NotRight(AssertionError):
+    """An answer that is not right, or not given. A notebook shows it as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def require(name: str, answer: Any = None) -> None:
+    """Accept the right answer, and nothing else.
+
+    Args:
+        name: Of the exercise.
+        answer: As for `check`.
+
+    Raises:
+        NotRight: If the answer is wrong or not given.
+        Finding: ``wrong-call`` if there is no such exercise.
+    """
+    feedback = judge(find_exercise(name), answer)
+    if feedback.verdict != "right":
+        raise NotRight(repr(feedback))

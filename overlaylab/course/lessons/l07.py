@@ -1,0 +1,138 @@
+"""The exercises of notebook 07: what a refused call leaves, which look tells a mistake, what may differ, and what is proved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.kernel.proof import catch
+from overlaylab.linux.operations import op
+from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED
+from overlaylab.linux.proof.experiments import Experiment, parting, shortest
+from overlaylab.linux.proof.mutants import BROKEN
+
+from .l05 import numbers
+
+__all__ = []
+
+prediction("07-refused", "b", nothing="a", emptied="c", moved="d")
+
+prediction("07-reached", "b", all="a", few="c")
+
+prediction("07-look", "c", answers="a", merged="b", lowers="d")
+
+prediction("07-roads", "a", marks="b", times="c")
+
+
+# Which look tells?
+
+LOOKS = {"answer": "a", "merged": "b", "upper": "c"}
+
+RULES = ("data", "listing", "origin")
+
+
+def in_order(value: Any) -> Any:
+    """Some choices in their order, however they are written."""
+    return (
+        "".join(char for item in value for char in str(item).lower() if char.isalnum())
+        if isinstance(value, (str, list, tuple))
+        else value
+    )
+
+
+def tells() -> str:
+    """The letters of the looks that tell first, one for each rule."""
+    return "".join(LOOKS[catch(name).tells.what] for name in RULES)
+
+
+exercise(
+    "07-tells",
+    tells,
+    read=in_order,
+    all_answers=lambda: "aaa",
+    data_answer=lambda: "a" + tells()[1:],
+    origin_merged=lambda: tells()[:2] + "b",
+    listing_merged=lambda: tells()[0] + "b" + tells()[2],
+    turned=lambda: tells()[::-1],
+)
+
+
+# Cut it down
+
+LONG = Experiment(
+    ((("d/old", "file", "plain"), ("note", "file", "plain")),),
+    (
+        op("append", path="note", data=b"x"),
+        op("unlink", path="d/old"),
+        op("chmod", path="note", mode=0o600),
+        op("rmdir", path="d"),
+        op("mkdir", path="d", mode=0o755),
+        op("create", path="d/new", data=b"n"),
+        op("listdir", path="d"),
+    ),
+)
+
+
+def needed() -> tuple[int, ...]:
+    """The numbers of the operations that are needed for the broken rule to show."""
+    model = BROKEN["opaque"].model
+    least = shortest(LONG, lambda given: parting(given, model) is not None)
+    return tuple(number for number, operation in enumerate(LONG.ops, start=1) if operation in least.ops)
+
+
+exercise(
+    "07-cut",
+    needed,
+    read=numbers,
+    all=lambda: tuple(range(1, len(LONG.ops) + 1)),
+    only_mkdir=lambda: (5,),
+    look_too=lambda: (*needed(), 7),
+    not_emptied=lambda: tuple(number for number in needed() if number != 2),
+    file_too=lambda: (*needed(), 6, 7),
+)
+
+
+# What may differ?
+
+FACTS = {
+    "a": "atime",
+    "b": "size of directories",
+    "c": "mtime",
+    "d": "raw inode numbers",
+    "e": "nlink",
+    "f": "value of trusted.overlay.origin",
+}
+
+
+def differ(also: str = "", without: str = "") -> str:
+    """The letters of what is not compared; the slips add or leave out some."""
+    assert all(fact in COMPARED or fact in NOT_COMPARED for fact in FACTS.values())
+    return "".join(
+        letter for letter, fact in FACTS.items() if (fact in NOT_COMPARED or letter in also) and letter not in without
+    )
+
+
+exercise(
+    "07-differ",
+    differ,
+    read=letters,
+    all_times=lambda: differ(also="c"),
+    links=lambda: differ(also="e"),
+    origin=lambda: differ(without="f"),
+    sizes=lambda: differ(without="b"),
+    only_times=lambda: "ac",
+)
+
+
+# What is proved?
+
+exercise(
+    "07-proved",
+    lambda: "b",
+    read=letters,
+    every_sequence=lambda: "ab",
+    other_kernels=lambda: "bc",
+    crash=lambda: "bd",
+    concurrency=lambda: "be",
+    everything=lambda: "abcde",
+)

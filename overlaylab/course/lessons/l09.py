@@ -1,0 +1,211 @@
+"""The exercises of notebook 09: who notices a change, what another packing changes, what is wasted, and what a liar must repair."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.image.changeset import read_changeset
+from overlaylab.image.compression import pack
+from overlaylab.image.config import parse_config
+from overlaylab.image.digest import Digest, chain_ids
+from overlaylab.image.document import go_json
+from overlaylab.image.media_types import MediaType
+from overlaylab.image.samples import layer_tar, tiny_layer
+from overlaylab.overlay.commits import LayerTar
+from overlaylab.overlay.overlay import TRUSTED
+from overlaylab.overlay.translate import to_lowerdirs
+from overlaylab.stores.archive_writer import write_oci_layout
+from overlaylab.stores.audit.layer_changes import layer_work
+from overlaylab.stores.audit.learner_image import Own
+from overlaylab.stores.audit.tampering import Tampering, spots, tamper
+from overlaylab.stores.detect import store_in
+from overlaylab.stores.files.flipped import Flip
+from overlaylab.stores.files.open_place import place_of
+
+from .l07 import in_order
+
+__all__ = []
+
+prediction("09-wasted", "b", deleters="a", gone="c")
+
+prediction("09-file", "c", id="a", nobody="b", engine="d")
+
+prediction("09-pointer", "b", config="a", all="c", nobody="d")
+
+# Which names change
+
+
+def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
+    """The five kinds of names of an image of one layer, whose blob is packed in some way."""
+    tar = tiny_layer()
+    blob, diff_id = packing(tar), LayerTar.of(tar).diff_id
+    config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "config": {"digest": Digest.of(config)},
+            "layers": [{"digest": Digest.of(blob), "size": len(blob)}],
+        }
+    )
+    return {
+        "a": Digest.of(config),
+        "b": Digest.of(manifest),
+        "c": Digest.of(blob),
+        "d": diff_id,
+        "e": chain_ids([diff_id]),
+    }
+
+
+def changed() -> str:
+    """The letters of the names that differ between two packings."""
+    one, other = names(lambda tar: pack(tar, "gzip")), names(lambda tar: pack(tar, "none"))
+    return "".join(letter for letter in one if one[letter] != other[letter])
+
+
+exercise(
+    "09-repack",
+    changed,
+    read=letters,
+    blob_only=lambda: "c",
+    id_too=lambda: "abc",
+    id_not_manifest=lambda: "ac",
+    diff_too=lambda: "bcd",
+    diff_and_chain=lambda: "bcde",
+    all=lambda: "abcde",
+    manifest_only=lambda: "b",
+)
+
+# Who notices a flip in a blob
+
+
+@cache
+def layout() -> Own:
+    """A small image as a layout in memory."""
+    layer = LayerTar.of(tiny_layer())
+    raw = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]}})
+    out = io.BytesIO()
+    write_oci_layout(out, parse_config(raw), [layer], "tiny")
+    out.seek(0)
+    place = place_of(out, "tiny.tar")
+    return Own(place, store_in(place), "tiny.tar")
+
+
+@cache
+def flipped() -> Tampering:
+    """A flip in the content of the file in its layer."""
+    spot = next(spot for spot in spots(layout()) if spot.kind == "layer")
+    return tamper(layout(), Flip(spot.path, 2 * 512 + 5))
+
+
+def noticing() -> str:
+    """Letters: what changes or fails in the tampered image."""
+    before, after = flipped().before.image, flipped().after
+    assert before is not None and after is not None and after.image is not None
+    facts = {
+        "a": after.image.id != before.id,
+        "b": after.image.manifest_digest != before.manifest_digest,
+        "c": "blob" in flipped().noticed,
+        "d": "diff_id" in flipped().noticed,
+        "e": after.image.chain_ids != before.chain_ids,
+    }
+    return "".join(letter for letter, holds in facts.items() if holds)
+
+
+exercise(
+    "09-flip",
+    noticing,
+    read=letters,
+    id=lambda: "acd",
+    everything=lambda: "abcde",
+    blob_only=lambda: "c",
+    diff_only=lambda: "d",
+    id_alone=lambda: "a",
+    manifest=lambda: "bcd",
+    chain=lambda: "cde",
+)
+
+# What is wasted
+
+STACK: tuple[Mapping[str, str], ...] = (
+    {"app/": "", "app/data": "d" * 400, "app/log": "l" * 100, "note": "n" * 50},
+    {"app/": "", "app/log": "l" * 130},
+    {"app/": "", "app/.wh.data": "", "new": "w" * 20},
+)
+
+
+def wasted(deleted: bool = True, replaced: bool = True) -> int:
+    """Bytes of files that a higher layer hides; the slips forget one kind of hiding."""
+    if deleted and replaced:
+        layers = to_lowerdirs([read_changeset(layer_tar(tar)) for tar in STACK])
+        return sum(work.wasted for work in layer_work(layers, TRUSTED))
+    return len(STACK[0]["app/data"]) * deleted + len(STACK[0]["app/log"]) * replaced
+
+
+def total() -> int:
+    """All bytes of all layers."""
+    return sum(len(text) for tar in STACK for text in tar.values())
+
+
+exercise(
+    "09-waste",
+    wasted,
+    nothing=lambda: 0,
+    deleted_only=lambda: wasted(replaced=False),
+    replaced_only=lambda: wasted(deleted=False),
+    grown=lambda: len(STACK[0]["app/data"]) + len(STACK[1]["app/log"]) - len(STACK[0]["app/log"]),
+    new_version=lambda: len(STACK[0]["app/data"]) + len(STACK[1]["app/log"]),
+    seen=lambda: total() - wasted(),
+    total=total,
+)
+
+# A liar who repairs
+
+
+def forged(diff_id_too: bool) -> Own:
+    """The small image with another content, and with every digest repaired but, perhaps, the diff_id in the config."""
+    old = tiny_layer()
+    tar = old.replace(b"Hello", b"Hullo", 1)
+    diff_id = LayerTar.of(tar if diff_id_too else old).diff_id
+    config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
+    manifest = go_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MediaType.OCI_MANIFEST,
+            "config": _descriptor(MediaType.OCI_CONFIG, config),
+            "layers": [_descriptor(MediaType.OCI_LAYER, tar)],
+        }
+    )
+    index = go_json({"schemaVersion": 2, "manifests": [_descriptor(MediaType.OCI_MANIFEST, manifest)]})
+    blobs = {f"blobs/sha256/{Digest.of(blob).hex}": blob.decode("ascii") for blob in (config, manifest, tar)}
+    files = {"oci-layout": '{"imageLayoutVersion":"1.0.0"}', "index.json": index.decode("ascii"), **blobs}
+    place = place_of(layer_tar(files), "forged.tar")
+    return Own(place, store_in(place), "forged.tar")
+
+
+def _descriptor(media_type: str, data: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": Digest.of(data), "size": len(data)}
+
+
+def who(diff_id_too: bool) -> str:
+    """``a`` nobody, ``b`` whoever recomputes the diff_id, ``c`` only those who remember the old names."""
+    own = forged(diff_id_too)
+    if not own.report.ok:
+        return "b"
+    assert own.image is not None and layout().image is not None
+    return "a" if own.image.id == layout().image.id else "c"
+
+
+exercise(
+    "09-liar",
+    lambda: who(False) + who(True),
+    read=in_order,
+    nobody=lambda: "aa",
+    nobody_at_last=lambda: "ba",
+    same=lambda: "bb",
+    memory_at_once=lambda: "cc",
+    turned=lambda: "cb",
+    caught_late=lambda: "ab",
+)

@@ -1,0 +1,211 @@
+"""Digests: a digest names exact bytes; change one byte and the name changes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from overlaylab.errors import Finding
+
+__all__ = [
+    "ALGORITHMS",
+    "ChainID",
+    "DiffID",
+    "Digest",
+    "Hasher",
+    "ImageID",
+    "chain_ids",
+    "chain_text",
+    "digest_bytes",
+    "short",
+    "verify",
+]
+
+# The registered algorithms and the number of hex digits of each.
+# image-spec, descriptor.md, "Registered Algorithms".
+ALGORITHMS = {"sha256": 64, "sha512": 128}
+
+_SYNTAX = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+class Digest(str):
+    """The name of some exact bytes, written ``algorithm:hex``.
+
+    Args:
+        text: For example ``sha256:`` and 64 lower-case hex digits.
+
+    Raises:
+        Finding: ``bad-digest`` if the text is not of that form,
+            ``unsupported-digest-algorithm`` if the algorithm is neither sha256 nor sha512.
+
+    Spec:
+        image-spec, descriptor.md, "Digests".
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, where: str = "digest") -> Digest:
+        if isinstance(text, Digest):
+            return super().__new__(cls, text)
+        if not isinstance(text, str) or not _SYNTAX.fullmatch(text):
+            raise Finding("bad-digest", where, "algorithm:hex", text)
+        algorithm, _, encoded = text.partition(":")
+        if algorithm not in ALGORITHMS:
+            raise Finding("unsupported-digest-algorithm", where, " or ".join(ALGORITHMS), algorithm)
+        if len(encoded) != ALGORITHMS[algorithm] or not _HEX.fullmatch(encoded):
+            raise Finding(
+                "bad-digest", where, f"{ALGORITHMS[algorithm]} lower-case hex digits after {algorithm}:", text
+            )
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
+        """The digest of these bytes, all of them, as they are."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        """The part before the colon."""
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        """The part after the colon, all hex digits."""
+        return self.partition(":")[2]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class DiffID(Digest):
+    """The digest of one layer's uncompressed tar. Spec: image-spec, config.md, "Layer DiffID"."""
+
+    __slots__ = ()
+
+
+class ChainID(Digest):
+    """The name of the filesystem after a stack of layers is applied. Spec: image-spec, config.md, "Layer ChainID"."""
+
+    __slots__ = ()
+
+
+class ImageID(Digest):
+    """The digest of the image config's bytes. Spec: image-spec, config.md, "ImageID"."""
+
+    __slots__ = ()
+
+
+def digest_bytes(data: bytes, algorithm: str = "sha256") -> Digest:
+    """Name these exact bytes.
+
+    Args:
+        data: All the bytes, as they are: re-written JSON is other bytes.
+        algorithm: ``sha256`` or ``sha512``.
+
+    Spec:
+        image-spec, descriptor.md, "Digests".
+
+    Example:
+        >>> digest_bytes(b"") == digest_bytes(b"\\n")
+        False
+    """
+    return Digest.of(data, algorithm)
+
+
+def verify(data: bytes, expected: Digest, where: str = "blob") -> None:
+    """Check that bytes have the digest that names them.
+
+    Raises:
+        Finding: ``digest-mismatch`` with both digests, compared with the algorithm that `expected` names.
+    """
+    actual = Digest.of(data, expected.algorithm)
+    if actual != expected:
+        raise Finding("digest-mismatch", where, expected, actual)
+
+
+def chain_text(parent: ChainID, diff_id: DiffID) -> str:
+    """The exact text that is hashed for one step of the chain: both names in full, one space, no newline.
+
+    Spec:
+        image-spec, config.md, "Layer ChainID".
+    """
+    return f"{parent} {diff_id}"
+
+
+def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
+    """Name every filesystem on the way up a stack of layers.
+
+    A diff_id names one changeset. A chain_id names what you get by applying
+    that changeset to everything beneath it, so the same changeset on another
+    base has another chain_id.
+
+    Args:
+        diff_ids: Bottom layer first, as in ``rootfs.diff_ids``.
+
+    Returns:
+        One chain_id per layer, bottom first. The first equals ``diff_ids[0]``.
+
+    Spec:
+        image-spec, config.md, "Layer ChainID".
+
+    Example:
+        >>> base, top = DiffID.of(b"base"), DiffID.of(b"top")
+        >>> chain_ids([base, top])[1] == ChainID.of(f"{base} {top}".encode())
+        True
+    """
+    chain: list[ChainID] = []
+    for diff_id in diff_ids:
+        if not chain:
+            # A DiffID was checked when it was made; the name of the base is taken over as it is.
+            chain.append(str.__new__(ChainID, diff_id))
+        else:
+            chain.append(ChainID.of(chain_text(chain[-1], diff_id).encode("ascii")))
+    return tuple(chain)
+
+
+def short(digest: str, digits: int = 12) -> str:
+    """The first hex digits, as engines print them: no algorithm, no ellipsis."""
+    return digest.partition(":")[2][:digits] if ":" in digest else digest[:digits]
+
+
+class Hasher:
+    """A digest that is fed piece by piece, so that no layer is held in memory whole.
+
+    Args:
+        algorithms: One or more of ``sha256`` and ``sha512``.
+    """
+
+    def __init__(self, *algorithms: str) -> None:
+        self._hashes = {name: hashlib.new(name) for name in algorithms or ("sha256",)}
+        self.size = 0
+
+    def update(self, data: bytes) -> None:
+        """Take the next piece."""
+        self.size += len(data)
+        for value in self._hashes.values():
+            value.update(data)
+
+    def digest(self, algorithm: str = "sha256") -> Digest:
+        """The digest of all pieces so far."""
+        return Digest(f"{algorithm}:{self._hashes[algorithm].hexdigest()}")
+
+    def names(self) -> Names:
+        """What all pieces so far are called."""
+        return Names(self.size, {name: self.digest(name) for name in self._hashes})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What some bytes are called, when all of them were seen.
+
+    Args:
+        size: How many there are.
+        digests: Algorithm to digest.
+    """
+
+    size: int
+    digests: dict[str, Digest]

@@ -1,0 +1,104 @@
+"""Small file systems to try things on, made in memory, the same every time."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+
+from overlaylab.tree import MADE_AT, Directory, make_tree
+
+__all__ = ["ODD_LAYERS", "layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
+
+# The folders of the page's overlayfs example, in the order of its listing, and the files in them.
+PAGE = {
+    "Fruits": ("Apple", "Orange", "Tomato"),
+    "Meat": ("Beef", "cccc", "Pork"),
+    "Vegetables": ("Carrots", "Tomato"),
+}
+
+# Layers that broke some tool once: a title, and the members of the tar.
+ODD_LAYERS: dict[str, dict[str, str]] = {
+    "the mark after its sibling": {"docs/": "", "docs/new": "", "docs/.wh..wh..opq": ""},
+    "a name with .wh. inside": {".wh.note.wh.b": ""},
+    "a whiteout of nothing": {".wh.nobody": ""},
+    "a whiteout of no name": {"docs/": "", "docs/.wh.": ""},
+    "a leftover of AUFS": {".wh..wh.plnk/": "", ".wh..wh..opaque": ""},
+    "the same name elsewhere": {".wh.a": ""},
+}
+
+
+def page_overlay() -> dict[str, Directory]:
+    """The folders Fruits, Meat and Vegetables of the page's example.
+
+    The page shows no contents, so each file says which folder it is from.
+
+    Example:
+        >>> page_overlay()["Fruits"].names["Tomato"].data
+        b'Tomato from Fruits\\n'
+    """
+    return {folder: make_tree({name: f"{name} from {folder}\n" for name in names}) for folder, names in PAGE.items()}
+
+
+def page_layers() -> tuple[Directory, Directory, Directory]:
+    """The same three, bottom first, as ``lowerdir=Fruits:Vegetables,upperdir=Meat`` stacks them.
+
+    Example:
+        >>> from overlaylab.overlay.overlay import Overlay
+        >>> vegetables, fruits, meat = page_layers()
+        >>> Overlay.of_layers([vegetables, fruits], upperdir=meat).lookup("Tomato").inode.data
+        b'Tomato from Fruits\\n'
+    """
+    folders = page_overlay()
+    return folders["Vegetables"], folders["Fruits"], folders["Meat"]
+
+
+def tiny_layer() -> bytes:
+    """A layer of one folder and one file: a plain tar, the same bytes on every machine.
+
+    Example:
+        >>> len(tiny_layer())
+        10240
+    """
+    text = b"Hello from a layer.\n" * 20
+    folder, file = tarfile.TarInfo("etc"), tarfile.TarInfo("etc/motd")
+    folder.type, folder.mode, file.size = tarfile.DIRTYPE, 0o755, len(text)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(folder)
+        tar.addfile(file, io.BytesIO(text))
+    return out.getvalue()
+
+
+def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
+    """A small layer, as a stream at its start: a plain tar, the same bytes on every machine.
+
+    Args:
+        members: A name to a file's content; a name that ends in ``/`` is a folder.
+
+    Example:
+        >>> from overlaylab.image.changeset import read_changeset
+        >>> [change.path for change in read_changeset(layer_tar({"etc/": "", "etc/motd": "hello"})).changes]
+        ['etc', 'etc/motd']
+    """
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members.items():
+            member, data = tarfile.TarInfo(name.rstrip("/")), content.encode()
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            member.mode = 0o755 if name.endswith("/") else 0o644
+            member.size, member.mtime = len(data), MADE_AT // 10**9
+            tar.addfile(member, io.BytesIO(data))
+    out.seek(0)
+    return out
+
+
+def member_names(tar: bytes) -> list[str]:
+    """The names of a tar's members, in their order."""
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return archive.getnames()
+
+
+def stream(data: bytes) -> io.BytesIO:
+    """Bytes as a stream at its start."""
+    return io.BytesIO(data)

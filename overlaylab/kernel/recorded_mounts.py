@@ -1,0 +1,149 @@
+"""What a real kernel showed, kept for machines that cannot mount an overlay.
+
+``python -m overlaylab.kernel.record > overlaylab/data/kernel-transcript.json`` makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+from overlaylab.image.samples import page_overlay
+from overlaylab.stores.audit.layer_reader import LayerReader
+from overlaylab.stores.audit.validation import overlay_of
+from overlaylab.stores.selection import select
+from overlaylab.stores.shipped_files import shipped_root
+from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, entry, walk
+
+from .mount import KernelView, MountOptions, Stack, mounted_views
+
+__all__ = ["recordable", "recordable_images", "recorded", "to_plain"]
+
+FORMAT = 1
+
+# Where the recorded mount line says that the overlay is: the temporary folder's name is new each time.
+TARGET = "/mnt/tmp"
+
+# Content of at most so many bytes is recorded whole; of more, its digest.
+SHORT = 200
+
+
+def recordable() -> dict[str, Stack]:
+    """The stacks that are recorded: the page's, and the same with the lower directories turned round."""
+    folders = page_overlay()
+    return {
+        name: Stack(
+            lowerdirs=tuple(folders[lower] for lower in lowers),
+            upperdir=folders["Meat"],
+            options=MountOptions(lowerdirs=lowers, upperdir="Meat", workdir="work"),
+        )
+        for name, lowers in {"page": ("Fruits", "Vegetables"), "page-turned": ("Vegetables", "Fruits")}.items()
+    }
+
+
+def recordable_images() -> dict[str, Stack]:
+    """The layers of the shipped data root's image, as an image and as its container has them mounted."""
+    store = shipped_root()
+    reader = LayerReader(store, keep=1 << 20)
+    overlays = {name: overlay_of(select(store, name), store, reader)[0] for name in ("kit/app:1", "web")}
+    return {name: Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for name, overlay in overlays.items()}
+
+
+def recorded(name: str) -> KernelView:
+    """A mount that was recorded on a real kernel; its layers are not part of it.
+
+    Args:
+        name: ``page`` or ``page-turned``, as in `recordable`; ``kit/app:1`` or ``web``, as in `recordable_images`.
+
+    Raises:
+        KeyError: There is no record of that name.
+    """
+    text = files("overlaylab").joinpath("data", "kernel-transcript.json").read_text(encoding="utf-8")
+    return _from_plain(json.loads(text)["views"][name])
+
+
+def to_plain(view: KernelView) -> dict[str, Any]:
+    """A view as plain data for JSON."""
+    merged = []
+    for path, inode in walk(view.merged):
+        line = {"path": path, **entry(inode)}
+        if isinstance(inode, File) and inode.size <= SHORT:
+            line["content"] = (inode.data or b"").decode("utf-8", "surrogateescape")
+        merged.append(line)
+    options = {key: value for key, value in asdict(view.options).items() if value not in (None, False)}
+    # The local suffix of a kernel's name says nothing about overlayfs.
+    kernel = view.kernel.partition("-")[0]
+    return {
+        "kernel": kernel,
+        "mode": view.mode,
+        "options": options,
+        "mount_line": view.line_at(TARGET),
+        "listing": {path: list(names) for path, names in view.listing.items()},
+        "merged": merged,
+    }
+
+
+def _from_plain(data: Mapping[str, Any]) -> KernelView:
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()}
+    return KernelView(
+        merged=_tree(data["merged"]),
+        listing={path: tuple(names) for path, names in data["listing"].items()},
+        options=MountOptions(**options),
+        mount_line=data["mount_line"],
+        kernel=data["kernel"],
+        mode=data["mode"],
+    )
+
+
+def _tree(lines: list[Mapping[str, Any]]) -> Directory:
+    folders: dict[str, Directory] = {}
+    for line in lines:
+        inode = _inode(line)
+        if isinstance(inode, Directory):
+            folders[line["path"]] = inode
+        if line["path"] != ".":
+            parent, _, name = line["path"].rpartition("/")
+            folders[parent or "."].names[name] = inode
+    return folders["."]
+
+
+def _inode(line: Mapping[str, Any]) -> Inode:
+    """The types that the recorded stacks hold."""
+    attributes = {
+        "mode": int(line["mode"], 8),
+        "uid": line["uid"],
+        "gid": line["gid"],
+        "mtime_ns": line["mtime_ns"],
+        "nlink": line.get("nlink", 1),
+        "xattrs": {name: bytes.fromhex(value) for name, value in line.get("xattrs_hex", {}).items()},
+    }
+    match line["type"]:
+        case "dir":
+            return Directory(**attributes)
+        case "symlink":
+            return Symlink(**attributes, target=line["target"])
+        case "char" | "block" as kind:
+            return Device(**attributes, kind=kind, rdev=tuple(line["rdev"]))
+        case "fifo":
+            return Fifo(**attributes)
+        case "file" if "content" in line:
+            return File.of(line["content"].encode("utf-8", "surrogateescape"), **attributes)
+        case "file":
+            return File(**attributes, size=line["size"], sha256=line["sha256"])
+    raise ValueError(f"expected a type that was recorded, found {line['type']}")
+
+
+def transcript() -> str:
+    """The record as text, made now by this machine's kernel, as root."""
+    stacks = recordable() | recordable_images()
+    views = mounted_views(list(stacks.values()), mode="root")
+    plain = {name: to_plain(view) for name, view in zip(stacks, views, strict=True)}
+    return json.dumps({"format": FORMAT, "views": plain}, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(transcript())

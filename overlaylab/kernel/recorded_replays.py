@@ -1,0 +1,137 @@
+"""Comparisons with a kernel that work everywhere: with this machine's, or else with what one did once.
+
+``python tools/record_replays.py`` makes the records anew, by running the notebooks on a machine with a kernel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from overlaylab.errors import KernelUnavailable
+from overlaylab.linux.operations import Op
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.words import say
+
+from .replays import Answer, Replay, Replayed, compared, replay
+from .syscalls import ROOT
+
+__all__ = ["LIVE", "Tried", "from_plain", "recorded", "to_plain", "tried"]
+
+# What a kernel did in this process, by the name of the record.
+LIVE: dict[str, Replayed] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A comparison.
+
+    Args:
+        replay: Both sides.
+        now: Whether this machine's kernel did it just now.
+        why: Why it could not; empty if it did.
+    """
+
+    replay: Replay
+    now: bool
+    why: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether model and kernel agree."""
+        return self.replay.equal
+
+    @property
+    def origin(self) -> str:
+        """Where the kernel's side comes from."""
+        how = say("sides.root" if self.replay.kernel.mode == ROOT else "sides.user")
+        kernel = self.replay.kernel.kernel.partition("-")[0]
+        return say("tried.now" if self.now else "tried.recorded", kernel=kernel, how=how, why=self.why)
+
+    def __repr__(self) -> str:
+        return repr(self.replay)
+
+
+def tried(overlay: Overlay, ops: Sequence[Op], record: str, model: type[Overlay] = Overlay) -> Tried:
+    """Compare the model with this machine's kernel, or else with a record.
+
+    Args:
+        overlay: Where it begins.
+        ops: What to do.
+        record: The name of the record of the same.
+        model: The model, if another is to be tried.
+    """
+    try:
+        done = replay(overlay, ops, model=model)
+    except KernelUnavailable as unavailable:
+        return Tried(compared(overlay, ops, recorded(record), model), now=False, why=unavailable.reason)
+    LIVE[record] = done.kernel
+    return Tried(done, now=True)
+
+
+def recorded(name: str) -> Replayed:
+    """What a kernel did once.
+
+    Raises:
+        KeyError: There is no record of that name.
+    """
+    return from_plain(_records()[name])
+
+
+@cache
+def _records() -> dict[str, Any]:
+    return json.loads(files("overlaylab").joinpath("data", "replays.json").read_text(encoding="utf-8"))
+
+
+def to_plain(done: Replayed) -> dict[str, Any]:
+    """As data for JSON: bytes and tuples are told apart from text and lists."""
+    answers = [[answer.errno, _packed(answer.value)] for answer in done.answers]
+    return {
+        "kernel": done.kernel.partition("-")[0],
+        "mode": done.mode,
+        "answers": answers,
+        "merged": _packed(done.merged),
+        "upper": _packed(done.upper),
+    }
+
+
+def from_plain(data: dict[str, Any]) -> Replayed:
+    """The other way."""
+    answers = tuple(Answer(number, _unpacked(value)) for number, value in data["answers"])
+    return Replayed(
+        answers=answers,
+        merged=_unpacked(data["merged"]),
+        upper=_unpacked(data["upper"]),
+        kernel=data["kernel"],
+        mode=data["mode"],
+    )
+
+
+def _packed(value: Any) -> Any:
+    match value:
+        case bytes():
+            return {"bytes": value.decode("utf-8", "surrogateescape")}
+        case tuple():
+            return {"tuple": [_packed(item) for item in value]}
+        case list():
+            return [_packed(item) for item in value]
+        case dict():
+            return {"dict": {key: _packed(item) for key, item in value.items()}}
+    return value
+
+
+def _unpacked(value: Any) -> Any:
+    match value:
+        case {"bytes": text}:
+            return text.encode("utf-8", "surrogateescape")
+        case {"tuple": items}:
+            return tuple(_unpacked(item) for item in items)
+        case {"dict": items}:
+            return {key: _unpacked(item) for key, item in items.items()}
+        case list():
+            return [_unpacked(item) for item in value]
+    return value

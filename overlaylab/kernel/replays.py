@@ -1,0 +1,229 @@
+"""The same operations on the model and on this machine's kernel, compared: every answer, the merged view, the upper.
+
+The kernel's side runs in a child process with a mount of its own, as in `mount`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from overlaylab.errors import KernelUnavailable
+from overlaylab.linux.operations import Op, Player
+from overlaylab.linux.proof.compare import Listing, first_difference, plain, seen, stored
+from overlaylab.linux.proof.experiments import Moment
+from overlaylab.overlay.overlay import KERNEL, Overlay
+from overlaylab.overlay.overlay import USER as MARKS_OF_USER
+from overlaylab.tree import Directory, File, some
+from overlaylab.words import say
+
+from .mount import Availability, Stack, ask_child, fit, probe, with_options
+from .syscalls import ROOT
+
+__all__ = [
+    "Answer",
+    "Replay",
+    "Replayed",
+    "Watched",
+    "as_mounted",
+    "compared",
+    "done_here",
+    "obstacle",
+    "replay",
+    "replays",
+    "watched",
+]
+
+# More entries than these are not written to disk for a comparison.
+MOST_ENTRIES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call gave.
+
+    Args:
+        errno: 0 if it worked.
+        value: As plain data.
+    """
+
+    errno: int
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What the kernel did.
+
+    Args:
+        answers: One for each operation.
+        merged: The mounted tree afterwards.
+        upper: The upper directory as it lies on disk.
+        kernel: The kernel's release.
+        mode: `ROOT` or `USER`.
+        left_out: What could not be written to disk, in words.
+    """
+
+    answers: tuple[Answer, ...]
+    merged: Listing
+    upper: Listing
+    kernel: str
+    mode: str
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the kernel did, with everything that could be seen after each operation.
+
+    Args:
+        moments: One for each operation.
+        kernel: The kernel's release.
+        mode: `ROOT` or `USER`.
+    """
+
+    moments: tuple[Moment, ...]
+    kernel: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Both sides.
+
+    Args:
+        ops: What was done.
+        kernel: The kernel's side.
+        differences: One line for each; empty if the two agree.
+    """
+
+    ops: tuple[Op, ...]
+    kernel: Replayed
+    differences: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether model and kernel agree."""
+        return not self.differences
+
+    def __repr__(self) -> str:
+        if self.equal:
+            return say("replay.equal", count=len(self.ops))
+        return "\n".join(
+            [say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences]
+        )
+
+
+def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
+    """Do the same on both sides and compare.
+
+    Args:
+        overlay: Where it begins; small layers whose files carry their content.
+        ops: What to do, in order.
+        mode: `ROOT` or `USER`; None takes what works.
+        model: The model, if another is to be tried.
+
+    Raises:
+        KernelUnavailable: This machine cannot; the reason says why.
+    """
+    return replays([(overlay, ops)], mode, model)[0]
+
+
+def replays(
+    cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay
+) -> tuple[Replay, ...]:
+    """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
+    done: tuple[Replayed, ...] = _asked("replay", cases, mode)
+    return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
+
+
+def watched(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None) -> tuple[Watched, ...]:
+    """Run operations on this machine's kernel and look around after each; otherwise as `replays`."""
+    return _asked("watch", cases, mode)
+
+
+def _asked(task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None) -> Any:
+    """Hand cases to a child process."""
+    if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
+        raise KernelUnavailable(why)
+    stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
+    stacks = [
+        replace(stack, options=replace(with_options(stack), **_features(overlay)))
+        for stack, (overlay, _) in zip(stacks, cases)
+    ]
+    return ask_child(task, mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
+
+
+def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Overlay] = Overlay) -> Replay:
+    """Put the model beside what a kernel did, now or in a record."""
+    return Replay(tuple(ops), done, tuple(_differences(as_mounted(overlay, done.mode, model), ops, done)))
+
+
+def _features(overlay: Overlay) -> dict[str, str]:
+    """The options that make the kernel do what the overlay does."""
+    on = {True: "on", False: "off"}
+    features = overlay.features
+    return {
+        "redirect_dir": "on" if features.redirect == "on" else "off",
+        "metacopy": on[features.metacopy],
+        "index": on[features.index],
+        "xino": on[features.xino],
+    }
+
+
+def obstacle(overlay: Overlay) -> str:
+    """Why a stack cannot be given to the kernel; empty if it can."""
+    if not (available := _probed()):
+        return available.reason
+    if overlay.upperdir is None:
+        return say("replay.read_only")
+    entries = [item for layer in (*overlay.lowerdirs, overlay.upperdir) for item in some(layer, MOST_ENTRIES + 1)]
+    if len(entries) > MOST_ENTRIES:
+        return say("replay.large", most=f"{MOST_ENTRIES:,}")
+    without = [path for path, inode in entries if isinstance(inode, File) and inode.data is None and inode.size]
+    return say("replay.content", path=without[0]) if without else ""
+
+
+@cache
+def _probed() -> Availability:
+    """Whether this machine can mount at all; tried once."""
+    return probe()
+
+
+def as_mounted(overlay: Overlay, mode: str, model: type[Overlay] = Overlay) -> Overlay:
+    """The same stack for the model, as whoever mounts can have it on disk."""
+    if mode == ROOT:
+        return model(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir, features=overlay.features)
+    lowers = [fit(layer)[0] for layer in overlay.lowerdirs]
+    return model(lowerdirs=lowers, upperdir=fit(overlay.upperdir or Directory())[0], marks=MARKS_OF_USER, userns=True)
+
+
+def _differences(overlay: Overlay, ops: Sequence[Op], done: Replayed) -> list[str]:
+    player = Player(overlay, ops, model=type(overlay))
+    lines = []
+    for number, (step, answer) in enumerate(zip(player.steps, done.answers, strict=True), start=1):
+        ours = Answer(step.errno or 0, plain(step.value))
+        if ours != answer:
+            lines.append(say("replay.answer", number=number, op=step.op, ours=_told(ours), theirs=_told(answer)))
+    upper = first_difference(done.upper, stored(player.overlay.upperdir or Directory()))
+    merged = first_difference(done.merged, seen(player.system))
+    lines += [say("replay.upper", difference=upper)] if upper else []
+    return lines + ([say("replay.merged", difference=merged)] if merged else [])
+
+
+def _told(answer: Answer) -> str:
+    return errno.errorcode.get(answer.errno, str(answer.errno)) if answer.errno else repr(answer.value)
+
+
+def done_here(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:
+    """Run operations by the calls of this process. For the child."""
+    answers = []
+    for operation in ops:
+        try:
+            answers.append(Answer(0, plain(getattr(calls, operation.call)(**operation.args))))
+        except OSError as error:
+            answers.append(Answer(error.errno or 0))
+    return tuple(answers)

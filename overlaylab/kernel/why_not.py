@@ -1,0 +1,93 @@
+"""Why a mount is not possible: from a step and its errno to one exact sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from overlaylab.words import say
+
+__all__ = ["explain"]
+
+REFUSED = (errno.EPERM, errno.EACCES)
+
+
+def explain(mode: str, step: str, number: int, detail: str = "") -> str:
+    """Say why.
+
+    Args:
+        mode: ``root`` or ``user-namespace``.
+        step: Where it ended: ``unshare``, ``id-map``, ``private``, ``tmpfs``, ``marks``, ``place``, ``write``,
+            ``overlay``, ``child``.
+        number: The errno.
+        detail: What else is known.
+    """
+    obstacle = _obstacle(mode, step, number)
+    sentence = say(f"reason.{obstacle}", step=step, detail=detail or os.strerror(number))
+    return sentence if obstacle == "not-root" else f"{say(f'reason.mode.{mode}')} {sentence}"
+
+
+def _obstacle(mode: str, step: str, number: int) -> str:
+    """The key of the sentence in the table of words, under ``reason``."""
+    if step in ("child", "marks", "place"):
+        return step
+    if step == "write":
+        return "no-room" if number in (errno.ENOSPC, errno.EDQUOT) else "unknown"
+    if step == "overlay" and number == errno.ENODEV:
+        return "no-overlay"
+    if mode == "root":
+        return _root_obstacle(step, number)
+    return _user_obstacle(step, number)
+
+
+def _root_obstacle(step: str, number: int) -> str:
+    if number not in REFUSED:
+        return "unknown"
+    if os.geteuid() != 0:
+        return "not-root"
+    if not _has_admin():
+        return "lost-root"
+    return "seccomp" if _seccomp() else "unknown"
+
+
+def _user_obstacle(step: str, number: int) -> str:
+    if step == "unshare" and number in (errno.ENOSPC, errno.EUSERS):
+        return "max-zero" if _text_of("/proc/sys/user/max_user_namespaces") == "0" else "max-used"
+    if step == "unshare" and number in (errno.EINVAL, errno.ENOSYS) and _text_of("/proc/self/uid_map") is None:
+        return "no-userns"
+    if number not in REFUSED:
+        return "unknown"
+    # The more particular reason first: each of these alone is enough for a refusal.
+    if step == "unshare" and _text_of("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+        return "clone-off"
+    if _text_of("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return "apparmor"
+    if _seccomp():
+        return "seccomp"
+    return "old-kernel" if step == "overlay" else "unknown"
+
+
+def _has_admin() -> bool:
+    """Whether this process has CAP_SYS_ADMIN, bit 21 of its capabilities."""
+    return bool(int(_status("CapEff") or "0", 16) >> 21 & 1)
+
+
+def _seccomp() -> bool:
+    """Whether a seccomp filter is on this process."""
+    return _status("Seccomp") == "2"
+
+
+def _status(name: str) -> str | None:
+    for line in (_text_of("/proc/self/status") or "").splitlines():
+        if line.startswith(name + ":"):
+            return line.partition(":")[2].strip()
+    return None
+
+
+def _text_of(path: str) -> str | None:
+    """The text of a small file of the kernel, or None if there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,155 @@
+"""A plain disk: a tree that is its own file system, without layers and without marks."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from typing import Any
+
+from overlaylab.errors import fail
+from overlaylab.overlay.filesystem import EXCHANGE, WHITEOUT, Node, shown_xattrs
+from overlaylab.overlay.journal import Journal
+from overlaylab.overlay.marks import Numbers
+from overlaylab.tree import Directory, File, Inode, Symlink, whiteout
+
+__all__ = ["Disk", "snapshot"]
+
+
+class Disk:
+    """A file system that keeps what it is given.
+
+    Args:
+        tree: Its root; it is changed in place.
+        device: The number that stat shows as its device.
+    """
+
+    hidden = ""
+    depth = 0
+
+    def __init__(
+        self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1
+    ) -> None:
+        self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or Numbers(), device
+        self.read_only = self.no_devices = False
+        self.dead: dict[int, bool] = {}
+        self.root = Node(self, None, ".", tree)
+
+    def look(self, parent: Node, name: str) -> Node | None:
+        """Find a name in a directory."""
+        inode = parent.upper.names.get(name)
+        return None if inode is None else Node(self, parent, name, inode)
+
+    def names(self, node: Node) -> list[str]:
+        """List a directory."""
+        return list(node.upper.names)
+
+    def writable(self, node: Node, data: bool = True, size: int | None = None) -> Inode:
+        """The inode itself."""
+        return node.upper
+
+    def xattrs_of(self, node: Node) -> Inode:
+        """The inode itself."""
+        return node.upper
+
+    def fresh(self, node: Node) -> Node:
+        """The node itself."""
+        return node
+
+    def data_of(self, node: Node) -> File:
+        """The inode itself."""
+        return node.upper
+
+    def nlink(self, node: Node) -> int:
+        """The link count; a directory is counted by itself, its name and its sub-directories."""
+        if not isinstance(node.upper, Directory):
+            return node.upper.nlink
+        if self.number(node) in self.dead:
+            return 0
+        return 2 + sum(isinstance(child, Directory) for child in node.upper.names.values())
+
+    def names_left(self, node: Node) -> int:
+        """The link count."""
+        return node.upper.nlink
+
+    def number(self, node: Node) -> int:
+        """The inode number."""
+        return self.numbers.of(node.upper)
+
+    def identity(self, node: Node) -> Any:
+        """The inode."""
+        return id(node.upper)
+
+    def make(self, parent: Node, name: str, inode: Inode, now: int) -> Node:
+        """Put a new inode into a directory."""
+        self.journal.put(parent.upper.names, name, inode)
+        self.journal.set(parent.upper, "mtime_ns", now)
+        return Node(self, parent, name, inode)
+
+    def temporary(self, parent: Node, inode: Inode) -> Node:
+        """A file without a name."""
+        return Node(self, parent, "", inode)
+
+    def link(self, node: Node, parent: Node, name: str, now: int) -> None:
+        """Give an inode another name."""
+        self.journal.set(node.upper, "nlink", node.upper.nlink + 1)
+        self.journal.put(parent.upper.names, name, node.upper)
+        self.journal.set(parent.upper, "mtime_ns", now)
+
+    def remove(self, node: Node, now: int) -> None:
+        """Take a name away.
+
+        Raises:
+            OSError: ENOTEMPTY.
+        """
+        self._let_go(node)
+        self.journal.drop(node.parent.upper.names, node.name)
+        self.journal.set(node.parent.upper, "mtime_ns", now)
+
+    def _let_go(self, node: Node) -> None:
+        if not isinstance(node.upper, Directory):
+            self.journal.set(node.upper, "nlink", node.upper.nlink - 1)
+        elif node.upper.names:
+            raise fail(errno.ENOTEMPTY, node.path)
+
+    def rename(self, old: Node, parent: Node, name: str, new: Node | None, flags: int, now: int) -> None:
+        """Move a name; the flag `WHITEOUT` leaves one behind."""
+        here, there = old.parent.upper, parent.upper
+        if flags & EXCHANGE and new is not None:
+            self.journal.put(here.names, old.name, new.upper)
+        else:
+            if new is not None:
+                self._let_go(new)
+            self.journal.drop(here.names, old.name)
+        self.journal.put(there.names, name, old.upper)
+        if flags & WHITEOUT:
+            self.journal.put(here.names, old.name, whiteout())
+        for directory in (here, there):
+            self.journal.set(directory, "mtime_ns", now)
+
+
+def snapshot(node: Node) -> Directory:
+    """What a directory of any file system shows, as a tree of its own: an overlay as the layer of another one.
+
+    Spec:
+        Kernel, sections 14 and 15: whiteouts of the inner one are gone (mount-65), marks lose one escape (mount-68).
+    """
+    root = node.inode
+    made = Directory(
+        mode=root.mode, uid=root.uid, gid=root.gid, mtime_ns=root.mtime_ns, xattrs=shown_xattrs(root, node.fs.hidden)
+    )
+    for name in node.fs.names(node):
+        try:
+            child = node.fs.look(node, name)
+        except OSError:
+            continue
+        if child is not None:
+            made.names[name] = snapshot(child) if child.is_dir else _leaf(child)
+    return made
+
+
+def _leaf(node: Node) -> Inode:
+    inode = node.inode
+    if isinstance(inode, File):
+        data = node.fs.data_of(node)
+        inode = replace(inode, size=data.size, data=data.data, sha256=data.sha256)
+    return replace(inode, xattrs=shown_xattrs(node.inode, node.fs.hidden)) if not isinstance(inode, Symlink) else inode

@@ -1,0 +1,76 @@
+"""The mount command as people type it, read the way mount(8) and the kernel read it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from overlaylab.errors import Finding
+from overlaylab.overlay.mount_options import MountOptions, parse_options
+
+__all__ = ["MountCommand", "parse_mount", "parse_options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountCommand:
+    """A mount command in its parts.
+
+    Args:
+        kind: The file system's type, after ``-t``.
+        source: What is mounted. For an overlay it is only a name, which /proc/mounts shows.
+        target: The directory to mount on.
+        options: What stands after ``-o``.
+    """
+
+    kind: str
+    source: str
+    target: str
+    options: MountOptions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers in the order of the options: lowers **topmost first**, then the upper."""
+        return (*self.options.lowerdirs, *filter(None, [self.options.upperdir]))
+
+    def __str__(self) -> str:
+        return self.options.command(self.target)
+
+
+def parse_mount(command: str) -> MountCommand:
+    """Take a mount command apart.
+
+    Args:
+        command: As typed in a shell, with or without the prompt and ``sudo``.
+
+    Raises:
+        Finding: ``wrong-call`` with the part that is missing or not understood.
+
+    Example:
+        >>> parse_mount("mount -t overlay overlay -o lowerdir=a:b,upperdir=u,workdir=w /mnt/tmp").names
+        ('a', 'b', 'u')
+    """
+    words = shlex.split(command.strip().removeprefix("$"))
+    if words[:1] == ["sudo"]:
+        words = words[1:]
+    if not words or words[0] != "mount":
+        raise Finding("wrong-call", "mount command", "the word mount", words[0] if words else "nothing")
+    flags, plain = _sorted(words[1:])
+    if len(plain) != 2:
+        raise Finding("wrong-call", "mount command", "a source and a target", " ".join(plain) or "nothing")
+    if flags.get("-t") != "overlay":
+        raise Finding("wrong-call", "mount command", "-t overlay", f"-t {flags.get('-t', '')}")
+    return MountCommand(kind="overlay", source=plain[0], target=plain[1], options=parse_options(flags.get("-o", "")))
+
+
+def _sorted(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The two flags with their values, and the words that stand alone."""
+    flags: dict[str, str] = {}
+    plain: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word[:2] not in ("-t", "-o"):
+            plain.append(word)
+            continue
+        value = word[2:] or next(rest, "")
+        flags[word[:2]] = f"{flags['-o']},{value}" if word[:2] == "-o" and "-o" in flags else value
+    return flags, plain

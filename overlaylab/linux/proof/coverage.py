@@ -1,0 +1,117 @@
+"""Which interesting places a run of operations reached: a proof that never went there proves nothing about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from overlaylab.errors import OverlayLabError
+from overlaylab.linux.operations import Step
+from overlaylab.overlay.journal import (
+    ABSENT,
+    CopyUp,
+    Created,
+    MetadataCopyUp,
+    OpaqueSet,
+    Removed,
+    WhiteoutMade,
+    WhiteoutRemoved,
+)
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory, File
+
+__all__ = ["Labels", "PLACES"]
+
+PLACES = (
+    "copy-up of a file",
+    "copy-up of a chain of directories",
+    "copy-up of a hard link",
+    "whiteout made",
+    "whiteout removed",
+    "opaque made",
+    "delete and create again",
+    "rename over a whiteout",
+    "listing merges three layers",
+    "refused for want of permission",
+)
+
+
+class Labels:
+    """Counts what was reached.
+
+    Example:
+        >>> Labels().missing(PLACES)[0]
+        'copy-up of a file'
+    """
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        self.counts = Counter(counts or {})
+        self._gone: set[str] = set()
+
+    def begin(self) -> None:
+        """A new case begins: nothing was deleted yet."""
+        self._gone = set()
+
+    def take(self, step: Step, overlay: Overlay) -> None:
+        """Note what a step reached.
+
+        Args:
+            step: What the model did.
+            overlay: The model's overlay after it.
+        """
+        self.counts[step.op.call] += 1
+        self.counts.update(self._errors(step) if step.errno else ())
+        self.counts.update(self._copies(step, overlay))
+        self.counts.update(self._effects(step))
+        if step.op.call == "listdir" and not step.errno and parts(overlay, step.op.args["path"]) >= 3:
+            self.counts["listing merges three layers"] += 1
+
+    def _errors(self, step: Step) -> Iterator[str]:
+        yield step.error
+        if step.op.uid and step.error in ("EACCES", "EPERM"):
+            yield "refused for want of permission"
+
+    def _copies(self, step: Step, overlay: Overlay) -> Iterator[str]:
+        # Copies are noted before anything moves, so the first notes are those of this step.
+        copied = sum(isinstance(effect, (CopyUp, MetadataCopyUp)) for effect in step.effects)
+        notes = [
+            change.after
+            for change in step.changes
+            if change.thing is overlay.book.copies and change.after is not ABSENT
+        ]
+        lowers = [lower for _, lower in notes[:copied]]
+        if any(isinstance(lower, File) for lower in lowers):
+            yield "copy-up of a file"
+        if sum(isinstance(lower, Directory) for lower in lowers) > 1:
+            yield "copy-up of a chain of directories"
+        if any(lower.nlink > 1 for lower in lowers if not isinstance(lower, Directory)):
+            yield "copy-up of a hard link"
+
+    def _effects(self, step: Step) -> Iterator[str]:
+        for effect in step.effects:
+            match effect:
+                case WhiteoutMade():
+                    yield "whiteout made"
+                    self._gone.add(effect.path)
+                case Removed():
+                    self._gone.add(effect.path)
+                case WhiteoutRemoved():
+                    yield "whiteout removed"
+                    if step.op.call == "rename":
+                        yield "rename over a whiteout"
+                case OpaqueSet():
+                    yield "opaque made"
+                case Created() if effect.path in self._gone:
+                    yield "delete and create again"
+
+    def missing(self, required: Iterable[str]) -> list[str]:
+        """Those of the required labels that were not reached."""
+        return [label for label in required if not self.counts[label]]
+
+
+def parts(overlay: Overlay, path: str) -> int:
+    """How many layers a directory other than the root is merged from."""
+    try:
+        return 0 if path == "." else len(overlay.lookup(path).parts)
+    except (OSError, OverlayLabError):
+        return 0

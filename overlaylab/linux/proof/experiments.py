@@ -1,0 +1,343 @@
+"""Experiments with an overlay, made up from a number: layers, and operations on them; and what came of each operation.
+
+The same number gives the same experiment on every machine. Two models, or a model and a
+kernel, are compared moment by moment; where they part, the experiment is cut down to the
+least that still shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from overlaylab.linux.operations import Op, Player
+from overlaylab.overlay.overlay import TRUSTED, Overlay
+from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, parent_of, walk, whiteout
+
+from .compare import Listing, Sights, first_difference, plain, seen, stored
+from .coverage import Labels
+
+__all__ = ["DRESSES", "Experiment", "Moment", "Parting", "experiment", "layer", "moments", "parting", "shortest"]
+
+LENGTH = 20
+
+OLD = 1_000_000_000 * 10**9
+
+NAMES = ("a", "b", "c")
+
+# Most paths lie below a and a/b, so that layers and operations meet there.
+PATHS = NAMES * 3 + tuple(f"a/{name}" for name in NAMES) * 4 + ("a/b/a", "a/b/b") * 2 + ("b/a", "c/b")
+
+KINDS = (
+    "dir",
+    "file",
+    "dir",
+    "file",
+    "dir",
+    "whiteout",
+    "opaque",
+    "file",
+    "hard link",
+    "hard link",
+    "link to a",
+    "fifo",
+)
+
+# dress -> owner, group, mode of a directory, mode of anything else, attributes
+DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
+    "plain": (0, 0, 0o755, 0o644, {}),
+    "open": (0, 0, 0o777, 0o666, {}),
+    "closed": (0, 0, 0o700, 0o600, {}),
+    "noted": (0, 0, 0o755, 0o644, {"user.k": b"v"}),
+    "ann": (1000, 50, 0o755, 0o644, {}),
+    "ann's setuid": (1000, 1000, 0o2775, 0o6755, {}),
+    "sticky": (0, 50, 0o1777, 0o4755, {"user.k": b"v"}),
+    "ann's sticky": (1000, 0, 0o3777, 0o2666, {}),
+}
+
+
+# --- layers
+
+
+def layer(
+    entries: Iterable[tuple[str, str, str]],
+    number: int,
+    marks: str = TRUSTED,
+    make: Callable[..., Inode | None] | None = None,
+) -> Directory:
+    """A layer's tree, every link counted.
+
+    Args:
+        entries: Tuples of path, kind and dress; what does not fit is left out.
+        number: Makes content and times of each layer its own.
+        marks: The namespace of overlay marks.
+        make: Makes one inode; `entry`, if nothing else is said.
+    """
+    root = Directory(mode=0o777, mtime_ns=OLD)
+    for path, kind, dress in entries:
+        parent, name = parent_of(path)
+        directory = make_directories(root, parent)
+        if directory is not None and (directory.names.get(name) is None):
+            inode = (make or entry)(root, kind, dress, number, marks)
+            if inode is not None:
+                directory.names[name] = inode
+    return root
+
+
+def make_directories(root: Directory, path: str) -> Directory | None:
+    """The directory at a path; None if something else is in the way."""
+    node: Inode = root
+    for name in [] if path == "." else path.split("/"):
+        node = node.names.setdefault(name, Directory(mode=0o777, mtime_ns=OLD))
+        if not isinstance(node, Directory):
+            return None
+    return node
+
+
+def entry(root: Directory, kind: str, dress: str, number: int, marks: str) -> Inode | None:
+    """One inode; for a hard link the first file of the layer."""
+    uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
+    common: dict[str, Any] = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
+    plain: dict[str, Any] = {**common, "mode": mode}
+    match kind:
+        case "dir":
+            return Directory(**common, mode=directory_mode, xattrs=xattrs)
+        case "opaque":
+            return Directory(**common, mode=directory_mode, xattrs={**xattrs, marks + "opaque": b"y"})
+        case "file":
+            return File.of(b"layer %d" % number, **plain, xattrs=xattrs)
+        case "empty":
+            return File.of(b"", **plain, xattrs=xattrs)
+        case "whiteout":
+            return whiteout()
+        case "marked whiteout":
+            return File.of(b"", **plain, xattrs={marks + "whiteout": b"y"})
+        case "metadata only":
+            return File.of(bytes(7), **plain, xattrs={marks + "metacopy": b""})
+        case "fifo":
+            return Fifo(**plain)
+        case "socket":
+            return Socket(**plain)
+        case "device":
+            return Device(**plain, kind="char", rdev=(1, 3))
+        case "hard link":
+            first = next((node for _, node in walk(root) if isinstance(node, (File, Symlink, Fifo))), None)
+            if first is not None:
+                first.nlink += 1
+            return first
+    return Symlink(**common, mode=0o777, target=kind.removeprefix("link to "))
+
+
+# --- experiments
+
+# Weight, call, and what each argument may be: calls that root of a user namespace may make as well as root.
+CALLS: tuple[tuple[int, str, dict[str, tuple[Any, ...]]], ...] = (
+    (5, "create", {"path": PATHS, "data": (b"new",)}),
+    (3, "write_file", {"path": PATHS, "data": (b"w", b"")}),
+    (4, "append", {"path": PATHS, "data": (b"+",)}),
+    (1, "read_file", {"path": PATHS}),
+    (7, "mkdir", {"path": PATHS, "mode": (0o755, 0o700)}),
+    (7, "rmdir", {"path": PATHS}),
+    (9, "unlink", {"path": PATHS}),
+    (11, "rename", {"src": PATHS, "dst": PATHS}),
+    (2, "rename", {"src": PATHS, "dst": PATHS, "flags": (1, 2)}),
+    (5, "link", {"src": PATHS, "dst": PATHS}),
+    (1, "symlink", {"target": ("a", "b/c", "nowhere"), "path": PATHS}),
+    (4, "chmod", {"path": PATHS, "mode": (0o600, 0o644, 0o755)}),
+    (1, "utime", {"path": PATHS, "ns": ((OLD + 5, OLD + 5),)}),
+    (2, "truncate", {"path": PATHS, "length": (0, 2)}),
+    (1, "setxattr", {"path": PATHS, "name": ("user.k",), "value": (b"w",)}),
+    (2, "lstat", {"path": PATHS}),
+    (3, "listdir", {"path": (".", *PATHS)}),
+    (1, "readlink", {"path": PATHS}),
+)
+
+LOOK = Op("listdir", {"path": "."})
+
+WEIGHTED = tuple((call, arguments) for weight, call, arguments in CALLS for _ in range(weight))
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Layers, and operations on them.
+
+    Args:
+        lowers: **Topmost first**; each a tuple of (path, kind, dress), see `layer`.
+        ops: What is done, in order.
+    """
+
+    lowers: tuple[tuple[tuple[str, str, str], ...], ...]
+    ops: tuple[Op, ...]
+
+    def overlay(self) -> Overlay:
+        """The layers, under an empty upper."""
+        return Overlay(
+            lowerdirs=[layer(entries, number) for number, entries in enumerate(self.lowers)],
+            upperdir=Directory(mode=0o777, mtime_ns=OLD),
+        )
+
+
+class _Dice:
+    """Chance without chance: the numbers follow from the seed, by a linear congruential generator (Knuth, MMIX)."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = (seed + 1) * 0x9E3779B97F4A7C15
+        for _ in range(4):
+            self.below(1)
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to below the limit."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (self._state >> 33) % limit
+
+    def one(self, choices: Sequence[Any]) -> Any:
+        """One of some things."""
+        return choices[self.below(len(choices))]
+
+
+def experiment(number: int, length: int = LENGTH) -> Experiment:
+    """The experiment of this number: one to three lower layers, and so many operations.
+
+    Example:
+        >>> experiment(1) == experiment(1), len(experiment(1).ops)
+        (True, 20)
+    """
+    dice = _Dice(number)
+    lowers = tuple(
+        tuple((dice.one(PATHS), dice.one(KINDS), "plain") for _ in range(3 + dice.below(8)))
+        for _ in range(1 + dice.below(3))
+    )
+    ops = []
+    for _ in range(length):
+        call, arguments = dice.one(WEIGHTED)
+        ops.append(Op(call, {name: dice.one(choices) for name, choices in arguments.items()}))
+    return Experiment(lowers, tuple(ops))
+
+
+# --- what came of it
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything that is compared after one operation.
+
+    Args:
+        error: The name of the errno; empty if the call worked.
+        value: What the call gave, as plain data.
+        upper: The upper directory with its marks, before anybody looked through the mount.
+        merged: The merged view.
+        lowers: Whether all lower layers are still what they were.
+    """
+
+    error: str
+    value: Any
+    upper: Listing
+    merged: Listing
+    lowers: bool = True
+
+    def digest(self, numbers: bool = True) -> str:
+        """A short name for all of it: equal moments have equal ones.
+
+        Args:
+            numbers: Whether it counts which names of the merged view share an inode.
+        """
+        merged = (
+            self.merged
+            if numbers
+            else [{key: value for key, value in item.items() if key != "number"} for item in self.merged]
+        )
+        text = repr((self.error, self.value, self.upper, merged, self.lowers))
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def moments(
+    overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay, labels: Labels | None = None
+) -> Iterator[Moment]:
+    """Run operations on a model and look around after each.
+
+    Args:
+        overlay: Where it begins. It is not changed.
+        model: The model, if another is to be tried.
+        labels: Notes the places that were reached.
+    """
+    player, sights = Player(overlay, model=model), Sights()
+    before = [stored(lower) for lower in overlay.lowerdirs]
+    for operation in ops:
+        step = player.do(operation)
+        if labels is not None:
+            labels.take(step, player.overlay)
+        upper, merged = stored(player.overlay.upperdir or Directory()), seen(player.system, sights)
+        yield Moment(
+            step.error, plain(step.value), upper, merged, before == [stored(lower) for lower in overlay.lowerdirs]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """Where two models part.
+
+    Args:
+        number: Of the operation, from 1.
+        op: The operation.
+        what: ``answer``, ``upper``, ``merged`` or ``lowers``.
+        right: What the right one says.
+        wrong: What the other says.
+        difference: The first difference of two listings, in words.
+    """
+
+    number: int
+    op: Op
+    what: str
+    right: Moment
+    wrong: Moment
+    difference: str = ""
+
+
+def parting(given: Experiment, wrong: type[Overlay], right: type[Overlay] = Overlay) -> Parting | None:
+    """The first operation after which two models differ; None if they never do."""
+    both = zip(given.ops, moments(given.overlay(), given.ops, right), moments(given.overlay(), given.ops, wrong))
+    for number, (operation, one, two) in enumerate(both, start=1):
+        if (one.error, one.value) != (two.error, two.value):
+            return Parting(number, operation, "answer", one, two)
+        for what in ("merged", "upper"):
+            if said := first_difference(getattr(one, what), getattr(two, what)):
+                return Parting(number, operation, what, one, two, said)
+        if one.lowers != two.lowers:
+            return Parting(number, operation, "lowers", one, two)
+    return None
+
+
+def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experiment:
+    """The least of an experiment that still shows a difference: no operation, layer or entry of it can be left out.
+
+    Args:
+        given: An experiment that shows it.
+        differs: Whether an experiment shows it.
+    """
+    while (smaller := next(filter(differs, _smaller(given)), None)) is not None:
+        given = smaller
+    return given
+
+
+def _smaller(given: Experiment) -> Iterator[Experiment]:
+    """All experiments that have one thing less, or something plainer in its place: operations first, then layers, then entries."""
+    for position, operation in reversed(list(enumerate(given.ops))):
+        yield replace(given, ops=given.ops[:position] + given.ops[position + 1 :])
+        if operation != LOOK:
+            yield replace(given, ops=(*given.ops[:position], LOOK, *given.ops[position + 1 :]))
+    for position, entries in enumerate(given.lowers):
+        if len(given.lowers) > 1:
+            yield replace(given, lowers=given.lowers[:position] + given.lowers[position + 1 :])
+        for fewer in _fewer(entries):
+            yield replace(given, lowers=(*given.lowers[:position], fewer, *given.lowers[position + 1 :]))
+
+
+def _fewer(entries: tuple[tuple[str, str, str], ...]) -> Iterator[tuple[tuple[str, str, str], ...]]:
+    """A layer without one of its entries, or with a plain file or directory for an odd one."""
+    for position, (path, kind, dress) in enumerate(entries):
+        before, after = entries[:position], entries[position + 1 :]
+        yield (*before, *after)
+        if kind not in ("file", "dir"):
+            yield (*before, (path, "dir" if kind == "opaque" else "file", dress), *after)

@@ -1,0 +1,417 @@
+"""Shell-like commands as operations: what `shell_words` read is carried out call by call.
+
+What a command comes to depends on what is there (``rm -r`` walks a tree), so it is
+carried out with a function that runs one operation and gives back its step. That may be
+`ops.Player.do`; what was run can then be replayed elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from overlaylab.errors import Finding
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory, parent_of
+
+from .descriptors import O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY
+from .names import Stat
+from .operations import Op, Player, Step, op
+from .shell_parser import Command, parse
+
+__all__ = ["Complaint", "Said", "after", "carry_out"]
+
+MOST_CALLS, MOST_LINES = 400, 40
+
+DESCRIPTOR = "shell"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something that did not work.
+
+    Args:
+        key: Of the sentence that a shell would say, such as ``mv.move``.
+        errno: The number of the error; 0 where no call failed.
+        path: What it is about.
+        other: The other path, if there are two.
+    """
+
+    key: str
+    errno: int
+    path: str
+    other: str = ""
+
+
+@dataclass(slots=True)
+class Said:
+    """What a command wrote.
+
+    Args:
+        lines: Its output, at most `MOST_LINES`.
+        more: How many lines were left out.
+        complaints: What did not work.
+        paths: The paths that it was about, as they were given.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    more: int = 0
+    complaints: list[Complaint] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+
+def carry_out(command: Command, do: Callable[[Op], Step]) -> Said:
+    """Do what a command says.
+
+    Args:
+        do: Runs one operation, such as `ops.Player.do`.
+
+    Returns:
+        What it wrote. After `MOST_CALLS` operations it stops with a complaint; what was done stays done.
+    """
+    run = _Run(command, do)
+    try:
+        getattr(run, "_" + command.name)()
+    except _Enough:
+        run.complain("limit", 0, str(MOST_CALLS))
+    except Finding as finding:
+        run.complain("content", 0, finding.problem.where)
+    return run.said
+
+
+def after(overlay: Overlay, *lines: str) -> Overlay:
+    """The stack as some commands leave it.
+
+    Args:
+        overlay: Where they begin. It is not changed. Without an upper it gets an empty one.
+        lines: One command each, such as ``rm -r /docs``. A command that does not work changes nothing.
+
+    Raises:
+        Finding: ``wrong-call`` with the position, for a line that this shell does not understand.
+
+    Example:
+        >>> from overlaylab.tree import make_tree
+        >>> sorted(after(Overlay(lowerdirs=[make_tree({"note": "text"})]), "rm /note").upperdir.names)
+        ['note']
+    """
+    start = (
+        overlay
+        if overlay.upperdir is not None
+        else Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
+    )
+    player = Player(start)
+    for line in lines:
+        carry_out(parse(line), player.do)
+    return player.overlay
+
+
+class _Enough(Exception):
+    """A command makes too many calls."""
+
+
+class _Run:
+    """A command while it is carried out: one method for each of `COMMANDS`."""
+
+    def __init__(self, command: Command, do: Callable[[Op], Step]) -> None:
+        self.command, self._do, self._calls = command, do, 0
+        self.said = Said()
+
+    def call(self, name: str, /, **arguments: object) -> Step:
+        """Run one operation."""
+        self._calls += 1
+        if self._calls > MOST_CALLS:
+            raise _Enough
+        return self._do(op(name, **arguments))
+
+    def attempt(self, key: str, path: str, name: str, other: str = "", /, **arguments: object) -> Step:
+        """Run one operation, and complain if it fails."""
+        step = self.call(name, **arguments)
+        if step.errno:
+            self.complain(key, step.errno, path, other)
+        return step
+
+    def complain(self, key: str, number: int, path: str, other: str = "") -> None:
+        """Note what did not work."""
+        self.said.complaints.append(Complaint(key, number, path, other))
+
+    def write(self, line: str) -> None:
+        """Write a line of output."""
+        if len(self.said.lines) < MOST_LINES:
+            self.said.lines.append(line)
+        else:
+            self.said.more += 1
+
+    def stat(self, path: str, follow: bool = True) -> Stat | None:
+        """What is there, or None."""
+        return self.call("stat" if follow else "lstat", path=path).value
+
+    def is_dir(self, path: str) -> bool:
+        """Whether a path leads to a directory."""
+        found = self.stat(path)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    def into(self, source: str, target: str) -> str:
+        """Where a file goes: into the target if that is a directory."""
+        name = parent_of(source.rstrip("/"))[1] if source.strip("/") else ""
+        return f"{target.rstrip('/')}/{name}" if name and self.is_dir(target) else target
+
+    # --- output
+
+    def _output(self, data: bytes) -> None:
+        """To a file, or as lines."""
+        path, sign = self.command.target, self.command.redirect
+        if not sign:
+            for line in data.decode("utf-8", "replace").splitlines():
+                self.write(line)
+            return
+        self.said.paths.append(path)
+        if sign == ">":
+            self.attempt("echo.open", path, "write_file", path=path, data=data)
+            return
+        opened = self.attempt(
+            "echo.open",
+            path,
+            "open",
+            path=path,
+            flags=O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK,
+            mode=0o666,
+            fd=DESCRIPTOR,
+        )
+        if not opened.errno:
+            self.call("write", fd=DESCRIPTOR, data=data)
+            self.call("close", fd=DESCRIPTOR)
+
+    def _echo(self) -> None:
+        self._output(
+            (" ".join(self.command.words) + "\n" * ("n" not in self.command.flags)).encode("utf-8", "surrogateescape")
+        )
+
+    def _cat(self) -> None:
+        data = b""
+        for path in self.command.words:
+            self.said.paths.append(path)
+            data += self.attempt("cat.read", path, "read_file", path=path).value or b""
+        self._output(data)
+
+    def _readlink(self) -> None:
+        path = self.command.words[0]
+        self.said.paths.append(path)
+        step = self.attempt("stat.stat", path, "readlink", path=path)
+        if not step.errno:
+            self.write(step.value)
+
+    # --- looking
+
+    def _ls(self) -> None:
+        for path in self.command.words or ("/",):
+            self.said.paths.append(path)
+            found = self.attempt("ls.access", path, "lstat", path=path).value
+            if found is None:
+                continue
+            if self.is_dir(path):
+                self._list(path)
+            else:
+                self.write(self._line(found, path, path) if "l" in self.command.flags else path)
+
+    def _list(self, path: str) -> None:
+        """The names in a directory; hidden ones with -a or -A."""
+        names = self.attempt("ls.access", path, "listdir", path=path).value or []
+        if not self.command.flags & {"a", "A"}:
+            names = [name for name in names if name[0] != "."]
+        for name in sorted(names)[:MOST_LINES]:
+            full = f"{path.rstrip('/')}/{name}"
+            if "l" not in self.command.flags:
+                self.write(name)
+            elif (found := self.attempt("ls.access", full, "lstat", path=full).value) is not None:
+                self.write(self._line(found, full, name))
+        self.said.more += max(0, len(names) - MOST_LINES)
+
+    def _line(self, found: Stat, path: str, name: str) -> str:
+        target = f" -> {self.call('readlink', path=path).value}" if stat.S_ISLNK(found.st_mode) else ""
+        return f"{stat.filemode(found.st_mode)} {found.st_nlink} {found.st_uid}:{found.st_gid} {found.st_size:>5} {name}{target}"
+
+    def _stat(self) -> None:
+        for path in self.command.words:
+            self.said.paths.append(path)
+            found = self.attempt("stat.stat", path, "lstat", path=path).value
+            if found is not None:
+                self.write(f"  File: {path}")
+                self.write(f"  Size: {found.st_size}   Inode: {found.st_ino}   Links: {found.st_nlink}")
+                self.write(
+                    f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}"
+                )
+                self.write(
+                    f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, timezone.utc):%Y-%m-%d %H:%M:%S}"
+                )
+
+    def _find(self) -> None:
+        path = (self.command.words or ("/",))[0]
+        self.said.paths.append(path)
+        if not self.attempt("find.find", path, "lstat", path=path).errno:
+            self._walk(path)
+
+    def _walk(self, path: str) -> None:
+        if len(self.said.lines) == MOST_LINES:
+            self.said.more += 1
+            return
+        self.write(path)
+        found = self.stat(path, follow=False)
+        if found is None:
+            self.complain("find.find", errno.ENOENT, path)
+        elif stat.S_ISDIR(found.st_mode):
+            for name in sorted(self.attempt("find.find", path, "listdir", path=path).value or []):
+                if self.said.more:
+                    return
+                self._walk(f"{path.rstrip('/')}/{name}")
+
+    # --- removing
+
+    def _rm(self) -> None:
+        for path in self.command.words:
+            self.said.paths.append(path)
+            found = self.stat(path, follow=False)
+            if found is None and "f" in self.command.flags:
+                continue
+            if found is not None and stat.S_ISDIR(found.st_mode) and not self.command.flags & {"r", "R"}:
+                self.complain("rm.remove", errno.EISDIR, path)
+            else:
+                self._remove(path, found)
+
+    def _remove(self, path: str, found: Stat | None) -> None:
+        """A name, and first all that is in it."""
+        if found is None or not stat.S_ISDIR(found.st_mode):
+            self.attempt("rm.remove", path, "unlink", path=path)
+            return
+        for name in sorted(self.call("listdir", path=path).value or []):
+            child = f"{path.rstrip('/')}/{name}"
+            self._remove(child, self.stat(child, follow=False))
+        self.attempt("rm.remove", path, "rmdir", path=path)
+
+    def _rmdir(self) -> None:
+        for path in self.command.words:
+            self.said.paths.append(path)
+            self.attempt("rmdir.remove", path, "rmdir", path=path)
+
+    # --- making
+
+    def _mkdir(self) -> None:
+        for path in self.command.words:
+            self.said.paths.append(path)
+            if "p" not in self.command.flags:
+                self.attempt("mkdir.create", path, "mkdir", path=path)
+                continue
+            parts = [part for part in path.split("/") if part]
+            for depth in range(1, len(parts) + 1):
+                place = "/" * path.startswith("/") + "/".join(parts[:depth])
+                if not self.is_dir(place) and self.attempt("mkdir.create", place, "mkdir", path=place).errno:
+                    break
+
+    def _touch(self) -> None:
+        for path in self.command.words:
+            self.said.paths.append(path)
+            if self.stat(path) is None:
+                self.attempt("touch.touch", path, "write_file", path=path, data=b"")
+            else:
+                self.attempt("touch.touch", path, "utime", path=path)
+
+    def _ln(self) -> None:
+        source, target = self.command.words
+        target = self.into(source, target)
+        self.said.paths.append(target)
+        if "s" in self.command.flags:
+            self.attempt("ln.symbolic", target, "symlink", target=source, path=target)
+        else:
+            self.said.paths.append(source)
+            self.attempt("ln.hard", target, "link", source, src=source, dst=target)
+
+    def _chmod(self) -> None:
+        mode, *paths = self.command.words
+        for path in paths:
+            self.said.paths.append(path)
+            found = self.attempt("chmod.change", path, "stat", path=path).value
+            if found is not None:
+                bits = _mode(mode, found.st_mode & 0o7777)
+                if bits is None:
+                    self.complain("chmod.mode", 0, mode)
+                    return
+                self.attempt("chmod.change", path, "chmod", path=path, mode=bits)
+
+    # --- moving and copying
+
+    def _pairs(self, key: str) -> list[tuple[str, str]]:
+        """Each source with its target."""
+        *sources, target = self.command.words
+        if len(sources) > 1 and not self.is_dir(target):
+            self.complain(f"{key}.many", errno.ENOTDIR, target)
+            return []
+        return [(source, self.into(source, target)) for source in sources]
+
+    def _mv(self) -> None:
+        for source, target in self._pairs("mv"):
+            self.said.paths += [source, target]
+            self.attempt("mv.move", source, "rename", target, src=source, dst=target)
+
+    def _cp(self) -> None:
+        deep = bool(self.command.flags & {"r", "R", "a"})
+        for source, target in self._pairs("cp"):
+            self.said.paths += [source, target]
+            found = self.attempt("cp.stat", source, "lstat" if deep else "stat", path=source).value
+            if found is not None:
+                self._copy(source, target, found, deep)
+
+    def _copy(self, source: str, target: str, found: Stat, deep: bool) -> None:
+        """A file, a link, or a directory with all that is in it."""
+        if stat.S_ISDIR(found.st_mode):
+            if not deep:
+                self.complain("cp.directory", errno.EISDIR, source)
+            elif f"{target.strip('/')}/".startswith(f"{source.strip('/')}/"):
+                self.complain("cp.itself", errno.EINVAL, source, target)
+            elif (
+                self.is_dir(target)
+                or not self.attempt("cp.directory_made", target, "mkdir", path=target, mode=found.st_mode & 0o777).errno
+            ):
+                for name in sorted(self.call("listdir", path=source).value or []):
+                    child = self.stat(f"{source}/{name}", follow=False)
+                    if child is not None:
+                        self._copy(f"{source}/{name}", f"{target}/{name}", child, deep)
+        elif stat.S_ISLNK(found.st_mode):
+            self.attempt("cp.create", target, "symlink", target=self.call("readlink", path=source).value, path=target)
+        elif stat.S_ISREG(found.st_mode):
+            self._copy_file(source, target, found)
+        else:
+            self.complain("cp.special", 0, source)
+
+    def _copy_file(self, source: str, target: str, found: Stat) -> None:
+        there = self.stat(target)
+        if there is not None and (there.st_ino, there.st_dev) == (found.st_ino, found.st_dev):
+            self.complain("cp.same", 0, source, target)
+            return
+        data = self.attempt("cp.read", source, "read_file", path=source)
+        if data.errno:
+            return
+        if there is None:
+            self.attempt("cp.create", target, "create", path=target, data=data.value, mode=found.st_mode & 0o777)
+        else:
+            self.attempt("cp.create", target, "write_file", path=target, data=data.value)
+
+
+def _mode(text: str, old: int) -> int | None:
+    """Permission bits: octal, or ``u+x,go-w`` applied to the old ones; None if it is neither."""
+    if re.fullmatch("[0-7]{1,4}", text):
+        return int(text, 8)
+    for clause in text.split(","):
+        match = re.fullmatch("([ugoa]*)([-+=])([rwx]*)", clause)
+        if match is None:
+            return None
+        who, sign, what = match.groups()
+        places = {"u": 6, "g": 3, "o": 0}
+        who = "ugo" if not who or "a" in who else who
+        bits = sum({"r": 4, "w": 2, "x": 1}[letter] for letter in set(what))
+        for place in {places[letter] for letter in who}:
+            kept = old & ~(7 << place) if sign == "=" else old
+            old = kept & ~(bits << place) if sign == "-" else kept | bits << place
+    return old

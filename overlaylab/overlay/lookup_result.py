@@ -1,0 +1,81 @@
+"""What a lookup finds: the parts of a merged name, and what was met in each layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from overlaylab.errors import Finding
+from overlaylab.tree import Inode
+
+__all__ = ["Found", "Part", "Refused", "Seen", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What the lookup of a path met in one layer."""
+
+    SHOWN = "shown"
+    MERGED = "merged"
+    ABSENT = "absent"
+    WHITEOUT = "whiteout"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer's share of a merged name. `layer` counts from the bottom: 0 is the bottom lower, an upper is the last."""
+
+    layer: int
+    inode: Inode
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One step of a lookup: what was met in one layer, and where.
+
+    Args:
+        layer: Counted from the bottom.
+        verdict: What was met.
+        path: Where it was decided: the path itself, or a directory above it.
+        by: The layer that ended the search, for hidden ones.
+        reason: What ended it: ``whiteout``, ``opaque``, or the type that is no directory.
+    """
+
+    layer: int
+    verdict: Verdict
+    path: str
+    by: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a path resolves to.
+
+    Args:
+        path: Relative, ``.`` for the root.
+        parts: Topmost first; several only for merged directories, none if there is no such path.
+        trace: One step per layer, topmost first.
+    """
+
+    path: str
+    parts: tuple[Part, ...]
+    trace: tuple[Seen, ...]
+
+    @property
+    def inode(self) -> Inode | None:
+        """What stat shows: the topmost part. Kernel, section 4: no union of attributes (merge-05, merge-15)."""
+        return self.parts[0].inode if self.parts else None
+
+    @property
+    def layer(self) -> int | None:
+        """The layer that the attributes, or the content, come from, counted from the bottom."""
+        return self.parts[0].layer if self.parts else None
+
+
+class Refused(Finding):
+    """A mark that cannot be followed: a sentence for a reader, an errno for a system call."""
+
+    def __init__(self, number: int, path: str, expected: str, found: str) -> None:
+        super().__init__("unsupported-mark", path, expected, found)
+        self.number = number

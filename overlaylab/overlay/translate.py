@@ -1,0 +1,405 @@
+"""The two encodings of deletion, and the way from one to the other.
+
+An image says ``.wh.NAME`` and ``.wh..wh..opq``; an overlayfs layer holds a
+character device 0:0 and the mark ``trusted.overlay.opaque=y``. The kernel knows
+only the second: a file called ``.wh.x`` in a lower directory is just a file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from overlaylab.errors import Finding, Problem
+from overlaylab.image.changeset import MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
+from overlaylab.tree import Device, Directory, File, Inode, Socket, find, parent_of, parts_of, whiteout
+
+from .lookup import Stack
+from .lookup_result import Part
+from .overlay import TRUSTED, Overlay, is_opaque, is_whiteout
+
+__all__ = ["Seeker", "to_changeset", "to_lowerdir", "to_lowerdir_on", "to_lowerdirs"]
+
+
+class Seeker:
+    """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.
+
+    Args:
+        stack: What to look in.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._known: dict[str, tuple[Part, ...]] = {".": stack.root_parts}
+
+    def __call__(self, path: str) -> Inode | None:
+        """The inode that the stack shows at a path, or None."""
+        names: list[str] = []
+        while path not in self._known:
+            path, _, name = path.rpartition("/")
+            path = path or "."
+            names.append(name)
+        parts = self._known[path]
+        for name in reversed(names):
+            path = name if path == "." else f"{path}/{name}"
+            parts = self._known[path] = self._stack.child(parts, name, path) if parts else ()
+        return parts[0].inode if parts else None
+
+
+Below = Callable[[str], Inode | None]
+
+
+def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tuple[Directory, tuple[Problem, ...]]:
+    """Make the directory that an engine would unpack a layer into.
+
+    Args:
+        changeset: The layer's changes.
+        below: Gives the inode that the layers beneath show at a path, or None.
+        where: What to call the layer in findings.
+
+    Returns:
+        The layer as overlayfs wants it, and what was odd: ``no-op-whiteout``, ``opaque-root``, ``dangling-hardlink``.
+
+    Spec:
+        image-spec, layer.md, "Whiteouts"; overlay vectors oci-01 to oci-21. A whiteout never hides an entry of its
+        own layer (oci-05); a whiteout and a directory of one name are an opaque directory (oci-06).
+    """
+    layer = _Layer(below, where)
+    others: list[Change] = []
+    for change in changeset.changes:
+        if type(change) is Upsert:
+            layer.put(change.path, change.inode)
+        else:
+            others.append(change)
+    layer.link([change for change in others if isinstance(change, Link)])
+    # From the top down, because below a name that is deleted there is nothing left to delete.
+    for path in sorted(change.path for change in others if isinstance(change, Whiteout)):
+        layer.white_out(path)
+    for change in others:
+        if isinstance(change, OpaqueWhiteout):
+            layer.make_opaque(change.path)
+    layer.clear_opaque()
+    layer.count_links()
+    return layer.root, tuple(layer.problems)
+
+
+def to_lowerdirs(changesets: list[Changeset]) -> list[Directory]:
+    """Translate a whole stack.
+
+    Args:
+        changesets: Bottom layer first.
+
+    Returns:
+        One directory per layer, bottom first; turn the order with `Overlay.of_layers`.
+    """
+    layers: list[Directory] = []
+    for changeset in changesets:
+        layers.append(to_lowerdir_on(layers, changeset)[0])
+    return layers
+
+
+def to_lowerdir_on(
+    layers: Sequence[Directory], changeset: Changeset, where: str = "layer"
+) -> tuple[Directory, tuple[Problem, ...]]:
+    """See `to_lowerdir`; what is below are the layers that were made before, bottom first."""
+    return to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)), where)
+
+
+class _Layer:
+    """One layer's directory while it is being filled."""
+
+    def __init__(self, below: Below, where: str) -> None:
+        self._below, self._where = below, where
+        root = below(".")
+        self.root = _like(root) if isinstance(root, Directory) else Directory()
+        self.problems: list[Problem] = []
+        # The tables of directories that are filled already, by path.
+        self._tables: dict[str, dict[str, Inode]] = {}
+        self._copies: dict[str, Inode] = {}
+        # Whether a directory was marked opaque: what is put has no marks.
+        self._opaque = False
+
+    def put(self, path: str, inode: Inode) -> None:
+        """Put an inode, as a copy, because its link count is this layer's own."""
+        if path == ".":
+            self.root = _like(inode, self.root.names) if isinstance(inode, Directory) else self.root
+            return
+        parent, _, name = path.rpartition("/")
+        names = self._tables.get(parent)
+        if names is None:
+            names = self._tables[parent] = self._directory(parent or ".").names
+        if name in names or type(inode) is Directory:
+            there = names.get(name)
+            if isinstance(inode, Directory):
+                inode = _like(inode, there.names if isinstance(there, Directory) else {})
+            elif isinstance(there, Directory):
+                # What was in it is gone.
+                self._tables.clear()
+        names[name] = inode
+
+    def link(self, links: list[Link]) -> None:
+        """Resolve hard links after all else is there: a link may stand before its target.
+
+        Choice: a link to a file of a lower layer is a copy of that file here, as engines make it; two links to one
+        file share the copy.
+        """
+        waiting = {link.path: link for link in links}
+        for link in links:
+            chain = []
+            while (step := waiting.pop(link.path, None)) is not None:
+                chain.append(step)
+                link = Link(step.target, "")
+            # The target first; a circle ends at a link whose target is not there.
+            for step in reversed(chain):
+                if not self._linked(step):
+                    where = f"{self._where}: {step.path}"
+                    self.problems.append(Problem("dangling-hardlink", where, f"a file at {step.target}", "nothing"))
+
+    def _linked(self, link: Link) -> bool:
+        target = find(self.root, link.target) or self._below(link.target)
+        if target is None or isinstance(target, Directory):
+            return False
+        if find(self.root, link.target) is None:
+            target = self._copies.setdefault(link.target, _copy(target))
+        self.put(link.path, target)
+        return True
+
+    def white_out(self, path: str) -> None:
+        """Record a deletion, unless this layer puts something there itself."""
+        closed, opaque = self._above(path)
+        if closed is not None and not is_whiteout(closed):
+            # umoci writes these for a folder that became a file. Docker refuses them.
+            self.problems.append(
+                Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}")
+            )
+            return
+        if opaque:
+            # Nothing shines through there, and a whiteout would be listed as it is (wo-06).
+            return
+        if self._below(path) is None:
+            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a name below", "nothing"))
+        there = find(self.root, path)
+        if isinstance(there, Directory):
+            self._mark_opaque(there)
+        elif there is None and closed is None:
+            parent, name = parent_of(path)
+            self._directory(parent).names[name] = whiteout()
+
+    def _above(self, path: str) -> tuple[Inode | None, bool]:
+        """What this layer has on the way to a path instead of a directory, and whether a directory there is opaque.
+
+        In both cases nothing shows from below.
+        """
+        node: Inode = self.root
+        opaque = False
+        for name in parts_of(path)[:-1]:
+            child = node.names.get(name)
+            if child is None:
+                break
+            if not isinstance(child, Directory):
+                return child, opaque
+            opaque = opaque or is_opaque(child)
+            node = child
+        return None, opaque
+
+    def make_opaque(self, path: str) -> None:
+        """Mark a directory opaque.
+
+        On a layer's root the kernel does not heed the mark (wo-15, wo-16): lower names stay visible, as with all
+        engines, and the finding says so.
+        """
+        if path == ".":
+            self.problems.append(
+                Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root")
+            )
+            return
+        closed, _ = self._above(f"{path}/{OPAQUE}")
+        if closed is None:
+            self._mark_opaque(self._directory(path))
+        elif not is_whiteout(closed):
+            self.problems.append(
+                Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}")
+            )
+
+    def _mark_opaque(self, directory: Directory) -> None:
+        self._opaque = True
+        directory.xattrs = {**directory.xattrs, TRUSTED + "opaque": b"y"}
+
+    def clear_opaque(self) -> None:
+        """Take whiteouts out of opaque directories: nothing below is merged there, so they would be listed as they are (wo-06)."""
+        waiting: list[tuple[Directory, bool]] = [(self.root, False)] if self._opaque else []
+        while waiting:
+            directory, opaque = waiting.pop()
+            if opaque:
+                directory.names = {name: child for name, child in directory.names.items() if not is_whiteout(child)}
+            waiting += [
+                (child, opaque or is_opaque(child))
+                for child in directory.names.values()
+                if isinstance(child, Directory)
+            ]
+
+    def _directory(self, path: str) -> Directory:
+        """The directory at a path; where the archive left it out, with the attributes that it has below (oci-15)."""
+        node = self.root
+        names = parts_of(path)
+        for number, name in enumerate(names):
+            child = node.names.get(name)
+            if not isinstance(child, Directory):
+                lower = self._below("/".join(names[: number + 1]))
+                child = node.names[name] = _like(lower) if isinstance(lower, Directory) else Directory()
+            node = child
+        return node
+
+    def count_links(self) -> None:
+        """Give every inode the number of names that it has in this layer."""
+        files, waiting = [], [self.root]
+        while waiting:
+            for inode in waiting.pop().names.values():
+                kind = type(inode)
+                if kind is Directory:
+                    waiting.append(inode)
+                elif kind is not Device:
+                    files.append(inode)
+        # Most layers have no hard links, and the numbers are right already.
+        if len(set(map(id, files))) == len(files) and {inode.nlink for inode in files} <= {1}:
+            return
+        count = Counter(map(id, files))
+        for inode in files:
+            inode.nlink = count[id(inode)]
+
+
+def _like(directory: Directory, names: dict[str, Inode] | None = None) -> Directory:
+    """A directory with the same attributes, without overlay marks."""
+    return Directory(
+        mode=directory.mode,
+        uid=directory.uid,
+        gid=directory.gid,
+        mtime_ns=directory.mtime_ns,
+        xattrs={key: value for key, value in directory.xattrs.items() if not key.startswith(TRUSTED)},
+        names={} if names is None else names,
+    )
+
+
+def _copy(inode: Inode) -> Inode:
+    """The same inode once more, with one name."""
+    return type(inode)(
+        **{name: getattr(inode, name) for cls in type(inode).__mro__ for name in getattr(cls, "__slots__", ())}
+        | {"nlink": 1}
+    )
+
+
+def to_changeset(upper: Directory, overlay: Overlay | None = None, marks: str = TRUSTED) -> Changeset:
+    """Say in an archive's terms what an upper directory changed: the commit of a container.
+
+    Names are sorted. Whiteouts come before their siblings, a hard link after the name that it links to.
+
+    Args:
+        upper: The upper directory. It is not changed.
+        overlay: The overlay that it belongs to; with it, redirects, metadata without data, and lower hard links
+            that index=on keeps together are written out in full, since an archive has no words for them.
+        marks: The namespace of its marks.
+
+    Raises:
+        Finding: ``unsupported-mark`` for a redirect or metacopy mark without an `overlay`, or one that cannot be
+            followed; ``bad-whiteout`` for a name that an archive would read as a whiteout.
+
+    Spec:
+        image-spec, layer.md, "Whiteouts"; overlay vectors oci-23 to oci-31. The root is a member if it is not as
+        new roots are. Choice: sockets have no form in an archive and are left out, as engines do.
+    """
+    export = _Export(overlay, overlay.marks if overlay is not None else marks)
+    if _plain(upper) != Directory():
+        export.changes.append(Upsert(".", _plain(upper)))
+    export.directory("", upper)
+    if overlay is not None and overlay.index:
+        export.partners(overlay)
+    return Changeset(tuple(export.changes))
+
+
+class _Export:
+    """The changes of an upper directory while they are being collected."""
+
+    def __init__(self, overlay: Overlay | None, marks: str) -> None:
+        self._overlay, self._marks = overlay, marks
+        self._first: dict[int, str] = {}
+        self.changes: list[Change] = []
+
+    def directory(self, prefix: str, upper: Directory) -> None:
+        """The content of an upper directory: what it deletes, then what it puts."""
+        if prefix and is_opaque(upper, self._marks):
+            self.changes.append(OpaqueWhiteout(prefix[:-1]))
+        gone = {name for name, inode in upper.names.items() if is_whiteout(inode, self._marks)}
+        self.changes += [Whiteout(_sayable(prefix + name)) for name in sorted(gone)]
+        for name in sorted(set(upper.names) - gone):
+            self._entry(prefix + name, upper.names[name])
+
+    def _entry(self, path: str, inode: Inode) -> None:
+        if self._points_below(inode):
+            if self._overlay is None:
+                raise Finding("unsupported-mark", path, "what an archive can say", "redirect or metacopy")
+            self._whole(path, self._overlay)
+        elif self._put(path, inode, inode) and isinstance(inode, Directory):
+            self.directory(path + "/", inode)
+
+    def _points_below(self, inode: Inode) -> bool:
+        """Whether an object is completed by a lower one under another name: no archive can say that (oci-29)."""
+        redirect = (
+            isinstance(inode, Directory)
+            and self._marks + "redirect" in inode.xattrs
+            and not is_opaque(inode, self._marks)
+        )
+        return redirect or (isinstance(inode, File) and self._marks + "metacopy" in inode.xattrs)
+
+    def _put(self, path: str, inode: Inode, shown: Inode) -> bool:
+        """Write an inode, or a link to its first name."""
+        if isinstance(inode, Socket):
+            return False
+        _sayable(path)
+        first = self._first.setdefault(id(inode), path)
+        if first != path and not isinstance(inode, Directory):
+            self.changes.append(Link(path, first))
+        else:
+            self.changes.append(Upsert(path, _plain(shown)))
+        return True
+
+    def _whole(self, path: str, overlay: Overlay) -> None:
+        """Write out what the merged view shows, hiding all that is below."""
+        parts = overlay.lookup(path).parts
+        if not parts:
+            # Listed and yet not there (rm-14): nobody can see it.
+            return
+        shown = parts[0].inode
+        if isinstance(shown, File) and overlay.marks + "metacopy" in shown.xattrs:
+            data = parts[-1].inode
+            if data is shown or not isinstance(data, File):
+                raise Finding("missing-content", path, "the content of the file", "metadata alone")
+            shown = replace(shown, data=data.data, size=data.size, sha256=data.sha256)
+        if not self._put(path, parts[0].inode, shown) or not isinstance(shown, Directory):
+            return
+        self.changes.append(OpaqueWhiteout(path))
+        for name in overlay.readdir(path):
+            self._whole(f"{path}/{name}", overlay)
+
+    def partners(self, overlay: Overlay) -> None:
+        """Write the lower names that show a copy although it has no name there: what index=on does (ln-11)."""
+        upper = len(overlay.lowerdirs)
+        for path, parts in overlay.walk():
+            copy = None if parts[0].layer == upper else overlay.index.get(overlay.numbers.of(parts[0].inode))
+            if copy is not None and not isinstance(copy, Directory):
+                self._put(path, copy, copy)
+
+
+def _sayable(path: str) -> str:
+    """Refuse a name that stands for something else in an archive."""
+    if parent_of(path)[1].startswith(PREFIX):
+        raise Finding("bad-whiteout", path, f"a name that does not begin with {PREFIX}", parent_of(path)[1])
+    return path
+
+
+def _plain(inode: Inode) -> Inode:
+    """A copy of an inode without marks, names and link count."""
+    xattrs = {key: value for key, value in inode.xattrs.items() if not key.startswith(MARKS)}
+    if isinstance(inode, Directory):
+        return replace(inode, xattrs=xattrs, names={}, nlink=1)
+    return replace(inode, xattrs=xattrs, nlink=1)

@@ -1,1 +1,0 @@
-"""Files in, core values out: nothing else happens here."""

@@ -1,0 +1,16 @@
+"""Where engines keep images: one reader for each store, one protocol for all."""
+
+from overlaylab import load_lazily
+
+__all__, __getattr__, __dir__ = load_lazily(
+    __name__,
+    {
+        "archive_writer": "write_docker_archive write_oci_layout",
+        "containers_storage": "podman_layer_ids",
+        "detect": "open_store",
+        "selection": "select",
+        "shipped_files": "four_stores packings recorded_mount shipped shipped_root visit",
+        "store": "Store home unowned_directories",
+    },
+    rooms=["docker", "audit"],
+)

@@ -1,0 +1,16 @@
+"""What can be asked of an image in a store: is it intact, what is this ID, who owns this directory, who notices a flipped bit."""
+
+from overlaylab import load_lazily
+
+__all__, __getattr__, __dir__ = load_lazily(
+    __name__,
+    {
+        "identify": "investigate names_of",
+        "layer_changes": "layer_work",
+        "layer_reader": "LayerReader",
+        "learner_image": "as_layout live_stores open_own",
+        "owners": "images_of owner_facts",
+        "tampering": "tamper",
+        "validation": "Report merged_entries overlay_of validate",
+    },
+)

@@ -1,0 +1,144 @@
+"""What is this hex string? Every name that stores give to images, layers, folders and containers, looked up at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from overlaylab.errors import Finding
+from overlaylab.image.image import Image, Layer
+from overlaylab.stores.store import Store
+
+__all__ = ["Match", "investigate", "match_facts", "names_of", "names_of_image"]
+
+_QUERY = re.compile(r"(sha256:|sha512:)?[0-9A-Za-z]+(-init)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One meaning of a name.
+
+    Args:
+        kind: ``config``, ``manifest``, ``index``, ``layer-blob``, ``diff_id``, ``chain_id``, ``cache-id``,
+            ``snapshot``, ``layer-id``, ``link``, ``v1-id``, ``container``, ``mount-id``.
+        value: The whole name.
+        image: The IMAGE ID that it belongs to; empty if it belongs to none.
+        position: The layer, counted from the bottom; None if it names no layer of the image.
+        path: The input that it was found in.
+    """
+
+    kind: str
+    value: str
+    image: str = ""
+    position: int | None = None
+    path: str = ""
+
+
+def investigate(query: str, stores: Iterable[tuple[str, Store]]) -> tuple[Match, ...]:
+    """Look a name up in stores, whole or by its beginning.
+
+    Args:
+        query: Hex digits, with or without ``sha256:``; also the other names of folders, and the number of a snapshot,
+            which must be whole.
+        stores: Each with the path it was opened from.
+
+    Raises:
+        Finding: ``wrong-call`` for what no name can begin with.
+    """
+    if not _QUERY.fullmatch(query):
+        raise Finding("wrong-call", "id", "hex digits, or the name of a folder", query)
+    return tuple(
+        dict.fromkeys(
+            Match(kind=match.kind, value=match.value, image=match.image, position=match.position, path=path)
+            for path, store in stores
+            for part in store.parts
+            for match in names_of(part)
+            if _fits(query, match)
+        )
+    )
+
+
+def _fits(query: str, match: Match) -> bool:
+    if match.kind == "snapshot":
+        return query == match.value
+    if ":" in query:
+        return match.value.startswith(query)
+    return match.value.rpartition(":")[2].startswith(query)
+
+
+def names_of(store: Store) -> Iterator[Match]:
+    """Every name that a store knows, each with the image and the layer that it stands for."""
+    for image in store.images():
+        yield from names_of_image(store, image)
+    yield from _folder_names(store)
+    for container in store.containers():
+        yield Match(kind="container", value=container.id, image=container.image_id)
+        for name in filter(None, (container.upper, container.init)):
+            kind = "mount-id" if store.folder_kind == "cache-id" else store.folder_kind
+            yield Match(kind=kind, value=name, image=container.image_id)
+
+
+def names_of_image(store: Store, image: Image) -> Iterator[Match]:
+    """The names of one image and of its layers, without the short names of folders."""
+    yield from _image_names(image)
+    for layer in image.layers:
+        yield from _layer_names(store, image, layer)
+
+
+def _image_names(image: Image) -> Iterator[Match]:
+    """The digests of an image's documents; its index may be what an engine shows as its ID."""
+    for kind, digests in (
+        ("config", [image.config_digest]),
+        ("manifest", [image.manifest_digest, *image.other_manifests]),
+        ("index", image.indexes),
+    ):
+        for digest in filter(None, digests):
+            yield Match(kind=kind, value=digest, image=image.id)
+    # From the config: an image whose layers are damaged has these names all the same.
+    for position, (diff_id, chain_id) in enumerate(zip(image.diff_ids or (), image.chain_ids or ())):
+        yield Match(kind="diff_id", value=diff_id, image=image.id, position=position)
+        yield Match(kind="chain_id", value=chain_id, image=image.id, position=position)
+
+
+def _layer_names(store: Store, image: Image, layer: Layer) -> Iterator[Match]:
+    blobs = image.manifest.layers if image.manifest and len(image.manifest.layers) == len(image.layers) else ()
+    names: list[tuple[str, str | None]] = [("layer-blob", blobs[layer.position].digest if blobs else None)]
+    names.append((store.folder_kind, layer.directory))
+    names += [("v1-id", name) for name in layer.v1_ids]
+    names += [("layer-blob", digest) for digest in layer.blobs]
+    for kind, name in names:
+        if name:
+            yield Match(kind=kind, value=name, image=image.id, position=layer.position)
+
+
+def _folder_names(store: Store) -> Iterator[Match]:
+    """Names of folders that no image uses, and the short names of all."""
+    owners: dict[str | None, list[tuple[str, int]]] = {}
+    for image in store.images():
+        for layer in image.layers:
+            owners.setdefault(layer.directory, []).append((image.id, layer.position))
+    held = {name for container in store.containers() for name in (container.upper, container.init)}
+    for folder in store.folders():
+        used = owners.get(folder.name, [])
+        if not used and folder.name not in held:
+            yield Match(kind=store.folder_kind, value=folder.name)
+        for link in folder.links:
+            for image_id, position in used or [("", None)]:
+                yield Match(kind="link", value=link, image=image_id, position=position)
+
+
+def match_facts(query: str, matches: Iterable[Match]) -> dict[str, Any]:
+    """Everything that ``id`` says, with fixed keys."""
+    listed = [
+        {
+            "kind": item.kind,
+            "value": item.value,
+            "image": item.image or None,
+            "position": item.position,
+            "path": item.path,
+        }
+        for item in matches
+    ]
+    return {"query": query, "matches": listed}

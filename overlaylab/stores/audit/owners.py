@@ -1,0 +1,121 @@
+"""Who owns what: folders and the images and containers that use them, and what images share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from overlaylab.image.image import Container, Image, Layer
+from overlaylab.stores.store import Store, StoreFolder
+
+from .facts import one_per_config
+
+__all__ = ["Census", "images_of", "owner_facts"]
+
+
+def images_of(store: Store, container: Container) -> list[Image]:
+    """The images that a container was made from: one, or one for each platform that its index names."""
+    where = (container.store, container.namespace)
+    return [
+        image for image in store.images() if image.id == container.image_id and (image.store, image.namespace) == where
+    ]
+
+
+def owner_facts(store: Store, layer_bytes: Callable[[Store, Layer], int], folder: str | None = None) -> dict[str, Any]:
+    """Everything that ``owners`` says, with fixed keys.
+
+    Args:
+        store: Where.
+        layer_bytes: Gives the bytes of the files of a layer that lies in no folder.
+        folder: Only this folder and the images that use it.
+    """
+    directories: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    for part in store.parts:
+        census = Census(part, layer_bytes)
+        directories += [census.folder(item) for item in part.folders() if folder in (None, item.name)]
+        images += [
+            census.image(number)
+            for number, image in enumerate(census.images)
+            if folder is None or folder in _names(image)
+        ]
+    return {"directories": directories, "images": images}
+
+
+def _names(image: Image) -> list[str | None]:
+    return [layer.directory for layer in image.layers]
+
+
+def _place(layer: Layer) -> str:
+    """What tells one kept layer from another: its folder, or what keeps it. Never the diff_id: equal layers repeat."""
+    return layer.directory or layer.source
+
+
+class Census:
+    """Who uses what in one store, counted once.
+
+    Args:
+        store: One store, not a root of several.
+        layer_bytes: See `owner_facts`.
+    """
+
+    def __init__(self, store: Store, layer_bytes: Callable[[Store, Layer], int]) -> None:
+        self._store, self._layer_bytes = store, layer_bytes
+        self.images: Sequence[Image] = one_per_config(store.images())
+        self._users: dict[str, dict[int, Layer]] = {}
+        self._sizes: dict[str, int] = {}
+        for number, image in enumerate(self.images):
+            for layer in image.layers:
+                self._users.setdefault(_place(layer), {})[number] = layer
+        self._containers: dict[str, list[Container]] = {}
+        for container in store.containers():
+            for name in dict.fromkeys((container.upper, *container.lower)):
+                self._containers.setdefault(name, []).append(container)
+
+    def folder(self, folder: StoreFolder) -> dict[str, Any]:
+        """One folder: the layers that it holds, the images and containers that use it, and what it most likely is."""
+        users, containers = self._users.get(folder.name, {}), self._containers.get(folder.name, [])
+        chains = [layer.chain_id for layer in users.values()]
+        return {
+            "directory": folder.name,
+            "layers": list(dict.fromkeys([*chains, *folder.chain_ids])),
+            "images": list(dict.fromkeys(str(self.images[number].id) for number in users)),
+            "containers": [container.id for container in containers],
+            "guess": _guess(folder, bool(users), containers),
+        }
+
+    def image(self, number: int) -> dict[str, Any]:
+        """One image: its folders, what it alone uses, and what it shares with others."""
+        image = self.images[number]
+        places = list(dict.fromkeys(_place(layer) for layer in image.layers))
+        own = [place for place in places if len(self._users[place]) == 1]
+        others = sorted({other for place in places for other in self._users[place]} - {number})
+        return {
+            "id": image.id,
+            "names": list(image.names),
+            "directories": None if image.config is None or not self._store.folder_kind else _names(image),
+            "own_bytes": sum(map(self._size, own)),
+            "shared_bytes": sum(self._size(place) for place in places if place not in own),
+            "shared_with": list(dict.fromkeys(str(self.images[other].id) for other in others)),
+        }
+
+    def _size(self, place: str) -> int:
+        if place not in self._sizes:
+            layer = next(iter(self._users[place].values()))
+            in_folder = layer.directory is not None
+            self._sizes[place] = self._store.folder_size(place) if in_folder else self._layer_bytes(self._store, layer)
+        return self._sizes[place]
+
+
+def _guess(folder: StoreFolder, has_image: bool, containers: Sequence[Container]) -> str:
+    """What a folder most likely is: by who uses it, else by the form of its name."""
+    if has_image:
+        return "image layer"
+    if any(container.upper == folder.name for container in containers):
+        return "container"
+    if any(container.init == folder.name for container in containers):
+        return "init layer"
+    if containers:
+        # An engine may have removed the image of a container that is still there.
+        return "image layer"
+    return "build cache" if folder.cache else "leftover"

@@ -1,0 +1,1 @@
+"""containerd's store: blobs, two bolt databases, and snapshots."""

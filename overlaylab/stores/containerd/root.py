@@ -1,0 +1,378 @@
+"""containerd's root: a content store of blobs, two bolt databases, and snapshots; Docker's images too, since 29.
+
+    io.containerd.metadata.v1.bolt/meta.db: name -> digest of a manifest or an index
+    -> io.containerd.content.v1.content/blobs/sha256/<hex> -> config -> diff_ids -> chain_ids
+    -> meta.db: chain_id -> name of a snapshot -> metadata.db: number
+    -> io.containerd.snapshotter.v1.overlayfs/snapshots/<number>/{fs/,work/}
+
+Namespaces share blobs and nothing else: one chain_id may have a number in each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+from overlaylab.errors import Finding, Problem
+from overlaylab.image.digest import ChainID, Digest
+from overlaylab.image.document import parse_json
+from overlaylab.image.image import Container, Image, Layer
+from overlaylab.image.manifest import Descriptor
+from overlaylab.overlay.mount_options import Mount
+from overlaylab.overlay.mount_parameters import PAGE
+from overlaylab.stores.files.bolt import Bucket, read_database
+from overlaylab.stores.files.place import Folder, Place, within
+from overlaylab.stores.known_files import DAEMON, META
+from overlaylab.stores.oci_layout import IndexWalker
+from overlaylab.stores.short_names import named_folder
+from overlaylab.stores.store import Alone, Found, NotChecked, StoreFolder
+from overlaylab.tree import Directory
+
+from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
+
+__all__ = ["ContainerdRoot"]
+
+CONTENT = "io.containerd.content.v1.content"
+
+SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
+
+DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
+
+MOBY = "moby"
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+_CONTAINER = re.compile(r"[0-9a-f]{64}")
+
+_BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
+
+
+class _Walker(IndexWalker):
+    """A walk from one target, which finds the folders of the layers that are unpacked in one namespace."""
+
+    def __init__(self, place: Place, found: Found, snapshots: Snapshots, namespace: str) -> None:
+        super().__init__(place, found, partial=True)
+        self._snapshots, self._namespace = snapshots, namespace
+
+    def directory_of(self, chain_id: ChainID) -> str | None:
+        snapshot = self._snapshots.find(self._namespace, chain_id)
+        return snapshot.number if snapshot and snapshot.kind == "committed" else None
+
+
+class ContainerdRoot(Alone):
+    """A containerd root as a store; a folder or a tar of one, read alike, without locks and never changed.
+
+    Args:
+        place: The root, or Docker's root whose own containerd lies in ``containerd/daemon``.
+    """
+
+    folder_kind = "snapshot"
+
+    def __init__(self, place: Place) -> None:
+        self.docker = place if place.has(f"{DAEMON}/{META}") else None
+        self.place = within(place, DAEMON) if self.docker else place
+        self.content = within(self.place, CONTENT)
+        self.marks = "user.overlay." if self.place.owner(f"{SNAPSHOTTER}/snapshots") else "trusted.overlay."
+        found = Found()
+        self._meta = self._database(META, found)
+        self.snapshots = self._read_snapshots(found)
+        found.problems += self.snapshots.problems
+        self._recorded = ""
+        self._gone = {
+            snapshot.number: problem
+            for snapshot in self.snapshots
+            for problem in self._folder_problems(snapshot.number)
+        }
+        self._images = tuple(self._read_images(found))
+        self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
+        self._containers = tuple(self._read_containers(found))
+        found.problems += self._gone.values()
+        self.problems = tuple(dict.fromkeys(found.problems))
+        found.not_checked += self._other_blobs()
+        self.not_checked = tuple(dict.fromkeys(found.not_checked))
+
+    def _database(self, path: str, found: Found) -> Bucket:
+        bucket, steady = read_database(self.place, path)
+        if not steady:
+            found.problems.append(
+                Problem(
+                    "changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"
+                )
+            )
+        return bucket_at(bucket, "v1")
+
+    def _read_snapshots(self, found: Found) -> Snapshots:
+        """The snapshots; none where their own database cannot be read: the blobs are there all the same."""
+        path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
+        try:
+            return Snapshots(self._meta, self._database(path, found) if self.place.has(path) else {}, where)
+        except Finding as finding:
+            found.problems.append(finding.problem)
+            return Snapshots({}, {}, where)
+
+    def _is_dockers(self) -> bool:
+        return any(image.namespace == MOBY for image in self._images)
+
+    # images
+
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that hold anything, in the order of the database; ``version`` is a key and none of them."""
+        return tuple(
+            name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict)
+        )
+
+    def _read_images(self, found: Found) -> Iterator[Image]:
+        for namespace in self.namespaces():
+            targets: dict[Digest, tuple[Descriptor, list[str]]] = {}
+            for key, entry in bucket_at(self._meta, namespace, "images").items():
+                name = key.decode("utf-8", "surrogateescape")
+                try:
+                    target = self._target(entry, f"{META}: {namespace} {name}")
+                    targets.setdefault(target.digest, (target, []))[1].append(name)
+                except Finding as finding:
+                    found.problems.append(finding.problem)
+            for target, names in targets.values():
+                yield from self._images_of(namespace, target, names, found)
+
+    def _target(self, entry: bytes | Bucket, where: str) -> Descriptor:
+        target = bucket_at(entry, "target") if isinstance(entry, dict) else {}
+        size = target.get(b"size", b"")
+        number = varint(size if isinstance(size, bytes) else b"", where)
+        # Zigzag: 0, -1, 1, -2, …
+        return Descriptor(
+            media_type=text_at(target, "mediatype"),
+            digest=Digest(text_at(target, "digest"), where),
+            size=number >> 1 ^ -(number & 1),
+            annotations={},
+            where=where,
+        )
+
+    def _images_of(self, namespace: str, target: Descriptor, names: list[str], found: Found) -> Iterator[Image]:
+        """One image per config that a target leads to, each with the target's names."""
+        walker = _Walker(self.content, found, self.snapshots, namespace)
+        walker.visit(target, 0, "", ())
+        tags = tuple(sorted(name for name in names if _is_tag(name)))
+        others = tuple(sorted(name for name in names if not _is_tag(name)))
+        for entry in walker.entries.values():
+            missing = self._missing(layer.directory for layer in entry.image.layers)
+            problems = (*entry.image.problems, *missing)
+            yield replace(
+                entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems
+            )
+
+    def _other_blobs(self) -> Iterator[NotChecked]:
+        """Say how many blobs lie here that belong to no image."""
+        known: set[str] = set()
+        for image in self._images:
+            manifest = image.manifest
+            known |= {str(digest) for digest in (image.id, image.config_digest, image.manifest_digest, *image.indexes)}
+            known |= {str(layer.digest) for layer in manifest.layers} if manifest else set()
+        others = [name for name in self.content.names("blobs/sha256") if f"sha256:{name}" not in known]
+        if others:
+            yield NotChecked(f"{len(others)} blobs", "no image names them: attestations, build cache, or leftovers")
+
+    def _folder_problems(self, number: str) -> Iterator[Problem]:
+        """A snapshot that the databases know, without its folder."""
+        path = f"{SNAPSHOTTER}/snapshots/{number}"
+        if self.place.type_of(f"{path}/fs") != "dir":
+            yield Problem("missing-cache-dir", f"{self.place.where}: {path}", "a folder with fs/", "nothing")
+
+    def _missing(self, names: Iterable[str | None]) -> tuple[Problem, ...]:
+        """Of some folders, those that were not there when the store was opened."""
+        return tuple(self._gone[name] for name in names if name in self._gone)
+
+    # containers and mounts
+
+    def _read_containers(self, found: Found) -> Iterator[Container]:
+        known: set[tuple[str, str]] = set()
+        for namespace, container_id, name, image_id, key in self._listed_containers(found):
+            snapshot = self.snapshots.find(namespace, key or container_id)
+            if (namespace, container_id) in known:
+                continue
+            known.add((namespace, container_id))
+            try:
+                if snapshot is None:
+                    raise Finding(
+                        "missing-layer",
+                        f"{self.place.where}: container {container_id}",
+                        f"a snapshot {key or container_id}",
+                        "nothing",
+                    )
+                yield self._container(snapshot, container_id, name, image_id)
+            except Finding as finding:
+                found.problems.append(finding.problem)
+
+    def _listed_containers(self, found: Found) -> Iterator[tuple[str, str, str, str, str]]:
+        """``(namespace, id, name, image, snapshot key)``: Docker's configs, containerd's table, Docker's snapshots."""
+        yield from self._docker_containers(found)
+        for namespace in self.namespaces():
+            targets = {
+                name: image.id
+                for image in self._images
+                if image.namespace == namespace
+                for name in (*image.names, *image.references)
+            }
+            for key, entry in bucket_at(self._meta, namespace, "containers").items():
+                container_id = key.decode("utf-8", "surrogateescape")
+                entry = entry if isinstance(entry, dict) else {}
+                snapshot_key, snapshotter = text_at(entry, "snapshotKey"), text_at(entry, "snapshotter")
+                if snapshotter not in ("", "overlayfs") or not (
+                    snapshot_key or self.snapshots.find(namespace, container_id)
+                ):
+                    why = f"its files are with {snapshotter or 'another store'}, not with the overlayfs snapshotter"
+                    found.not_checked.append(NotChecked(f"container {container_id}", why))
+                    continue
+                name = text_at(bucket_at(entry, "labels"), "nerdctl/name") or (
+                    "" if namespace == MOBY else container_id
+                )
+                yield namespace, container_id, name, targets.get(text_at(entry, "image"), ""), snapshot_key
+        for snapshot in self.snapshots:
+            # A container that has ended is in Docker's own files only; these may lie elsewhere.
+            if snapshot.namespace == MOBY and snapshot.kind == "active" and _CONTAINER.fullmatch(snapshot.key):
+                yield MOBY, snapshot.key, "", "", snapshot.key
+
+    def _docker_containers(self, found: Found) -> Iterator[tuple[str, str, str, str, str]]:
+        for name in self.docker.names("containers") if self.docker else ():
+            path = f"containers/{name}/config.v2.json"
+            if not _CONTAINER.fullmatch(name) or not self.docker.has(path):
+                continue
+            try:
+                config = parse_json(self.docker.read(path), f"{self.docker.where}: {path}", "bad-config")
+                if config.string("Driver") not in ("", "overlayfs"):
+                    continue
+                recorded, _, rest = config.string("HostnamePath").partition("/containers/")
+                self._recorded = f"{recorded}/{DAEMON}" if rest else self._recorded
+                yield MOBY, name, config.string("Name").removeprefix("/"), config.string("Image"), name
+            except Finding as finding:
+                found.problems.append(finding.problem)
+
+    def _container(self, snapshot: Snapshot, container_id: str, name: str, image_id: str) -> Container:
+        below = self.snapshots.below(snapshot)
+        init = below[0].number if below and below[0].key == f"{snapshot.key}-init" else ""
+        container = Container(
+            id=container_id,
+            name=name,
+            image_id=image_id,
+            lower=tuple(item.number for item in below),
+            upper=snapshot.number,
+            mount="",
+            init=init,
+            namespace=snapshot.namespace,
+            problems=self._missing((snapshot.number, *(item.number for item in below))),
+        )
+        return replace(container, mount=self.mount(container).options)
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How containerd mounts it.
+
+        Spec:
+            containerd, mount/mount_linux.go: from a page less 512 bytes on, the lowers alone become relative.
+        """
+        base = f"{self._root(root)}/{SNAPSHOTTER}/snapshots"
+        upper = target.upper if isinstance(target, Container) else None
+        lower = [f"{number}/fs" for number in self._lower_numbers(target)]
+        userxattr = self.marks.startswith("user.")
+        if not lower and upper:
+            return Mount(lowerdir=(f"{base}/{upper}/fs",), userxattr=userxattr)
+        mount = Mount.at(base, lower, upper and f"{upper}/fs", upper and f"{upper}/work", userxattr)
+        # containerd counts its own "index=off" and no commas.
+        length = len("index=off") + len(mount.options.replace(",", ""))
+        return mount if length < PAGE - 512 or len(lower) < 2 else mount.relative(base, upper_too=False)
+
+    def _lower_numbers(self, target: Image | Container) -> list[str]:
+        """Numbers of snapshots, topmost first: an image's by its chain_ids, a container's by its parents."""
+        if isinstance(target, Container):
+            return list(target.lower)
+        numbers = [layer.directory for layer in reversed(target.layers)]
+        if None in numbers:
+            layer = next(layer for layer in target.layers if layer.directory is None)
+            raise Finding(
+                "missing-layer",
+                f"{self.place.where}: snapshots",
+                f"layer {layer.position} unpacked in a folder",
+                "only its blob",
+            )
+        return numbers
+
+    def _root(self, root: str) -> str:
+        """containerd's own path, from that of the root that was opened."""
+        if root:
+            root = root.rstrip("/")
+            return f"{root}/{DAEMON}" if self.docker and not root.endswith(DAEMON) else root
+        if isinstance(self.place, Folder):
+            return self.place.root
+        return self._recorded or (f"{DOCKER_ROOT}/{DAEMON}" if self.docker else DEFAULT_ROOT)
+
+    # the store as every store
+
+    def images(self) -> tuple[Image, ...]:
+        """By namespace, and there by name; one for each config."""
+        return self._images
+
+    def containers(self) -> tuple[Container, ...]:
+        """Containers whose files lie here, those that have ended too."""
+        return self._containers
+
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """All folders in ``snapshots/``, by their numbers."""
+        known: dict[str, list[Snapshot]] = {}
+        for snapshot in self.snapshots:
+            known.setdefault(snapshot.number, []).append(snapshot)
+        path = f"{SNAPSHOTTER}/snapshots"
+        names = sorted(
+            (name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"),
+            key=lambda name: (len(name), name),
+        )
+        return tuple(_folder(name, known.get(name, ())) for name in names)
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {SNAPSHOTTER}/snapshots/{name}/fs"
+
+    def folder_size(self, name: str) -> int:
+        """Bytes of the regular files in a folder, hard links once."""
+        return self.place.content_bytes(f"{SNAPSHOTTER}/snapshots/{name}/fs")
+
+    def folder_of(self, path: str) -> str | None:
+        """The snapshot that a path goes through; a number alone must be whole."""
+        names = [folder.name for folder in self.folders()]
+        if path in names:
+            return path
+        return named_folder(path, "snapshots", names) if "/" in path else None
+
+    def open_layer(self, layer: Layer) -> BinaryIO | None:
+        """The layer's blob; None if it was dropped after unpacking."""
+        return self.content.open(layer.source) if self.content.has(layer.source) else None
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """None: containerd records no sums of files."""
+        return iter(())
+
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """The folder ``snapshots/<number>/fs`` as overlayfs has it."""
+        if not _NUMBER.fullmatch(name):
+            raise Finding("path-escape", f"{self.place.where}: snapshots", "a number", name)
+        path = f"{SNAPSHOTTER}/snapshots/{name}"
+        try:
+            return self.place.tree(f"{path}/fs", keep)
+        except Finding as finding:
+            if finding.problem.kind != "not-found":
+                raise
+            # It was there when the store was opened, or was missed then already.
+            kind = "missing-cache-dir" if name in self._gone else "changed-while-reading"
+            raise Finding(kind, f"{self.place.where}: {path}", "a folder with fs/", "nothing") from None
+
+
+def _folder(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreFolder:
+    chain_ids = tuple(
+        snapshot.key for snapshot in snapshots if snapshot.key.startswith("sha256:") and snapshot.kind == "committed"
+    )
+    cache = any(_BUILDKIT.fullmatch(snapshot.key) or snapshot.namespace == "buildkit" for snapshot in snapshots)
+    return StoreFolder(name=name, chain_ids=chain_ids, cache=cache)
+
+
+def _is_tag(name: str) -> bool:
+    """Whether a name is one that people give, and not a digest under which an engine keeps an image."""
+    return "@" not in name and not name.startswith("sha256:")

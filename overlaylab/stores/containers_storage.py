@@ -1,0 +1,413 @@
+"""containers-storage: where podman, buildah and CRI-O keep images, as root or as a user.
+
+    overlay-images/images.json -> overlay-images/<id>/{manifest,=<base64 of the config's digest>} -> diff_ids
+    images.json "layer": the top one -> overlay-layers/layers.json "parent" down to the bottom
+    -> overlay/<layer id>/{diff/,link,lower}, overlay-layers/<layer id>.tar-split.gz
+
+A layer's ID looks like a chain_id and is none. Which layer lies below which is what ``parent`` says, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from overlaylab.errors import Finding, NotReadable, Problem
+from overlaylab.image.config import ImageConfig, history_problems, layer_history, parse_config
+from overlaylab.image.digest import DiffID, Digest
+from overlaylab.image.document import Node, parse_json
+from overlaylab.image.image import Container, Image, Layer
+from overlaylab.image.manifest import Manifest, parse_manifest
+from overlaylab.overlay.mount_options import Mount
+from overlaylab.overlay.mount_parameters import PAGE
+from overlaylab.stores.files.place import Folder, Place
+from overlaylab.tree import Directory
+
+from .known_files import IMAGES
+from .short_names import ShortNames, named_folder
+from .store import Alone, NotChecked, StoreFolder
+from .tar_split import KeepsRecipes, Recipe
+
+__all__ = ["ContainersStorage", "podman_layer_ids"]
+
+DRIVER = "overlay"
+
+DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
+
+LAYER_ID = re.compile(r"[0-9a-f]{64}")
+
+_PLAIN = re.compile(r"[a-z0-9.]+")
+
+
+def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
+    """The IDs that podman gives to the layers of an image: a chain of hashes, but not that of the chain_ids.
+
+    It holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.
+
+    Args:
+        diff_ids: Bottom first.
+
+    Returns:
+        Hex digits, bottom first.
+
+    Spec:
+        containers-storage, as seen in podman 4.3 and 5.8: parent ID, plus sign, diff_id, all without ``sha256:``.
+    """
+    ids: list[str] = []
+    for diff_id in diff_ids:
+        ids.append(Digest.of(f"{ids[-1]}+{diff_id.hex}".encode()).hex if ids else diff_id.hex)
+    return tuple(ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLayer:
+    """One entry of layers.json.
+
+    Args:
+        id: Its folder's name.
+        parent: The ID of the layer below; empty for a bottom layer.
+        diff_id: None for a container's layer.
+        blob: The digest of the blob that it came from, if it came from one.
+    """
+
+    id: str
+    parent: str
+    diff_id: DiffID | None
+    blob: Digest | None
+
+
+class ContainersStorage(KeepsRecipes, Alone):
+    """A storage root as a store; a folder or a tar of one, read alike and never changed.
+
+    Args:
+        place: The root.
+
+    Raises:
+        NotReadable: ``unsupported-driver``.
+    """
+
+    kind = "containers-storage"
+    folder_kind = "layer-id"
+
+    def __init__(self, place: Place) -> None:
+        if not place.has(IMAGES):
+            drivers = [name.removesuffix("-images") for name in place.names(".") if name.endswith("-images")]
+            raise NotReadable("unsupported-driver", place.where, DRIVER, ", ".join(drivers) or "none")
+        self.place = place
+        self.short_names = ShortNames(place, DRIVER, LAYER_ID)
+        # Without root the marks are attributes that a user may set, and the kernel is told so.
+        self.rootless = place.owner(DRIVER) != 0
+        self.marks = "user.overlay." if self.rootless else "trusted.overlay."
+        problems: list[Problem] = []
+        self._layers = self._read_layers(problems)
+        self._checked: dict[str, tuple[Problem, ...]] = {}
+        self._images = tuple(self._read_images(problems))
+        self._recorded = ""
+        self._containers = tuple(self._read_containers(problems))
+        self.problems = tuple(problems)
+        self.not_checked: tuple[NotChecked, ...] = ()
+
+    # the tables
+
+    def _table(self, path: str, problems: list[Problem]) -> Iterator[Node]:
+        """The entries of a table and of the one beside it that does not outlive a reboot."""
+        folder, _, name = path.rpartition("/")
+        for part in (path, f"{folder}/volatile-{name}"):
+            where = f"{self.place.where}: {part}"
+            if not self.place.has(part):
+                continue
+            try:
+                yield from replace(parse_json(self.place.read(part), where, "bad-manifest"), where=where).items()
+            except Finding as finding:
+                problems.append(finding.problem)
+
+    def _read_layers(self, problems: list[Problem]) -> dict[str, StoredLayer]:
+        layers = {}
+        for node in self._table("overlay-layers/layers.json", problems):
+            try:
+                layer = _layer(node)
+                layers[layer.id] = layer
+            except Finding as finding:
+                problems.append(finding.problem)
+        return layers
+
+    def _read_images(self, problems: list[Problem]) -> Iterator[Image]:
+        for node in self._table(IMAGES, problems):
+            try:
+                yield self._image(node)
+            except Finding as finding:
+                problems.append(finding.problem)
+
+    def big_data(self, image_id: str, name: str) -> str:
+        """The path of a document of an image: a name of other characters than a-z, 0-9 and . is written in base64."""
+        encoded = name if _PLAIN.fullmatch(name) else "=" + base64.b64encode(name.encode()).decode()
+        return f"overlay-images/{image_id}/{encoded}"
+
+    # images
+
+    def _image(self, node: Node) -> Image:
+        image_id = _id(node, "id")
+        names = node.strings("names")
+        manifest, manifest_digest, problems = self._manifest(node, image_id)
+        path = self.big_data(image_id, manifest.config.digest)
+        raw, where = self.place.read(path), f"{self.place.where}: {path}"
+        config = parse_config(raw, where)
+        if Digest.of(raw, manifest.config.digest.algorithm) != manifest.config.digest:
+            problems.append(Problem("digest-mismatch", where, manifest.config.digest, config.image_id))
+        layers, found = self._image_layers(node, config)
+        indexes, others = self._other_documents(node, image_id, manifest_digest)
+        return Image(
+            id=Digest(f"sha256:{image_id}"),
+            names=tuple(sorted({name for name in names if "@" not in name})),
+            platform=config.platform,
+            config=config,
+            config_digest=manifest.config.digest,
+            manifest_digest=manifest_digest,
+            manifest=manifest,
+            layers=layers,
+            problems=(*problems, *found, *history_problems(config, where)),
+            indexes=indexes,
+            other_manifests=others,
+            references=tuple(sorted(name for name in names if "@" in name)),
+        )
+
+    def _manifest(self, node: Node, image_id: str) -> tuple[Manifest, Digest, list[Problem]]:
+        """The manifest in use, and whether it is the one that images.json recorded."""
+        path = self.big_data(image_id, "manifest")
+        raw, where = self.place.read(path), f"{self.place.where}: {path}"
+        digest = Digest.of(raw)
+        recorded = node.string_map("big-data-digests").get("manifest", digest)
+        problems = [] if recorded == digest else [Problem("digest-mismatch", where, recorded, digest)]
+        return parse_manifest(raw, where), digest, problems
+
+    def _other_documents(
+        self, node: Node, image_id: str, used: Digest
+    ) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+        """Indexes and manifests that the image was also known by, beside the one in use."""
+        indexes, manifests = [], []
+        for name in node.strings("big-data-names"):
+            if (
+                not name.startswith("manifest-")
+                or name == f"manifest-{used}"
+                or not self.place.has(self.big_data(image_id, name))
+            ):
+                continue
+            digest = Digest(name.removeprefix("manifest-"), f"{node.where}.big-data-names")
+            where = f"{self.place.where}: {self.big_data(image_id, name)}"
+            document = parse_json(self.place.read(self.big_data(image_id, name)), where, "bad-manifest")
+            (manifests if document.get("manifests") is None else indexes).append(digest)
+        return tuple(indexes), tuple(manifests)
+
+    def _image_layers(self, node: Node, config: ImageConfig) -> tuple[tuple[Layer, ...], list[Problem]]:
+        """The layers from the bottom, and what is wrong with them; the chain is that of ``parent``."""
+        top = node.string("layer")
+        chain, problems = self._chain(top) if top else ([], [])
+        if len(chain) != len(config.diff_ids) and not problems:
+            problems.append(
+                Problem("layer-count", f"{node.where}.layer", f"{len(config.diff_ids)} layers", str(len(chain)))
+            )
+        layers = []
+        known = dict(enumerate(reversed(chain))) if not problems else {}
+        for position, (diff_id, chain_id, step) in enumerate(
+            zip(config.diff_ids, config.chain_ids, layer_history(config))
+        ):
+            stored = known.get(position)
+            found = self._layer_problems(stored, diff_id) if stored else ()
+            problems += found
+            layers.append(
+                Layer(
+                    position=position,
+                    diff_id=diff_id,
+                    chain_id=chain_id,
+                    history=step,
+                    source=stored.id if stored else str(chain_id),
+                    directory=stored.id if stored else None,
+                    blobs=(stored.blob,) if stored and stored.blob else (),
+                    readable=stored is not None and not any(problem.severity == "error" for problem in found),
+                )
+            )
+        return tuple(layers), problems
+
+    def _chain(self, top: str) -> tuple[list[StoredLayer], list[Problem]]:
+        """A layer and those beneath it, topmost first."""
+        chain: list[StoredLayer] = []
+        met: set[str] = set()
+        where = f"{self.place.where}: overlay-layers/layers.json"
+        while top:
+            if top in met:
+                return chain, [Problem("parent-cycle", where, "an end", top)]
+            if top not in self._layers:
+                return chain, [Problem("missing-layer", where, f"a layer {top}", "nothing")]
+            met.add(top)
+            chain.append(self._layers[top])
+            top = self._layers[top].parent
+        return chain, []
+
+    def _layer_problems(self, stored: StoredLayer, diff_id: DiffID) -> tuple[Problem, ...]:
+        """What is wrong with a layer's entry and its folder; the folder is looked at once."""
+        if stored.id not in self._checked:
+            below, _ = self._chain(stored.parent)
+            self._checked[stored.id] = tuple(self.short_names.problems(stored.id, [layer.id for layer in below]))
+        if stored.diff_id in (None, diff_id):
+            return self._checked[stored.id]
+        where = f"{self.place.where}: overlay-layers/layers.json: {stored.id}"
+        return (*self._checked[stored.id], Problem("chain-mismatch", where, diff_id, stored.diff_id))
+
+    # containers and mounts
+
+    def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
+        for node in self._table("overlay-containers/containers.json", problems):
+            try:
+                yield self._container(node)
+            except Finding as finding:
+                problems.append(finding.problem)
+
+    def _container(self, node: Node) -> Container:
+        upper = _id(node, "layer")
+        names = node.strings("names")
+        chain, problems = self._chain(upper)
+        lower = [layer.id for layer in chain[1:]]
+        # A chain that is broken is no chain to compare the folder's own list with.
+        problems += (
+            self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
+        )
+        problems += self.short_names.missing(lower)
+        image, container_id = node.string("image"), node.need("id").text()
+        self._recorded = self._recorded or self._recorded_root(container_id)
+        container = Container(
+            id=container_id,
+            name=names[0] if names else "",
+            image_id=f"sha256:{image}" if image else "",
+            lower=tuple(lower),
+            upper=upper,
+            mount="",
+            links=self.short_names.lower(upper),
+            problems=tuple(problems),
+        )
+        return replace(container, mount=self.mount(container).options)
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How podman mounts it: by short names, or since 5 by whole names where it keeps ``lower-layers``.
+
+        Spec:
+            podman, seen on 4.3 and 5.8; relative short names where the text would not fit into a page.
+        """
+        base = f"{(root or self.root()).rstrip('/')}/{DRIVER}"
+        upper = target.upper if isinstance(target, Container) else None
+        names = self._lower_names(target)
+        short = [self._short(name) for name in names]
+        whole = self.place.has(f"{DRIVER}/{upper or (names or ['.'])[0]}/lower-layers")
+        lower = [f"{name}/diff" for name in names] if whole else short
+        mount = Mount.at(base, lower, upper and f"{upper}/diff", upper and f"{upper}/work", self.rootless)
+        return mount if len(mount.options) <= PAGE else mount.relative(base, short)
+
+    def _lower_names(self, target: Image | Container) -> list[str]:
+        """Layer IDs, topmost first."""
+        if isinstance(target, Container):
+            return list(target.lower)
+        names = [layer.directory for layer in reversed(target.layers)]
+        if None in names:
+            raise Finding("missing-layer", f"{self.place.where}: {DRIVER}", "a folder for each layer", "nothing")
+        return names
+
+    def _short(self, name: str) -> str:
+        link = self.short_names.link(name)
+        return f"l/{link}" if link else f"{name}/diff"
+
+    def root(self) -> str:
+        """The root's own path: where a folder lies, else what a container's runtime config says, else podman's default."""
+        if isinstance(self.place, Folder):
+            return self.place.root
+        return self._recorded or (ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT)
+
+    def _recorded_root(self, container_id: str) -> str:
+        """The path beneath which a container was mounted when it ran; empty if nothing says so."""
+        path = f"overlay-containers/{container_id}/userdata/config.json"
+        if not LAYER_ID.fullmatch(container_id) or not self.place.has(path):
+            return ""
+        root = parse_json(self.place.read(path), f"{self.place.where}: {path}", "bad-config").get("root")
+        above, _, rest = (root.string("path") if root else "").partition(f"/{DRIVER}/")
+        return above if rest else ""
+
+    # the store as every store
+
+    def images(self) -> tuple[Image, ...]:
+        """Every image of images.json, in its order."""
+        return self._images
+
+    def containers(self) -> tuple[Container, ...]:
+        """Every container, those of buildah too."""
+        return self._containers
+
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """All folders of layers, with the chain_ids that their images give them."""
+        chains: dict[str, list[str]] = {}
+        for image in self._images:
+            for layer in image.layers:
+                known = chains.setdefault(layer.directory or "", [])
+                known += [layer.chain_id] if layer.chain_id not in known else []
+        return tuple(
+            StoreFolder(
+                name=name,
+                chain_ids=tuple(chains.get(name, ())),
+                links=tuple(filter(None, [self.short_names.link(name)])),
+            )
+            for name in self.short_names.names()
+        )
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+        return f"{self.place.where}: {DRIVER}/{name}/diff"
+
+    def folder_size(self, name: str) -> int:
+        """Bytes of the regular files in a folder, hard links once."""
+        return self.place.content_bytes(f"{DRIVER}/{name}/diff")
+
+    def folder_of(self, path: str) -> str | None:
+        """The folder that a path goes through, a short name in ``l/`` too."""
+        parts = path.rstrip("/").split("/")
+        for above, name in zip(parts, parts[1:]):
+            if above == "l" and (target := self.short_names.target(name)):
+                return target
+        return named_folder(path, DRIVER, self.short_names.names())
+
+    def recipe(self, layer: Layer) -> Recipe | None:
+        """What the store kept to rebuild a layer's tar; None if that is gone."""
+        path = f"overlay-layers/{layer.directory}.tar-split.gz"
+        if layer.directory is None or not self.place.has(path):
+            return None
+        return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
+
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """The folder ``overlay/<layer id>/diff`` as overlayfs has it."""
+        if not LAYER_ID.fullmatch(name):
+            raise Finding("path-escape", f"{self.place.where}: {DRIVER}", "a layer ID", name)
+        try:
+            return self.place.tree(f"{DRIVER}/{name}/diff", keep)
+        except Finding as finding:
+            if finding.problem.kind != "not-found":
+                raise
+            raise self.short_names.gone(name) from None
+
+
+def _layer(node: Node) -> StoredLayer:
+    diff, blob = node.get("diff-digest"), node.get("compressed-diff-digest")
+    parent = node.string("parent")
+    if parent and not LAYER_ID.fullmatch(parent):
+        raise Finding("path-escape", f"{node.where}.parent", "64 hex digits", parent)
+    return StoredLayer(
+        id=_id(node, "id"),
+        parent=parent,
+        diff_id=diff.digest(DiffID) if diff else None,
+        blob=blob.digest() if blob else None,
+    )
+
+
+def _id(node: Node, key: str) -> str:
+    """An ID that becomes part of a path, so it must be one."""
+    text = node.need(key).text()
+    if not LAYER_ID.fullmatch(text):
+        raise Finding("path-escape", f"{node.where}.{key}", "64 hex digits", text)
+    return text

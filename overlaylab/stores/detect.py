@@ -1,0 +1,223 @@
+"""What is this PATH? One table, told by content and never by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from overlaylab.errors import Finding, InputError, NotReadable, Problem
+from overlaylab.limits import DEFAULT_LIMITS, Limits
+from overlaylab.stores.docker.archive import DockerArchive
+from overlaylab.stores.files.open_place import Progress, open_place
+from overlaylab.stores.files.place import Folder, Place, within
+from overlaylab.stores.files.tar_place import Tar
+
+from .known_files import DAEMON, IMAGES, META
+from .oci_layout import OciLayout
+from .store import Store
+
+__all__ = ["open_store", "store_in"]
+
+LEVELS = 6
+
+READINGS = 5
+
+# Seconds before the second reading of a folder in which something is wrong; doubled before each further one.
+PAUSE = 0.02
+
+# Where the roots of engines lie beneath /var/lib, or beneath a home folder's .local/share.
+INNER = tuple(
+    f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage")
+)
+
+
+def open_store(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
+) -> Store:
+    """Open an archive, a layout or a data root; a folder, a .tar or a compressed .tar alike.
+
+    Args:
+        path: Under any name: the content decides.
+        limits: How much the input may ask for.
+        progress: Called with each number of bytes that was unpacked.
+
+    Raises:
+        NotReadable: with the kind that says why no image can be listed.
+    """
+    return store_in(open_place(path, limits, progress))
+
+
+def store_in(place: Place) -> Store:
+    """The store that a place is or holds.
+
+    Raises:
+        NotReadable: with the kind that says why no image can be listed.
+    """
+    try:
+        store = _steady(place) if isinstance(place, Folder) else _recognise(_root_of(place))
+    except Finding as finding:
+        raise NotReadable.of([finding.problem]) from None
+    if isinstance(place, Tar) and not place.complete:
+        store.problems += (Problem("truncated", place.where, "two blocks of zeros at the end", "the end"),)
+    return store
+
+
+def _steady(place: Folder) -> Store:
+    """Read a folder again while it does not hold still: an engine may be at work in it.
+
+    What only one of two readings finds is no damage but a change between them.
+    """
+    store = _recognise(_root_of(place))
+    errors, moved, unconfirmed = _errors(store), False, set[Problem]()
+    for reading in range(READINGS if errors else 0):
+        # An engine writes a document and its table one after the other: two readings at once would both fall between.
+        time.sleep(PAUSE * 2**reading)
+        again = _recognise(_root_of(place))
+        found = _errors(again)
+        if found == errors:
+            unconfirmed = set()
+            break
+        store, errors, unconfirmed, moved = again, found, found - errors, True
+        if not found:
+            break
+    if moved:
+        kept = (problem for problem in store.problems if problem not in unconfirmed)
+        store.problems = (*kept, Problem("changed-while-reading", place.where, "a store at rest", "an engine at work"))
+    return store
+
+
+def _errors(store: Store) -> set[Problem]:
+    found = [
+        *store.problems,
+        *(problem for item in (*store.images(), *store.containers()) for problem in item.problems),
+    ]
+    return {problem for problem in found if problem.severity == "error"}
+
+
+def _root_of(place: Place) -> Place:
+    """Go down while there is one folder and nothing else: tars of a store often keep its path."""
+    prefix = ""
+    for _ in range(LEVELS):
+        here = prefix or "."
+        names = place.names(here)
+        if len(names) != 1 or place.type_of(names[0] if here == "." else f"{here}/{names[0]}") != "dir":
+            break
+        prefix = names[0] if not prefix else f"{prefix}/{names[0]}"
+    if not prefix or _marks(place):
+        return place
+    return within(place, prefix)
+
+
+def _marks(place: Place) -> bool:
+    return any(
+        place.has(name)
+        for name in ("manifest.json", "oci-layout", "image", "overlay2", f"{DAEMON}/{META}", META, IMAGES)
+    )
+
+
+def _recognise(place: Place) -> Store:
+    """The table: the first mark that is there decides; several stores in one root are read together."""
+    if place.has("manifest.json"):
+        return DockerArchive(place)
+    if place.has("oci-layout") or (place.has("index.json") and place.has("blobs")):
+        return OciLayout(place)
+    refused: list[Problem] = []
+    stores = list(_stores(place, refused))
+    if not stores and not refused:
+        stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
+    if not stores:
+        raise NotReadable.of(refused) if refused else _refusal(place)
+    store = stores[0] if len(stores) == 1 else _mixed(stores)
+    # What is wrong with one store is said; the others are read all the same.
+    store.problems += tuple(refused)
+    return store
+
+
+def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
+    """The stores whose root this is; what is wrong with those that cannot be read goes to `refused`."""
+    makers: list[Callable[[Place], Store | None]] = [_docker, _containerd, _storage]
+    for make in makers:
+        try:
+            store = make(place)
+        except InputError as error:
+            refused += error.problems if isinstance(error, NotReadable) else [error.problem]
+            continue
+        if store is not None:
+            yield store
+
+
+def _mixed(stores: list[Store]) -> Store:
+    from .several import Mixed
+
+    return Mixed(stores)
+
+
+# Most of what is opened is an archive: what reads the roots of engines is imported when there is one.
+
+
+def _docker(place: Place) -> Store | None:
+    """Docker's classic store."""
+    classic = place.has("image") and (
+        place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))
+    )
+    if not classic:
+        return None
+    from overlaylab.stores.docker.root import DockerRoot, check_driver, has_layerdb
+
+    if place.has(f"{DAEMON}/{META}") and not has_layerdb(place):
+        return None
+    check_driver(place)
+    return DockerRoot(place)
+
+
+def _containerd(place: Place) -> Store | None:
+    """containerd's own root, or the one that dockerd runs by itself."""
+    if not place.has(META) and not place.has(f"{DAEMON}/{META}"):
+        return None
+    from overlaylab.stores.containerd.root import ContainerdRoot
+    from overlaylab.stores.docker.root import has_layerdb
+
+    store = ContainerdRoot(place)
+    if place.has(META):
+        return store
+    # A classic Docker that runs its own containerd keeps no image there.
+    return store if store.images() or not has_layerdb(place) else None
+
+
+def _storage(place: Place) -> Store | None:
+    """That of podman, buildah and CRI-O."""
+    if not place.has(IMAGES) and not any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
+        return None
+    from .containers_storage import ContainersStorage
+
+    return ContainersStorage(place)
+
+
+def _inner_roots(place: Place) -> Iterator[Place]:
+    """Roots of several engines where a system keeps them, such as all of ``/var/lib``."""
+    for path in INNER:
+        if place.type_of(path) == "dir":
+            yield within(place, path)
+
+
+def _refusal(place: Place) -> NotReadable:
+    """Why this is nothing that can be read, in the words of what it is."""
+    names = place.names(".")
+    if isinstance(place, Tar) and not place.complete:
+        return NotReadable(
+            "truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks"
+        )
+    if "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
+        return NotReadable("legacy-v1", place.where, "manifest.json", "repositories and version-1 folders")
+    if place.has(DAEMON) or "overlay2" in names or ("containers" in names and "image" in names):
+        return NotReadable(
+            "no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd"
+        )
+    if any(name.startswith("io.containerd.") for name in names):
+        return NotReadable("not-an-image", place.where, META, "a containerd root without its database")
+    if "overlay-images" in names:
+        return NotReadable("not-an-image", place.where, IMAGES, "a containers-storage root without its table of images")
+    return NotReadable(
+        "not-an-image", place.where, "manifest.json, oci-layout or image/overlay2", ", ".join(names[:8]) or "nothing"
+    )

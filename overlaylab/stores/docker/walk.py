@@ -1,0 +1,263 @@
+"""The walk through a data root as a value: from a name or an ID to the folders that are mounted, step by step.
+
+    name -> image ID -> diff_id -> chain_id -> layerdb folder -> cache-id -> overlay2 folder -> l/ name -> lower chain
+    container -> mount-id and init-id -> overlay2 folder -> lower chain -> mount options
+
+Every step says which file or folder was read, what was in it, and where the name that it leads to comes from: hashes
+name the left half of the way, random names the right half.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from overlaylab.errors import Finding
+from overlaylab.image.digest import chain_text
+from overlaylab.image.image import Container, Image
+from overlaylab.stores.files.place import Place
+from overlaylab.stores.selection import familiar, select
+from overlaylab.stores.store import Store
+from overlaylab.tree import Directory, File, Inode, Symlink, walk
+from overlaylab.words import printable
+
+from .root import DRIVER, DockerRoot
+
+__all__ = ["Step", "Walk", "cat", "follow", "layer_size", "ls"]
+
+DB = f"image/{DRIVER}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: something was read or computed, and a name came out.
+
+    Args:
+        key: Which step it is, for example ``cache-id``.
+        path: The file or folder that was read, beneath the data root; empty where nothing was read.
+        content: What was in it, or the text that was hashed.
+        found: The name that the next step starts from.
+        origin: Where `found` comes from: ``hash`` (computed from bytes), ``random`` (drawn by lot),
+            or ``list`` (put together from other names).
+    """
+
+    key: str
+    path: str
+    content: str
+    found: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """All steps from one name to the folders.
+
+    Args:
+        query: The name or ID that was asked for.
+        steps: In the order of the walk.
+        image: The image, if one was asked for.
+        position: Its layer, counted from the bottom; 0 is the base.
+        container: The container, if one was asked for.
+    """
+
+    query: str
+    steps: tuple[Step, ...]
+    image: Image | None = None
+    position: int = -1
+    container: Container | None = None
+
+    def __getitem__(self, key: str) -> Step:
+        """The step of this key, such as ``walk["cache-id"]``."""
+        for step in self.steps:
+            if step.key == key:
+                return step
+        raise KeyError(f"this walk has no step {key!r}; it has {', '.join(step.key for step in self.steps)}")
+
+
+def follow(store: Store, query: str, position: int = -1) -> Walk:
+    """Walk from a name or an ID prefix to the folders of one layer, or from a container to its mount.
+
+    Args:
+        store: A Docker data root.
+        query: As `select` takes it: a name first, else the beginning of an ID; or a container.
+        position: Which layer, counted from the bottom; 0 is the base, -1 the topmost.
+
+    Raises:
+        NoSuchImage: ``no-such-image``, ``ambiguous-image``.
+        Finding: ``wrong-call`` for another kind of store and for a layer that is not there, and what
+            is wrong with the layer.
+    """
+    if not isinstance(store, DockerRoot):
+        raise Finding("wrong-call", "follow", "a Docker data root", store.kind)
+    found = select(store, query.strip())
+    if isinstance(found, Container):
+        return Walk(query=query.strip(), steps=tuple(_container_steps(store, found)), container=found)
+    layers = len(found.layers)
+    if not -layers <= position < layers:
+        raise Finding(
+            "wrong-call", "follow: position", f"0 to {layers - 1}" if layers else "an image with layers", position
+        )
+    position %= layers
+    return Walk(
+        query=query.strip(),
+        steps=tuple(_image_steps(store, found, query.strip(), position)),
+        image=found,
+        position=position,
+    )
+
+
+# An image's layer
+
+
+def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> Iterator[Step]:
+    layer = image.layers[position]
+    yield _name_step(store, image, query)
+    config = f"{DB}/imagedb/content/{image.id.algorithm}/{image.id.hex}"
+    listed = "\n".join(f"{number:>3}  {other.diff_id}" for number, other in enumerate(image.layers, 1))
+    yield Step(key="config", path=config, content=listed, found=layer.diff_id, origin="hash")
+    hashed = layer.diff_id if position == 0 else chain_text(image.layers[position - 1].chain_id, layer.diff_id)
+    yield Step(key="chain", path="", content=hashed, found=layer.chain_id, origin="hash")
+    entry = f"{DB}/layerdb/{layer.chain_id.algorithm}/{layer.chain_id.hex}"
+    yield Step(
+        key="layerdb", path=f"{entry}/", content="  ".join(ls(store, entry)), found=layer.chain_id, origin="hash"
+    )
+    cache_id = store.folder(layer.chain_id).cache_id
+    yield Step(key="cache-id", path=f"{entry}/cache-id", content=cache_id, found=cache_id, origin="random")
+    steps = {step.key: step for step in _folder_steps(store, cache_id)}
+    yield from steps.values()
+    if "link" in steps:
+        chain = ":".join(filter(None, (f"l/{steps['link'].content}", steps["lower"].content)))
+        yield Step(key="lowerdir", path="", content=chain, found=f"lowerdir={chain}", origin="list")
+
+
+def _name_step(store: DockerRoot, image: Image, query: str) -> Step:
+    """How a query becomes an image ID: by the table of names, else by looking at the beginnings of all IDs."""
+    names = {*image.names, *image.references}
+    for name in (query, familiar(query)):
+        if name in names:
+            line = f"{json.dumps(name)}: {json.dumps(image.id)}"
+            return Step(key="name", path=f"{DB}/repositories.json", content=line, found=image.id, origin="hash")
+    folder = f"{DB}/imagedb/content/{image.id.algorithm}"
+    prefix = query.rpartition(":")[2]
+    content = "\n".join(name for name in ls(store, folder) if name.startswith(prefix))
+    return Step(key="prefix", path=f"{folder}/", content=content, found=image.id, origin="hash")
+
+
+def _folder_steps(store: DockerRoot, name: str) -> Iterator[Step]:
+    """What lies in a folder of ``overlay2/``: its short name, and the chain beneath it."""
+    folder = f"{DRIVER}/{name}"
+    yield Step(
+        key="directory",
+        path=f"{folder}/",
+        content="  ".join(ls(store, folder)),
+        found=f"{folder}/diff",
+        origin="random",
+    )
+    link = _text(store, f"{folder}/link")
+    if link is not None:
+        target = store.link_target(link)
+        yield Step(
+            key="link",
+            path=f"{folder}/link",
+            content=link,
+            found=f"l/{link} -> ../{target or '?'}/diff",
+            origin="random",
+        )
+    yield _lower_step(store, folder)
+
+
+def _lower_step(store: DockerRoot, folder: str) -> Step:
+    """The chain beneath, topmost first; a bottom layer has no such file."""
+    lower = _text(store, f"{folder}/lower") or ""
+    targets = [store.link_target(short.removeprefix("l/")) or "?" for short in lower.split(":")] if lower else []
+    return Step(key="lower", path=f"{folder}/lower", content=lower, found="\n".join(targets), origin="list")
+
+
+# A container
+
+
+def _container_steps(store: DockerRoot, container: Container) -> Iterator[Step]:
+    config = f"containers/{container.id}/config.v2.json"
+    said = f'"Name": "/{container.name}"  "Image": "{container.image_id}"'
+    yield Step(key="container", path=config, content=said, found=container.id, origin="random")
+    mounts = f"{DB}/layerdb/mounts/{container.id}"
+    yield Step(
+        key="mounts", path=f"{mounts}/", content="  ".join(ls(store, mounts)), found=container.id, origin="random"
+    )
+    for key, origin in (("parent", "hash"), ("init-id", "random"), ("mount-id", "random")):
+        text = _text(store, f"{mounts}/{key}")
+        if text is not None:
+            yield Step(key=key, path=f"{mounts}/{key}", content=text, found=text, origin=origin)
+    yield from _folder_steps(store, container.upper)
+    yield Step(key="mount", path="", content=container.mount, found=container.mount, origin="list")
+
+
+# Looking around, as with a shell
+
+
+def ls(store: Store, path: str = ".") -> tuple[str, ...]:
+    """The names in a folder of a data root, sorted, as ``ls`` shows them.
+
+    Raises:
+        Finding: ``not-found``.
+    """
+    place = _place(store)
+    path = path.strip("/") or "."
+    real = place.resolve(path)
+    if real is None or place.type_of(real) != "dir":
+        raise Finding("not-found", path, "a folder", _beside(store, path))
+    return place.names(real)
+
+
+def cat(store: Store, path: str) -> str:
+    """The text of a small file of a data root, as ``cat`` shows it.
+
+    Raises:
+        Finding: ``not-found``, ``limit`` for a file that is no small document.
+    """
+    place = _place(store)
+    path = path.strip("/")
+    real = place.resolve(path)
+    if real is None or place.type_of(real) != "file":
+        raise Finding("not-found", path, "a file", _beside(store, path))
+    return "\n".join(map(printable, place.read(real).decode("utf-8", "surrogateescape").split("\n")))
+
+
+def layer_size(folder: Directory) -> int:
+    """What Docker writes into the file ``size``: the bytes of all files of a layer, each inode once.
+
+    A hard link is a second name of the same inode and counts once. A symlink counts the length of its text. Folders
+    count nothing.
+    """
+    inodes = {id(inode): inode for _, inode in walk(folder)}.values()
+    return sum(_length(inode) for inode in inodes)
+
+
+def _length(inode: Inode) -> int:
+    match inode:
+        case File():
+            return inode.size
+        case Symlink():
+            return len(inode.target.encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _place(store: Store) -> Place:
+    if not isinstance(store, DockerRoot):
+        raise Finding("wrong-call", "ls and cat", "a Docker data root", store.kind)
+    return store.place
+
+
+def _beside(store: DockerRoot, path: str) -> str:
+    """What is there instead: the names in the folder that should have held `path`."""
+    parent = path.rpartition("/")[0] or "."
+    names = store.place.names(parent)
+    return f"only {', '.join(map(printable, names[:8]))}" if names else f"no folder {parent} either"
+
+
+def _text(store: DockerRoot, path: str) -> str | None:
+    """One of the store's small files, stripped; None if it is absent."""
+    if not store.place.has(path):
+        return None
+    return store.place.read(path).decode("utf-8", "surrogateescape").strip()

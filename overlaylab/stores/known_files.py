@@ -1,0 +1,14 @@
+"""Where the stores keep the tables that they are known by, below their roots."""
+
+from __future__ import annotations
+
+__all__ = ["DAEMON", "IMAGES", "META"]
+
+# containerd's database of images and containers.
+META = "io.containerd.metadata.v1.bolt/meta.db"
+
+# The root of the containerd that dockerd runs by itself.
+DAEMON = "containerd/daemon"
+
+# The images of podman, buildah and CRI-O.
+IMAGES = "overlay-images/images.json"

@@ -1,0 +1,164 @@
+"""Find the image or the container that a person means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from overlaylab.errors import NoSuchImage
+from overlaylab.image.image import Container, Image
+from overlaylab.image.manifest import Platform
+
+from .store import Store
+
+__all__ = ["familiar", "select"]
+
+_HEX = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha512:[0-9a-f]{1,128}")
+
+
+def familiar(name: str) -> str:
+    """A name as people write it: without Docker's default registry and library, with a tag.
+
+    Example:
+        >>> familiar("docker.io/library/busybox")
+        'busybox:latest'
+
+    Spec:
+        distribution/reference, FamiliarName: ``library/`` goes only where one part follows it.
+    """
+    name = (
+        name.removeprefix("index.").removeprefix("docker.io/")
+        if name.startswith(("docker.io/", "index.docker.io/"))
+        else name
+    )
+    if name.startswith("library/") and name.count("/") == 1:
+        name = name.removeprefix("library/")
+    last = name.rpartition("/")[2]
+    return name if ":" in last or "@" in last else f"{name}:latest"
+
+
+def select(
+    store: Store, query: str, platform: Platform | None = None, namespace: str | None = None
+) -> Image | Container:
+    """Find one image, or one container.
+
+    Args:
+        store: Where to look.
+        query: A name first, as the engines do; else an ID, a config digest, a manifest digest, or a unique hex
+            prefix of one, with or without ``sha256:``; or a container's name or ID.
+        platform: Chooses among the platforms of one name.
+        namespace: Chooses among the namespaces of a containerd store.
+
+    Raises:
+        NoSuchImage: ``no-such-image``, or ``ambiguous-image`` with the candidates; never silently the first.
+    """
+    images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
+    images = [image for image in images if namespace in (None, image.namespace)]
+    containers = [container for container in store.containers() if namespace in (None, container.namespace)]
+    named = (
+        [container for container in containers if query.removeprefix("/") in (container.name, container.id)]
+        if query
+        else []
+    )
+    for matches in (_exact(images, query), _familiar(images, query), named, _by_prefix(images, containers, query)):
+        if matches:
+            return _only(matches, query)
+    asked = (
+        "a name or an ID"
+        + (f" for {platform}" if platform else "")
+        + (f" in namespace {namespace}" if namespace is not None else "")
+    )
+    raise NoSuchImage("no-such-image", query, asked, _names(store.images()))
+
+
+def _exact(images: Sequence[Image], query: str) -> list[Image]:
+    return [image for image in images if query in image.names or query in image.references]
+
+
+def _familiar(images: Sequence[Image], query: str) -> list[Image]:
+    name, _, digest = query.partition("@")
+    if digest:
+        return [image for image in images if digest in _digests_of(image, _repository(name))]
+    wanted = {familiar(query), f"localhost/{familiar(query)}"}
+    return [image for image in images if any(familiar(name) in wanted for name in image.names)]
+
+
+def _digests_of(image: Image, repository: str) -> set[str]:
+    """The digests that may stand behind ``repository@``; a tag before it says nothing, as engines have it."""
+    digests = {name.partition("@")[2] for name in image.references if _repository(name.partition("@")[0]) == repository}
+    if image.manifest_digest and any(_repository(name) == repository for name in image.names):
+        digests.add(image.manifest_digest)
+    return digests
+
+
+def _repository(name: str) -> str:
+    return familiar(name).rpartition(":")[0]
+
+
+def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: str) -> list[Image | Container]:
+    if not _HEX.fullmatch(query):
+        return []
+    wanted = query if ":" in query else f"sha256:{query}"
+    found: list[Image | Container] = [
+        image
+        for image in images
+        if any(
+            digest is not None and digest.startswith(wanted)
+            for digest in (image.id, image.config_digest, image.manifest_digest, *image.other_manifests)
+        )
+    ]
+    return found + [container for container in containers if container.id.startswith(query)]
+
+
+def _only(matches: Sequence[Image | Container], query: str) -> Image | Container:
+    """One match, or several that have the same layers; platforms whose blobs are absent do not count."""
+    present = [match for match in matches if not _is_absent(match)] or [match for match in matches if match.problems]
+    if not present:
+        raise NoSuchImage(
+            "no-such-image",
+            query,
+            "an image whose blobs are here",
+            ", ".join(f"only the name of {_label(match)}" for match in matches),
+        )
+    if len({_key(match) for match in present}) > 1:
+        raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
+    # Equal ones may be unpacked in one place and not in another.
+    return min(present, key=_packed_layers)
+
+
+def _packed_layers(match: Image | Container) -> int:
+    return 0 if isinstance(match, Container) else sum(layer.directory is None for layer in match.layers)
+
+
+def _is_absent(match: Image | Container) -> bool:
+    if isinstance(match, Container) or match.config is not None:
+        return False
+    return all(problem.kind == "missing-blob" for problem in match.problems)
+
+
+def _key(match: Image | Container) -> tuple[str, ...]:
+    return (
+        (match.store, match.namespace, match.id)
+        if isinstance(match, Container)
+        else ("image", *(match.diff_ids or (match.id,)))
+    )
+
+
+def _label(match: Image | Container) -> str:
+    if isinstance(match, Container):
+        return f"container {match.name or match.id}" + (f" (namespace {match.namespace})" if match.namespace else "")
+    place = f", namespace {match.namespace}" if match.namespace else ""
+    return f"{match.id} ({match.platform or 'no platform'}{place}{''.join(f', {name}' for name in match.names)})"
+
+
+def _names(images: Sequence[Image]) -> str:
+    """What there is, for someone who asked for something else: names with their platforms, or how many have none."""
+    known: dict[str, list[str]] = {}
+    for image in images:
+        for name in image.names:
+            known.setdefault(name, []).append(image.platform)
+    if not known:
+        return f"{len(images)} images without a name" if images else "no images"
+    return ", ".join(
+        name if len(set(known[name])) == 1 else f"{name} ({', '.join(known[name])})" for name in sorted(known)
+    )

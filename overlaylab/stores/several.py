@@ -1,0 +1,98 @@
+"""Several stores in one root, such as Docker's old and new one after a change of the image store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from overlaylab.errors import Finding, Problem
+from overlaylab.image.image import Container, Image, Layer
+from overlaylab.overlay.mount_options import Mount
+from overlaylab.tree import Directory
+
+from .store import Alone, NotChecked, Store, StoreFolder
+
+__all__ = ["Mixed"]
+
+
+class Mixed:
+    """Several stores as one: each image and container says which store it is in.
+
+    Args:
+        parts: The stores.
+    """
+
+    kind = "mixed"
+    folder_kind = "folder"
+    marks = "trusted.overlay."
+
+    def __init__(self, parts: Sequence[Store]) -> None:
+        self.parts = tuple(_Part(part) for part in parts)
+        self.problems: tuple[Problem, ...] = tuple(
+            dict.fromkeys(problem for part in parts for problem in part.problems)
+        )
+        self.not_checked: tuple[NotChecked, ...] = tuple(
+            dict.fromkeys(item for part in parts for item in part.not_checked)
+        )
+
+    def images(self) -> tuple[Image, ...]:
+        """The images of all stores, one store after the other."""
+        return tuple(image for part in self.parts for image in part.images())
+
+    def containers(self) -> tuple[Container, ...]:
+        """The containers of all stores."""
+        return tuple(container for part in self.parts for container in part.containers())
+
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """The folders of all stores."""
+        return tuple(folder for part in self.parts for folder in part.folders())
+
+    def folder_path(self, name: str) -> str:
+        """A name alone does not say which store is meant: ask `parts`."""
+        raise self._unclear(name)
+
+    def folder_size(self, name: str) -> int:
+        """A name alone does not say which store is meant: ask `parts`."""
+        raise self._unclear(name)
+
+    def folder_of(self, path: str) -> str | None:
+        """A path alone does not say which store is meant: ask `parts`."""
+        raise self._unclear(path)
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """Each store mounts its own: ask `home`."""
+        raise self._unclear(target.id)
+
+    def open_layer(self, layer: Layer) -> BinaryIO | None:
+        """Each store opens its own: ask `home`."""
+        raise self._unclear(layer.source)
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """Each store knows its own: ask `home`."""
+        raise self._unclear(layer.source)
+
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """Each store reads its own: ask `home`."""
+        raise self._unclear(name)
+
+    def _unclear(self, name: str) -> Finding:
+        return Finding("wrong-call", name, "one store", ", ".join(part.kind for part in self.parts))
+
+
+class _Part(Alone):
+    """A store whose images and containers say that they are in it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._images = tuple(replace(image, store=store.kind) for image in store.images())
+        self._containers = tuple(replace(container, store=store.kind) for container in store.containers())
+
+    def images(self) -> tuple[Image, ...]:
+        return self._images
+
+    def containers(self) -> tuple[Container, ...]:
+        return self._containers
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)

@@ -1,0 +1,121 @@
+"""The files that come with the kit, and data roots opened, or refused in plain words."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from overlaylab.errors import InputError
+from overlaylab.stores.docker.root import DEFAULT_ROOT, DockerRoot
+
+from .detect import open_store
+from .store import Store
+
+__all__ = [
+    "DEFAULT_ROOTS",
+    "NEW_ROOT",
+    "Visit",
+    "four_stores",
+    "packings",
+    "recorded_experiments",
+    "recorded_mount",
+    "shipped",
+    "shipped_root",
+    "visit",
+]
+
+# Made once from samples.tiny_layer() with GNU gzip 1.12 (-1, then -9, then the two halves one by one) and zstd 1.5.4:
+# what a compressor writes depends on its version, so these bytes are kept and not made anew.
+PACKINGS = ("gzip-1.tar.gz", "gzip-9.tar.gz", "gzip-two-members.tar.gz", "zstd.tar.zst")
+
+
+def packings() -> dict[str, bytes]:
+    """The layer of `samples.tiny_layer`, packed: file name -> blob."""
+    return {name: (files("overlaylab") / "data" / "packings" / name).read_bytes() for name in PACKINGS}
+
+
+ROOT = "docker20-dataroot.tar.gz"
+
+# A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
+NEW_ROOT = "docker29-dataroot.tar.gz"
+
+# The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.
+MOUNT = "docker20-proc-mounts.txt"
+
+# Stores of one image, in the order in which they are shown. The second was made by Docker 28.5.2 with the containerd
+# image store, which Docker 29 uses by default; the layout by skopeo.
+FOUR = {
+    "docker": ROOT,
+    "docker29": "docker28-containerd-store.tar.gz",
+    "podman": "podman4-storage.tar.gz",
+    "oci": "oci-gzip.tar",
+}
+
+# Where engines keep their images, if nobody told them otherwise; the last is podman's without root.
+DEFAULT_ROOTS = (
+    DEFAULT_ROOT,
+    "/var/lib/containerd",
+    "/var/lib/containers/storage",
+    "~/.local/share/containers/storage",
+)
+
+
+def shipped(name: str) -> str:
+    """The path of a file that comes with the kit, for example ``docker20-dataroot.tar.gz``."""
+    return str(files("overlaylab") / "data" / name)
+
+
+def shipped_root(name: str = ROOT) -> DockerRoot:
+    """Open the real data root that comes with the kit, without unpacking it.
+
+    Docker 20.10.24 made it: an image of twelve layers, its intermediate images, and a container that was running.
+
+    Raises:
+        NotReadable: For a root that has no layerdb.
+    """
+    return open_store(shipped(name))
+
+
+def four_stores() -> dict[str, Store]:
+    """Open four real stores that hold the same image, ``kit/app:1``: what to call each -> the store."""
+    return {label: open_store(shipped(name)) for label, name in FOUR.items()}
+
+
+def recorded_mount() -> str:
+    """The line of /proc/mounts for the shipped root's container, recorded while it ran."""
+    with open(shipped(MOUNT), encoding="utf-8") as file:
+        return file.read().strip()
+
+
+@cache
+def recorded_experiments() -> dict[str, Any]:
+    """Some experiments that were carried out on a real kernel, Linux 6.18, by their names; see `vectors` and `verdict`."""
+    with open(shipped("vectors.json"), encoding="utf-8") as file:
+        return {vector["id"]: vector for vector in json.load(file)["vectors"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A data root that was asked for: the store, or the sentence that says why there is none.
+
+    Args:
+        path: Where.
+        store: What was found; None if nothing can be read there.
+        why: Why not; empty if it was found.
+    """
+
+    path: str
+    store: Store | None
+    why: str = ""
+
+
+def visit(path: str = DEFAULT_ROOT) -> Visit:
+    """Open a data root if that is possible, else say why not; never raises for what is found there."""
+    try:
+        return Visit(path, open_store(os.path.expanduser(path)))
+    except (InputError, OSError) as error:
+        return Visit(path, None, str(error))

@@ -1,0 +1,125 @@
+"""What every store can be asked, and the values that readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from overlaylab.errors import Problem
+from overlaylab.tree import Directory
+
+if TYPE_CHECKING:
+    from overlaylab.overlay.mount_options import Mount
+from overlaylab.image.image import Container, Image, Layer
+
+__all__ = ["Alone", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFolder:
+    """A folder in which a store keeps a layer, or something else.
+
+    Args:
+        name: As `Layer.directory` and `Container.upper` have it.
+        chain_ids: The layers that the store's own tables say it holds.
+        links: Its short names.
+        cache: Whether its name or its namespace is that of BuildKit's build cache.
+    """
+
+    name: str
+    chain_ids: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Something that could not be verified, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(slots=True)
+class Found:
+    """What a reader collects while it goes through a store's documents."""
+
+    images: list[Image] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    not_checked: list[NotChecked] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """A place that holds images. Readers make stores; nothing else knows where the bytes lie."""
+
+    kind: str
+    # The word for its folders: cache-id, snapshot or layer-id; empty for archives.
+    folder_kind: str
+    # The stores in it: several where one root holds several, else itself.
+    parts: tuple[Store, ...]
+    problems: tuple[Problem, ...]
+    not_checked: tuple[NotChecked, ...]
+    # The namespace of overlay marks in the store's folders.
+    marks: str
+
+    def images(self) -> tuple[Image, ...]:
+        """All images, in a stable order."""
+
+    def containers(self) -> tuple[Container, ...]:
+        """All containers; none in archives."""
+
+    def folders(self) -> tuple[StoreFolder, ...]:
+        """All folders in which layers or containers could lie; none in archives."""
+
+    def folder_path(self, name: str) -> str:
+        """The place of a folder's content, as findings name it."""
+
+    def folder_size(self, name: str) -> int:
+        """Bytes of the regular files in a folder, hard links once."""
+
+    def folder_of(self, path: str) -> str | None:
+        """The folder that a path on the host, or the name of a folder, leads into."""
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How the engine mounts an image or a container, with `root` in place of the store's own path."""
+
+    def open_layer(self, layer: Layer) -> BinaryIO | None:
+        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a folder, not seekable.
+
+        None where the store keeps neither the blob nor a recipe for the tar.
+        """
+
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """Name the files of a layer's folder that are not what was recorded, where the store recorded that."""
+
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
+
+
+class Alone:
+    """A store that holds no others. It does not keep itself, so that it goes when nobody has it any more."""
+
+    @property
+    def parts(self) -> tuple[Store, ...]:
+        """The stores in it: itself."""
+        return (self,)
+
+
+def home(store: Store, target: Image | Container) -> Store:
+    """The store that an image or a container lies in: `store` itself, or one of several in one root."""
+    for part in store.parts:
+        if any(item is target for item in (*part.images(), *part.containers())):
+            return part
+    return store
+
+
+def unowned_directories(store: Store) -> tuple[str, ...]:
+    """Folders of a store that no image and no container uses, in the store's order."""
+    found: list[str] = []
+    for part in store.parts:
+        used = {layer.directory for image in part.images() for layer in image.layers}
+        for container in part.containers():
+            used |= {container.upper, *container.lower}
+        found += [folder.name for folder in part.folders() if folder.name not in used]
+    return tuple(found)

@@ -1,0 +1,172 @@
+"""Flip a bit of a document and watch its digest: every digit is drawn anew."""
+
+from __future__ import annotations
+
+import json
+
+import ipywidgets
+
+from overlaylab.image.digest import Digest, digest_bytes
+from overlaylab.image.document import field_at
+from overlaylab.views.kit.palette import MONO
+from overlaylab.views.kit.panel import Panel
+from overlaylab.views.kit.picture import Picture
+from overlaylab.views.kit.sheet import CHAR, Sheet
+from overlaylab.views.kit.text import hex_dump, letter
+from overlaylab.words import say
+
+__all__ = ["ByteFlipper", "differing", "flip_bit", "flip_picture"]
+
+ROWS, CELL, LINE = 3, 27, 27
+
+
+def flip_bit(data: bytes, position: int, bit: int = 0) -> bytes:
+    """The same bytes with one bit turned over.
+
+    Args:
+        data: The bytes; they stay as they are.
+        position: Which byte, counted from 0.
+        bit: Which bit of it: 0 counts 1, 1 counts 2, … 7 counts 128.
+
+    Example:
+        >>> flip_bit(b"cat", 0)
+        b'bat'
+    """
+    changed = bytearray(data)
+    changed[position] ^= 1 << bit
+    return bytes(changed)
+
+
+def differing(one: str, other: str) -> int:
+    """At how many places two texts of the same length differ.
+
+    Example:
+        >>> differing("cat", "bag")
+        2
+    """
+    return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
+    """The bytes around a position, what changed, and both digests.
+
+    Args:
+        before: The document as it was.
+        now: The same with some bits flipped.
+        position: The byte that is looked at.
+    """
+    changed = {i for i, (a, b) in enumerate(zip(before, now)) if a != b}
+    old, new = digest_bytes(before), digest_bytes(now)
+    count = differing(old.hex, new.hex)
+    first = max(0, min(position // 16 - 1, (len(now) - 1) // 16 - ROWS + 1)) * 16
+    title = say(
+        "flipper.title", position=f"{position:,}", last=f"{len(now) - 1:,}", field=field_at(before, position) or "–"
+    )
+    sheet = Sheet("flip")
+    sheet.text(0, 0, title)
+    _bytes(sheet, now, first, position, changed)
+    sheet.text(66, 30 + ROWS * LINE, _byte(before, now, position), face=MONO, width=90 * CHAR)
+    sheet.text(66, 54 + ROWS * LINE, say("flipper.legend"))
+    _digests(sheet, old, new, 92 + ROWS * LINE, _verdict(count, now, bool(changed)))
+    text = [
+        title,
+        hex_dump(now, first, ROWS, {position}),
+        _byte(before, now, position),
+        "",
+        f"{say('flipper.before'):7} {old}",
+        f"{say('flipper.now'):7} {new}",
+    ]
+    text += [f"{'':7} {_tildes(old, new)}".rstrip(), _verdict(count, now, bool(changed))]
+    alt = say("flipper.alt", position=f"{position:,}", flipped=len(changed), count=count)
+    return Picture(sheet.dot, alt, "\n".join(text))
+
+
+def _bytes(sheet: Sheet, data: bytes, first: int, position: int, changed: set[int]) -> None:
+    """Sixteen bytes a row: as numbers at the left, as letters at the right."""
+    for row, offset in enumerate(range(first, min(first + 16 * ROWS, len(data)), 16)):
+        y = 30 + row * LINE
+        sheet.text(0, y, f"{offset:6,}", face=MONO)
+        for column, place in enumerate(range(offset, min(offset + 16, len(data)))):
+            left, right = 66 + column * CELL, 66 + 16 * CELL + 24 + column * 15
+            if place == position or place in changed:
+                style = "upper" if place in changed else "equal"
+                sheet.box(left - 2, y - 1, 25, 22, "", style, title=f"{say('flipper.position')} {place}")
+                sheet.box(right - 3, y - 1, 16, 22, "", style, title=f"{say('flipper.position')} {place}")
+            sheet.text(left + 2, y, f"{data[place]:02x}", width=20, face=MONO)
+            sheet.text(right, y, letter(data[place]), width=12, face=MONO)
+
+
+def _digests(sheet: Sheet, old: Digest, new: Digest, y: float, verdict: str) -> None:
+    sheet.box(0, y, 772, 112, "", "hash", title="sha256")
+    for row, (kind, digest) in enumerate(((say("flipper.before"), old), (say("flipper.now"), new))):
+        sheet.text(14, y + 8 + row * 24, kind)
+        sheet.chip(84, y + 11 + row * 24, digest)
+        sheet.text(108, y + 8 + row * 24, digest, width=80 * CHAR, face=MONO)
+    sheet.text(108, y + 52, _tildes(old, new), width=80 * CHAR, face=MONO)
+    sheet.text(14, y + 82, verdict)
+
+
+def _tildes(old: str, new: str) -> str:
+    """A line that marks each place where two digests differ."""
+    return "".join("~" if a != b else " " for a, b in zip(old, new)).rstrip()
+
+
+def _verdict(count: int, now: bytes, changed: bool) -> str:
+    if not changed:
+        return say("flipper.same")
+    return say("flipper.differ", count=count, json=say("flipper.is_json" if _is_json(now) else "flipper.no_json"))
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data.decode("utf-8"))
+    except ValueError:
+        return False
+    return True
+
+
+def _byte(before: bytes, now: bytes, position: int) -> str:
+    """One byte before and after: as a number, as bits, as a letter."""
+    if before[position] == now[position]:
+        return say("flipper.byte_same", byte=f'{now[position]:02x} = {now[position]:08b} = "{letter(now[position])}"')
+    old, new = (f'{data[position]:02x} = {data[position]:08b} = "{letter(data[position])}"' for data in (before, now))
+    return say("flipper.byte", old=old, new=new)
+
+
+class ByteFlipper(Panel):
+    """Choose a byte, flip a bit, see the digest.
+
+    Args:
+        data: The document.
+        byte: The byte to begin at, counted from 0.
+        flipped: Begin with its lowest bit flipped.
+    """
+
+    def __init__(self, data: bytes, byte: int = 0, flipped: bool = False) -> None:
+        self.before = data
+        self.now = flip_bit(data, byte) if flipped else data
+        self.byte = ipywidgets.BoundedIntText(value=byte, min=0, max=len(data) - 1, description=say("flipper.position"))
+        self.bit = ipywidgets.BoundedIntText(value=0, min=0, max=7, description=say("flipper.bit"))
+        buttons = {
+            name: ipywidgets.Button(description=say(f"flipper.{name}")) for name in ("back", "next", "flip", "reset")
+        }
+        self.back, self.next, self.flip, self.reset = buttons.values()
+        for field in (self.byte, self.bit):
+            field.layout.width = "160px"
+            field.style.description_width = "50px"
+        self.byte.observe(self.redraw, "value")
+        self.back.on_click(lambda _: self._move(-1))
+        self.next.on_click(lambda _: self._move(1))
+        self.flip.on_click(lambda _: self._set(flip_bit(self.now, self.byte.value, self.bit.value)))
+        self.reset.on_click(lambda _: self._set(self.before))
+        super().__init__([self.byte, self.back, self.next, self.bit, self.flip, self.reset])
+
+    def _move(self, by: int) -> None:
+        self.byte.value = max(self.byte.min, min(self.byte.max, self.byte.value + by))
+
+    def _set(self, data: bytes) -> None:
+        self.now = data
+        self.redraw()
+
+    def show(self) -> Picture:
+        return flip_picture(self.before, self.now, self.byte.value)

@@ -1,0 +1,21 @@
+"""Stacks of layers, lookups, the playground, the proof."""
+
+from overlaylab import load_lazily
+
+__all__, __getattr__, __dir__ = load_lazily(
+    __name__,
+    {
+        "kernel_comparison": "side_by_side",
+        "pictures": "panes_picture stack_picture",
+        "playground": "Playground",
+        "proof": (
+            "compared_table experiment_table not_compared_table places_table recorded_list recorded_table "
+            "road_differences"
+        ),
+        "provenance": "layer_names",
+        "rule_breaker": "RuleBreaker",
+        "session": "Session",
+        "text": "listing mount_words odd_layers provenance_table stack_table trace tree_text",
+        "widgets": "LayerPicker LookupTrace LowerdirOrder",
+    },
+)

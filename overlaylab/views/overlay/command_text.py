@@ -1,0 +1,177 @@
+"""What a command of the playground did, in words: as a shell would say it, and then why."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+
+from overlaylab.errors import TEXT, Finding
+from overlaylab.linux.operations import Step
+from overlaylab.linux.shell import Complaint, Said
+from overlaylab.linux.shell_parser import Command
+from overlaylab.overlay.journal import (
+    CopyUp,
+    Effect,
+    ImpureCleared,
+    ImpureSet,
+    MetadataCopyUp,
+    Moved,
+    OpaqueSet,
+    OriginSet,
+    RedirectSet,
+    WhiteoutMade,
+)
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory, Inode
+from overlaylab.words import known, printable, say
+
+from .text import outcome, path_text
+
+__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "told", "why_text", "wrote"]
+
+# More effects than these are counted.
+MOST = 6
+
+MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 10, 3, 300
+
+NOTES = (OriginSet, ImpureSet, ImpureCleared)
+
+
+def absolute(path: str) -> str:
+    """A path as a learner writes it, with the slash in front."""
+    return "/" if path in ("", ".", "/") else "/" + path_text(path.strip("/"))
+
+
+def misread_text(finding: Finding) -> str:
+    """A line that this shell does not understand, with the position."""
+    problem = finding.problem
+    return say(
+        "play.misread", at=problem.where.rpartition(" ")[2], expected=problem.expected, found=printable(problem.found)
+    )
+
+
+def complaint_text(complaint: Complaint) -> str:
+    """The line that a shell would write."""
+    text = f"{TEXT.get(complaint.errno, 'error')} ({errno.errorcode.get(complaint.errno, complaint.errno)})"
+    return say(
+        f"play.says.{complaint.key}", path=printable(complaint.path), other=printable(complaint.other), error=text
+    )
+
+
+def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
+    """One sentence that says why a call failed here."""
+    if not complaint.errno:
+        return ""
+    code = errno.errorcode.get(complaint.errno, "")
+    if code == "ENOENT":
+        return _missing(complaint, overlay, names)
+    special = f"play.why.{complaint.key}-{code}"
+    return say(
+        special if known(special) else f"play.why.{code}" if known(f"play.why.{code}") else "play.why.other",
+        path=absolute(complaint.path),
+    )
+
+
+def _missing(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
+    """Which layer says that there is no such name; of a new name, its directory."""
+    path = complaint.path.strip("/") or "."
+    try:
+        found = overlay.lookup(path)
+        while found.inode is None and overlay.lookup(_above(path)).inode is None:
+            path = _above(path)
+            found = overlay.lookup(path)
+        return outcome(overlay, path, names) if found.inode is None else say("play.why.ENOENT")
+    except Finding:
+        return say("play.why.ENOENT")
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0] or "."
+
+
+def did_text(command: Command, failed: bool) -> str:
+    """What the learner did, in one sentence; nothing if it failed or only looked."""
+    key = "append" if command.redirect == ">>" else "write" if command.redirect else command.name
+    key = "symlink" if key == "ln" and "s" in command.flags else key
+    if failed or not known(f"play.did.{key}"):
+        return ""
+    words = command.words[1:] if key == "chmod" else command.words
+    last = command.target if command.redirect else words[-1]
+    firsts = words[:-1] if key in ("mv", "cp", "ln", "symlink") else words
+    return say(f"play.did.{key}", path=", ".join(map(absolute, firsts)), last=absolute(last))
+
+
+def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
+    """What happened in the upper, a sentence each; marks that nobody sees come last, in one."""
+    steps = tuple(steps)
+    effects = [effect for step in steps for effect in step.effects]
+    effects = _settled(effects)
+    # What a directory was marked with comes after the news that it is there.
+    effects.sort(key=lambda effect: isinstance(effect, (OpaqueSet, RedirectSet)))
+    moved = {effect.path: effect.detail.strip("/") for effect in effects if isinstance(effect, Moved)}
+    sentences = list(
+        dict.fromkeys(
+            _sentence(effect, overlay, moved.get(effect.path, effect.path))
+            for effect in effects
+            if not isinstance(effect, NOTES)
+        )
+    )
+    more = [say("play.more", count=len(sentences) - MOST)] if len(sentences) > MOST else []
+    notes = list(dict.fromkeys(_note(effect) for effect in effects if isinstance(effect, NOTES)))
+    rest = len(notes) - 3
+    tail = (
+        [say("play.notes", notes=", ".join(notes[:3] + ([say("overlay.more", count=rest)] if rest > 0 else [])))]
+        if notes
+        else []
+    )
+    return sentences[:MOST] + more + tail
+
+
+def told(
+    command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """What a command wrote, as lines, and what is to be said about it, as sentences; both bounded."""
+    output = [printable(line)[:LONGEST] for line in said.lines[:MOST_OUTPUT]]
+    more = said.more + len(said.lines) - len(output)
+    output += [say("overlay.more", count=more)] if more else []
+    errors = [complaint_text(complaint) for complaint in said.complaints[:MOST_COMPLAINTS]]
+    whys = [why_text(complaint, overlay, names) for complaint in said.complaints[:1]]
+    did = did_text(command, bool(said.complaints))
+    effects = effect_texts(steps, overlay) or [say("play.in_place" if wrote(steps) else "play.nothing")]
+    return output, [text for text in [*errors, *whys, did, *effects] if text]
+
+
+def wrote(steps: Iterable[Step]) -> bool:
+    """Whether an inode of the upper changed: not the table of open files, and not a place in an open one."""
+    return any(
+        isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes
+    )
+
+
+def _settled(effects: list[Effect]) -> list[Effect]:
+    """Leave out what the same command undid: all that happened inside a directory which then became one whiteout."""
+    gone = {effect.path for effect in effects if isinstance(effect, WhiteoutMade)}
+    brief = {effect.path for effect in effects if isinstance(effect, CopyUp) and effect.path in gone} - {
+        effect.path for effect in effects if isinstance(effect, Moved)
+    }
+    return [
+        effect
+        for effect in effects
+        if not any(effect.path.startswith(path + "/") for path in gone)
+        and (effect.path not in brief or isinstance(effect, WhiteoutMade))
+    ]
+
+
+def _note(effect: Effect) -> str:
+    mark = {OriginSet: "origin", ImpureSet: "impure", ImpureCleared: "no longer impure"}[type(effect)]
+    return say("play.note", mark=mark, path=absolute(effect.path))
+
+
+def _sentence(effect: Effect, overlay: Overlay, now: str) -> str:
+    """One effect; `now` is where its object is after the command."""
+    kind = type(effect).__name__
+    if isinstance(effect, (CopyUp, MetadataCopyUp)):
+        kind += "-dir" if isinstance(overlay.lookup(now).inode, Directory) else ""
+    if isinstance(effect, (Moved, OpaqueSet, RedirectSet, CopyUp)) or known(f"play.effect.{kind}"):
+        return say(f"play.effect.{kind}", path=absolute(effect.path), detail=printable(effect.detail))
+    return str(effect)

@@ -1,0 +1,365 @@
+"""The playground: type a command, and see what it does to the layers; go back and forth in time."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from overlaylab.errors import Finding, KernelUnavailable
+from overlaylab.image.samples import page_overlay
+from overlaylab.kernel.mount import ROOT
+from overlaylab.kernel.replays import Replay, obstacle, replay
+from overlaylab.linux.operations import Player, Step
+from overlaylab.linux.shell import Said, carry_out
+from overlaylab.linux.shell_parser import Command, parse
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory, File, some
+from overlaylab.views.kit.palette import CHANGES
+from overlaylab.views.kit.panel import Panel, Pick
+from overlaylab.views.kit.picture import Picture
+from overlaylab.words import printable, say
+
+from .board import Board, board_picture
+from .command_text import misread_text, told, wrote
+from .text import trace
+
+__all__ = ["Playground"]
+
+STYLE = {"description_width": "initial"}
+
+BOWL = ("Fruits", "Vegetables", "Meat")
+
+# So many seconds after Enter a line runs that came before it; a line that comes behind it runs at once.
+PAUSE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One command of the learner.
+
+    Args:
+        line: As it was typed.
+        start: How many operations were done before it.
+        end: How many after it.
+        command: None if it could not be read.
+        said: What it wrote.
+        misread: Why it could not be read.
+    """
+
+    line: str
+    start: int
+    end: int
+    command: Command | None = None
+    said: Said | None = None
+    misread: str = ""
+
+
+class Playground(Panel):
+    """Type commands, or press buttons, and see lower layers, upper and merged view change.
+
+    Args:
+        overlay: An image's or a container's stack to begin with, or None for the bowl of fruit. It is not changed.
+        names: Of its layers, in the order of the mount options: lowers topmost first, then the upper.
+        commands: To run at the beginning.
+    """
+
+    def __init__(self, overlay: Overlay | None = None, names: Sequence[str] = (), commands: Sequence[str] = ()) -> None:
+        self._given = overlay, tuple(names)
+        self._reset("given" if overlay is not None else "bowl")
+        self._make_controls(overlay is not None)
+        for line in commands:
+            self._do(line)
+        super().__init__(self._rows())
+        self.children = (*self.children[:1], self.kernel_says, *self.children[1:])
+        self._settle()
+        self._offer()
+
+    # --- the controls
+
+    def _make_controls(self, given: bool) -> None:
+        self.typed = ipywidgets.Text(
+            description=say("play.command"),
+            placeholder=say("play.hint"),
+            continuous_update=False,
+            style=STYLE,
+            layout=ipywidgets.Layout(width="30em", max_width="100%"),
+        )
+        # The browser sends the line as a whole: letter by letter, a busy kernel would run the first half of it.
+        self.typed.on_msg(self._entered)
+        self.typed.observe(self._arrived, "value")
+        self.awaited = False
+        self.run = _button("play.run", self._run)
+        self.quick = [ipywidgets.Button(layout=ipywidgets.Layout(width="auto")) for _ in range(8)]
+        for button in self.quick:
+            button.on_click(lambda pressed: self.enter(pressed.description))
+        self.back, self.next = (
+            _button("play.back", lambda _: self._go(self.turn - 1)),
+            _button("play.next", lambda _: self._go(self.turn + 1)),
+        )
+        self.number = ipywidgets.BoundedIntText(
+            value=0, min=0, max=0, description=say("play.step"), style=STYLE, layout=ipywidgets.Layout(width="9em")
+        )
+        self.number.observe(lambda change: self._go(change["new"]), "value")
+        self.path = ipywidgets.Text(
+            description=say("play.look"),
+            placeholder=say("play.look_hint"),
+            continuous_update=True,
+            style=STYLE,
+            layout=ipywidgets.Layout(width="18em", max_width="100%"),
+        )
+        self.path.observe(self.redraw, "value")
+        self.kernel = _button("play.kernel", self._compare)
+        self.kernel_says = ipywidgets.HTML()
+        options = [(say("play.start.given"), "given")] * given + [
+            (say("play.start.bowl"), "bowl"),
+            (say("play.start.empty"), "empty"),
+        ]
+        self.start = Pick(say("play.start.label"), options)
+        self.start.observe(lambda change: self._begin(), "value")
+        self.again = _button("play.again", lambda _: self._begin())
+
+    def _rows(self) -> list[ipywidgets.Widget]:
+        """The controls in rows; each row wraps where the window is narrow."""
+        rows = [
+            [self.typed, self.run],
+            self.quick,
+            [self.back, self.next, self.number, self.path],
+            [self.kernel, self.start, self.again],
+        ]
+        layout = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
+        return [ipywidgets.HBox(row, layout=ipywidgets.Layout(**layout)) for row in rows]
+
+    # --- the state
+
+    def _reset(self, start: str) -> None:
+        """Begin with one of the stacks."""
+        overlay, self.names = self._stack(start)
+        if overlay.upperdir is None:
+            overlay = Overlay(
+                lowerdirs=overlay.lowerdirs, upperdir=Directory(), marks=overlay.marks, features=overlay.features
+            )
+            self.names = (*self.names, say("palette.upper")) if self.names else ()
+        self.beginning, self.player = overlay, Player(overlay)
+        self.turns: list[Turn] = []
+        self.turn = 0
+
+    def _stack(self, start: str) -> tuple[Overlay, tuple[str, ...]]:
+        overlay, names = self._given
+        if start == "given" and overlay is not None:
+            return overlay, names
+        if start == "empty":
+            return Overlay(lowerdirs=[Directory()], upperdir=Directory()), ()
+        folders = page_overlay()
+        return Overlay(lowerdirs=[folders["Fruits"], folders["Vegetables"]], upperdir=folders["Meat"]), BOWL
+
+    def _begin(self) -> None:
+        self._reset(self.start.value)
+        self.kernel_says.value = ""
+        self.path.value = ""
+        self._settle()
+        self._offer()
+        self.redraw()
+
+    @property
+    def overlay(self) -> Overlay:
+        """The stack as it is at the present step."""
+        return self.player.overlay
+
+    def enter(self, line: str) -> None:
+        """Run a command as if it were typed."""
+        self._do(line)
+        self._settle()
+        self.redraw()
+
+    def _do(self, line: str) -> None:
+        """Carry a command out; steps that were taken back are forgotten."""
+        line = line.strip()
+        if not line:
+            return
+        start = self.player.position
+        del self.turns[self.turn :]
+        try:
+            command = parse(line)
+            said = carry_out(command, self.player.do)
+            self.turns.append(Turn(line, start, self.player.position, command, said))
+        except Finding as finding:
+            self.turns.append(Turn(line, start, start, misread=misread_text(finding)))
+        self.turn = len(self.turns)
+
+    def _go(self, turn: int) -> None:
+        """Go to the moment after so many commands."""
+        if turn == self.turn or not 0 <= turn <= len(self.turns):
+            return
+        self.player.go(self.turns[turn - 1].end if turn else 0)
+        self.turn = turn
+        self._settle()
+        self.redraw()
+
+    def _settle(self) -> None:
+        """Make the controls fit the state."""
+        self.number.max = len(self.turns)
+        self.number.value = self.turn
+        self.back.disabled, self.next.disabled = self.turn == 0, self.turn == len(self.turns)
+
+    def _offer(self) -> None:
+        """Make the controls fit the stack that it begins with."""
+        for button, line in zip(self.quick, _suggestions(self.beginning), strict=True):
+            button.description, button.layout.display = line, None if line else "none"
+        self._settle_kernel()
+
+    # --- events
+
+    def _entered(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        """Enter was pressed in the field. The line comes behind this message, unless it has come before."""
+        if content.get("event") != "submit":
+            return
+        self.awaited = True
+        try:
+            asyncio.get_running_loop().call_later(PAUSE, self._arrived)
+        except RuntimeError:
+            self._arrived()
+
+    def _arrived(self, _: Any = None) -> None:
+        """The line is here; it is run once Enter was pressed."""
+        if self.awaited and self.typed.value:
+            self._run()
+
+    def _run(self, _: Any = None) -> None:
+        """Run what stands in the field, and empty it."""
+        self.awaited = False
+        line, self.typed.value = self.typed.value, ""
+        self.enter(line)
+
+    # --- the kernel
+
+    def _settle_kernel(self) -> None:
+        """Without a kernel, or with a stack that cannot be written to disk, the button is grey, and a sentence says why."""
+        why = obstacle(self.beginning)
+        self.kernel.disabled = bool(why)
+        self.kernel_says.value = _status(say("play.no_kernel", why=why)) if why else ""
+
+    def compare(self) -> Replay:
+        """Do the same on the real kernel, up to the present step.
+
+        Raises:
+            KernelUnavailable: This machine cannot.
+        """
+        return replay(self.beginning, [step.op for step in self.player.steps[: self.player.position]])
+
+    def _compare(self, _: Any) -> None:
+        try:
+            result = self.compare()
+        except (KernelUnavailable, Finding) as refused:
+            self.kernel_says.value = _status(say("play.no_kernel", why=getattr(refused, "reason", str(refused))))
+            return
+        how = say("sides.root" if result.kernel.mode == ROOT else "sides.user")
+        where = say("play.kernel_was", kernel=result.kernel.kernel.partition("-")[0], how=how)
+        self.kernel_says.value = _status(f"{'✓' if result.equal else '✗'} {result}\n{where}")
+
+    # --- the view
+
+    def show(self) -> Picture:
+        """The stack at the present step, with what the last command did."""
+        turn = self.turns[self.turn - 1] if self.turn else None
+        steps = self.player.steps[turn.start : turn.end] if turn else ()
+        changed = _changed(steps, turn.said.paths if turn and turn.said else ())
+        lit, looked = self._looked(turn)
+        lines, alt = self._told(turn, steps)
+        head = say(
+            "play.head",
+            step=self.turn,
+            count=len(self.turns),
+            line=f"$ {printable(turn.line[:80])}" if turn else say("play.beginning"),
+        )
+        return board_picture(Board(self.overlay, self.names, changed, lit, head, [*lines, *looked], alt))
+
+    def _looked(self, turn: Turn | None) -> tuple[str, list[str]]:
+        """The path that is looked up, typed or else that of the last command, and its trace."""
+        path = self.path.value.strip() or (turn.said.paths[0] if turn and turn.said and turn.said.paths else "")
+        if not path:
+            return "", []
+        try:
+            found = self.overlay.lookup(path)
+            lines = str(trace(self.overlay, found.path, self.names)).splitlines()
+        except Finding:
+            return "", [say("lookup.outside", path=printable(path))]
+        stop = (
+            lines[:6] + [say("overlay.more", count=len(lines) - 7)] * (len(lines) > 7) + lines[max(6, len(lines) - 1) :]
+        )
+        return found.path, [
+            "",
+            f"{say('overlay.looking_for')} /{printable(found.path) if found.path != '.' else ''}:",
+            *("  " + line for line in stop),
+        ]
+
+    def _told(self, turn: Turn | None, steps: Sequence[Step]) -> tuple[list[str], str]:
+        """What is said about the last command: lines for the picture, and one text for those who hear it."""
+        if turn is None:
+            alt = say("play.alt", lowers=len(self.overlay.lowerdirs))
+            return [alt], alt
+        if turn.misread:
+            return [turn.misread], turn.misread
+        assert turn.said is not None and turn.command is not None
+        output, words = told(turn.command, turn.said, steps, self.overlay, self.names)
+        return [*output, *words], " ".join(words)
+
+
+# What a row of the picture is marked with.
+SIGNS = {
+    "CopyUp": CHANGES["copied_up"],
+    "MetadataCopyUp": CHANGES["copied_up"],
+    "Created": CHANGES["added"],
+    "Removed": CHANGES["removed"],
+}
+
+
+def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]:
+    """The paths whose entries in the upper changed, each with a sign.
+
+    Args:
+        paths: What the command was about; they count if something was changed in place.
+    """
+    found: dict[str, str] = {}
+    for effect in (effect for step in steps for effect in step.effects):
+        if type(effect).__name__ == "Moved":
+            found[effect.detail.strip("/")] = CHANGES["added"]
+        found.setdefault(effect.path, CHANGES["changed"])
+        found[effect.path] = SIGNS.get(type(effect).__name__, found[effect.path])
+    if not found and wrote(steps):
+        found = dict.fromkeys((path.strip("/") for path in paths), CHANGES["changed"])
+    return {path: sign for path, sign in found.items() if path not in (".", "")}
+
+
+def _suggestions(overlay: Overlay) -> list[str]:
+    """Commands for the buttons: eight, with names of this stack; empty where there is none that fits."""
+    below = [item for layer in overlay.lowerdirs for item in some(layer, 300)]
+    files = [path for path, inode in below if isinstance(inode, File)]
+    folders = [path for path, inode in below if isinstance(inode, Directory) and "/" not in path]
+    one = next((path for path in files if "/" not in path), files[0] if files else "")
+    other = next((path for path in files if path != one), one)
+    lines = [
+        "ls -l /",
+        one and f"echo new > /{one}",
+        other and f"echo more >> /{other}",
+        one and f"rm /{one}",
+        "mkdir /box",
+        one and f"mv /{one} /{one}.old",
+        other and f"chmod 600 /{other}",
+        f"rm -r /{folders[0]}" if folders else "rm -r /box",
+    ]
+    return [line if line and len(line) <= 40 else "" for line in lines]
+
+
+def _button(key: str, action: Any) -> ipywidgets.Button:
+    button = ipywidgets.Button(description=say(key), layout=ipywidgets.Layout(width="auto"))
+    button.on_click(action)
+    return button
+
+
+def _status(text: str) -> str:
+    return f'<p role="status" style="white-space:pre-wrap;margin:2px 0">{html.escape(text)}</p>'

@@ -1,0 +1,253 @@
+"""Proofs of the model as tables: what the kernel said and what the model said, what is compared and what cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from overlaylab.errors import Finding
+from overlaylab.image.changeset import flatten
+from overlaylab.kernel.proof import Proof
+from overlaylab.linux.operations import Op, Player
+from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, plain
+from overlaylab.linux.proof.coverage import PLACES
+from overlaylab.linux.proof.experiments import Experiment, Moment, Parting, experiment
+from overlaylab.linux.proof.replay_vectors import outcomes, run_ordinary, verdict
+from overlaylab.linux.proof.vectors import raw
+from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
+from overlaylab.stores.shipped_files import recorded_experiments
+from overlaylab.tree import Directory, File, Inode, entry, walk
+from overlaylab.views.kit.tables import table
+from overlaylab.words import printable, say
+
+__all__ = [
+    "compared_table",
+    "entry_text",
+    "experiment_table",
+    "layers_text",
+    "not_compared_table",
+    "op_text",
+    "places_table",
+    "recorded_list",
+    "recorded_table",
+    "road_differences",
+    "said",
+    "two_sides",
+]
+
+
+def op_text(operation: Op) -> str:
+    """An operation as a line: the call, its paths, and what else it was given."""
+    words = [operation.call]
+    for name, value in operation.args.items():
+        match value:
+            case 0 | False if name in ("flags", "follow_symlinks"):
+                continue
+            case tuple() if name == "ns":
+                words.append(say("believe.time", seconds=value[1] // 10**9))
+            case bytes():
+                words.append(repr(value.decode("utf-8", "replace")))
+            case int() if name == "mode":
+                words.append(f"{value:04o}")
+            case str():
+                words.append(value)
+            case _:
+                words.append(f"{name}={value}")
+    words += [say("believe.by", uid=operation.uid)] if operation.uid else []
+    return printable(" ".join(words))
+
+
+def said(value: Any) -> str:
+    """A result in short: an errno, names, text, or the facts of a stat."""
+    match value:
+        case None:
+            return say("believe.works")
+        case []:
+            return say("believe.nothing")
+        case list():
+            return printable(" ".join(map(str, value)))
+        case Mapping():
+            return say(
+                "believe.stat",
+                **{"type": value["type"], "mode": value["mode"], "uid": value["uid"], "nlink": value["nlink"]},
+            )
+        case bytes():
+            return repr(value.decode("utf-8", "replace"))
+        case tuple():
+            return " ".join(
+                f"{name.removeprefix('st_')}={oct(number) if name == 'st_mode' else number}" for name, number in value
+            )
+    return printable(str(value))
+
+
+def entry_text(item: Mapping[str, Any] | None) -> str:
+    """One line of a listing in short."""
+    if item is None:
+        return say("believe.absent")
+    if "mode" not in item:
+        return f"{item['type']} {item.get('errno', '')}".strip()
+    words = [item["type"], item["mode"], say("believe.links", count=item["nlink"])]
+    if "content" in item:
+        words.append(
+            repr(item["content"].decode("utf-8", "replace"))
+            if isinstance(item["content"], bytes)
+            else repr(item["content"])
+        )
+    words += [name.removeprefix("trusted.overlay.") for name in item["xattrs"]]
+    return ", ".join(words)
+
+
+def layers_text(given: Experiment) -> str:
+    """The lower layers of an experiment, the topmost first."""
+    layers = [
+        ", ".join(_name_text(path, inode) for path, inode in walk(lower) if path != ".")
+        for lower in given.overlay().lowerdirs
+    ]
+    return "\n".join(
+        f"{say('overlay.lower', number=number)}: {names or say('believe.nothing')}"
+        for number, names in enumerate(layers, start=1)
+    )
+
+
+def _name_text(path: str, inode: Inode) -> str:
+    """A name of a layer, with what is special about it."""
+    if is_whiteout(inode):
+        return f"{path} ({say('palette.whiteout')})"
+    if isinstance(inode, Directory):
+        return f"{path}/" + (f" ({say('palette.opaque')})" if is_opaque(inode) else "")
+    words = [inode.type] if not isinstance(inode, File) else []
+    words += [say("believe.links", count=inode.nlink)] if inode.nlink > 1 else []
+    return path + (f" ({', '.join(words)})" if words else "")
+
+
+# --- recorded experiments
+
+
+def recorded_list() -> Any:
+    """All recorded experiments that come with the kit: how many operations each has, and what differs."""
+    columns = ("", say("believe.column.about"), say("believe.column.operations"), say("believe.column.differs"))
+    return table(
+        columns,
+        [
+            (name, vector["title"], len(vector["ops"]), verdict(vector))
+            for name, vector in recorded_experiments().items()
+        ],
+    )
+
+
+def recorded_table(name: str) -> Any:
+    """One recorded experiment: each operation, what the kernel said, what the model says; and then the upper, as it lies on disk.
+
+    Raises:
+        Finding: ``wrong-call`` if there is no such experiment.
+    """
+    known = recorded_experiments()
+    if name not in known:
+        raise Finding("wrong-call", "experiment", ", ".join(known), name)
+    vector = known[name]
+    rows = [
+        (_record_text(record), said(kernel), said(model))
+        for record, (kernel, model) in zip(vector["ops"], outcomes(vector), strict=True)
+    ]
+    system = run_ordinary(vector, 3, name)
+    rows.append((say("believe.upper"), _marks(vector["expected"]["upper"]), _marks(raw(system.cwd.fs.upperdir)[0])))
+    return table(("", say("believe.column.kernel"), say("believe.column.model")), rows)
+
+
+def _record_text(record: Mapping[str, Any]) -> str:
+    """An operation as it is recorded: its name, and what it was given."""
+    words = [
+        " ".join(value) if isinstance(value, list) else str(value) for name, value in record.items() if name != "as"
+    ]
+    return printable(" ".join(words + ([say("believe.by", uid=record["as"]["uid"])] if "as" in record else [])))
+
+
+def _marks(items: Sequence[Mapping[str, Any]]) -> str:
+    """The names of an upper, with what is special about each."""
+    words = []
+    for item in items:
+        marks = [
+            name.removeprefix("trusted.overlay.")
+            for name in item.get("xattrs", {})
+            if name.startswith("trusted.overlay.")
+        ]
+        marks = ["whiteout"] if item["type"] == "whiteout" else sorted(marks)
+        words += [item["path"] + (f" ({', '.join(marks)})" if marks else "")] if item["path"] != "." else []
+    return ", ".join(words) or say("believe.nothing")
+
+
+# --- made-up experiments
+
+
+def experiment_table(number: int, most: int | None = None) -> Any:
+    """One made-up experiment: its operations, what the model answers, and what happens in the upper besides.
+
+    Args:
+        number: From 1.
+        most: How many operations to show; all if None.
+    """
+    given = experiment(number - 1)
+    player = Player(given.overlay(), given.ops[:most])
+    rows = [
+        (f"{position}. {op_text(step.op)}", said(step.error or plain(step.value)), "; ".join(map(str, step.effects)))
+        for position, step in enumerate(player.steps, start=1)
+    ]
+    return table(("", say("believe.column.model"), say("believe.column.effects")), rows)
+
+
+def places_table(proof: Proof) -> Any:
+    """The interesting places, and how often a proof was there."""
+    rows = [(say(f"believe.place.{place.replace(' ', '-')}"), proof.labels.counts[place]) for place in PLACES]
+    return table(("", say("believe.column.times")), rows)
+
+
+def two_sides(parting: Parting) -> tuple[str, str, str]:
+    """Where two models part: what is looked at, what the right one says, what the wrong one says."""
+    if parting.what == "answer":
+        return (
+            say("believe.answer"),
+            said(parting.right.error or parting.right.value),
+            said(parting.wrong.error or parting.wrong.value),
+        )
+    if parting.what == "lowers":
+        return say("believe.lowers"), str(parting.right.lowers), str(parting.wrong.lowers)
+    path = parting.difference.partition(": ")[0]
+    right, wrong = (entry_text(_at(moment, parting.what, path)) for moment in (parting.right, parting.wrong))
+    return say(f"believe.in_{parting.what}", path=path), right, wrong
+
+
+def _at(moment: Moment, what: str, path: str) -> Mapping[str, Any] | None:
+    return next((item for item in getattr(moment, what) if item["path"] == path), None)
+
+
+# --- what is compared
+
+
+def compared_table() -> Any:
+    """What two file systems are compared on."""
+    return table(("", say("believe.column.means")), list(COMPARED.items()))
+
+
+def not_compared_table() -> Any:
+    """What cannot be equal, and why."""
+    return table(("", say("believe.column.why")), list(NOT_COMPARED.items()))
+
+
+# --- two roads
+
+
+def road_differences(changesets: Sequence[Any], overlay: Overlay) -> tuple[str, ...]:
+    """The paths at which flattening by the image's rules and stacking by the kernel's rules differ; link counts left aside.
+
+    Args:
+        changesets: Bottom layer first.
+        overlay: The same layers, stacked.
+    """
+    flat, stacked = _entries(flatten(changesets), overlay.marks), _entries(overlay.merged(), overlay.marks)
+    return tuple(path for path in sorted({*flat, *stacked}) if flat.get(path) != stacked.get(path))
+
+
+def _entries(root: Directory, marks: str) -> dict[str, Any]:
+    return {
+        path: {key: value for key, value in entry(inode, marks).items() if key != "nlink"} for path, inode in walk(root)
+    }

@@ -1,0 +1,248 @@
+"""Who gives what: for each path the layer that it comes from and what that hides; for each layer what became of it.
+
+Nothing is drawn here. Layers are counted from the bottom, as in `overlay`; a
+sequence of names for people comes in the order of the mount options, lowers
+**topmost first**, then the upper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from overlaylab.image.image import Container, Image
+from overlaylab.overlay.overlay import Found, Overlay, Seen, Verdict, is_opaque, is_whiteout
+from overlaylab.stores.store import Store
+from overlaylab.tree import Directory, Inode, find, parent_of, same, walk
+from overlaylab.words import say
+
+__all__ = [
+    "Fate",
+    "Line",
+    "label",
+    "labels",
+    "layer_names",
+    "layer_story",
+    "layers_of",
+    "looks",
+    "paths_of",
+    "step_text",
+]
+
+
+def layers_of(overlay: Overlay) -> tuple[Directory, ...]:
+    """The layers, bottom first, the upper last."""
+    return (*reversed(overlay.lowerdirs), *filter(None, [overlay.upperdir]))
+
+
+def labels(overlay: Overlay, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """What to call each layer, bottom first.
+
+    Args:
+        names: In the order of the mount options: lowers topmost first, then the upper. Left out: ``lower 1`` for the
+            topmost lower, and so on, and ``upper``.
+    """
+    count = len(overlay.lowerdirs)
+    if not names:
+        names = [say("overlay.lower", number=number) for number in range(1, count + 1)]
+        names += [say("palette.upper")] if overlay.upperdir is not None else []
+    return (*reversed(names[:count]), *names[count:])
+
+
+def label(overlay: Overlay, layer: int, names: Sequence[str] = ()) -> str:
+    """A layer's name with its role: ``Fruits (lower 1)``. In a high stack the name alone."""
+    name = labels(overlay, names)[layer]
+    if not names or len(names) > 5:
+        return name
+    count = len(overlay.lowerdirs)
+    role = say("palette.upper") if layer == count else say("overlay.lower", number=count - layer)
+    return name if name == role else f"{name} ({role})"
+
+
+def layer_names(target: Image | Container, store: Store | None = None) -> tuple[str, ...]:
+    """Names for the layers of an image or a container, in the order of the mount options.
+
+    Args:
+        target: An image: ``layer 12`` down to ``layer 1``, the base. A container: its init layer first, its upper last.
+        store: For a container, to find the image that its lower layers belong to.
+    """
+    if isinstance(target, Image):
+        return tuple(say("overlay.layer_name", number=layer.position + 1) for layer in reversed(target.layers))
+    known = {}
+    for image in store.images() if store is not None else ():
+        if image.id == target.image_id:
+            known = {layer.directory: say("overlay.layer_name", number=layer.position + 1) for layer in image.layers}
+    lowers = (say("overlay.init") if name.endswith("-init") else known.get(name, name[:12]) for name in target.lower)
+    return (*lowers, say("overlay.container"))
+
+
+# One path through all layers
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One step of a lookup, ready to be told.
+
+    Args:
+        layer: Counted from the bottom.
+        kind: The key of its sentence, ``look.<kind>``.
+        style: The key of its look in the palette; ``plain`` where there was nothing.
+        at: The directory on the way where it was decided, or the path itself.
+        by: The layer that ended the search, for layers that were not looked in.
+    """
+
+    layer: int
+    kind: str
+    style: str
+    at: str
+    by: int | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether the search ended here."""
+        return self.kind in STOPS
+
+
+# What ends a search.
+STOPS = {"file", "whiteout", "whiteout-above", "opaque", "cuts", "cuts-opaque", "other-type"}
+
+
+def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
+    """What a lookup met in each layer, topmost first."""
+    roots = layers_of(overlay)
+    # A layer above that lacks the name itself, but ended the search because of a directory on the way.
+    enders = {
+        seen.by: seen
+        for seen in found.trace
+        if seen.verdict is Verdict.HIDDEN and seen.path != found.path and seen.reason != Directory.type
+    }
+    steps = []
+    for seen in found.trace:
+        ender = enders.get(seen.layer)
+        if ender is not None and (seen.verdict is Verdict.ABSENT or seen.reason == Directory.type):
+            kind = "cuts-opaque" if ender.reason == "opaque" else "cuts"
+            steps.append(Look(seen.layer, kind, "opaque", ender.path))
+        else:
+            steps.append(_look(overlay, found, seen, find(roots[seen.layer], found.path)))
+        if steps[-1].kind.startswith("absent") and any(step.stops for step in steps):
+            steps[-1] = replace(steps[-1], kind="unasked")
+    return tuple(steps)
+
+
+def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> Look:
+    above = "" if seen.path == found.path else "-above"
+    match seen.verdict:
+        case Verdict.ABSENT:
+            return Look(seen.layer, "absent" + above, "plain", seen.path)
+        case Verdict.WHITEOUT:
+            return Look(seen.layer, "whiteout" + above, "whiteout", seen.path)
+        case Verdict.HIDDEN:
+            if seen.reason == Directory.type and seen.path == found.path and inode is not None:
+                return Look(seen.layer, "other-type", "hidden", seen.path, seen.by)
+            kind = "unasked" if inode is None else "stale" if is_whiteout(inode, overlay.marks) else "hidden"
+            return Look(seen.layer, kind, "plain" if inode is None else "hidden", seen.path, seen.by)
+    role = "upper" if overlay.upperdir is not None and seen.layer == len(overlay.lowerdirs) else "lower"
+    if not isinstance(inode, Directory):
+        return Look(seen.layer, "file", role, seen.path)
+    if is_opaque(inode, overlay.marks) and found.path != "." and seen.layer:
+        return Look(seen.layer, "opaque", "opaque", seen.path)
+    return Look(seen.layer, "directory" if seen.verdict is Verdict.SHOWN else "merged", role, seen.path)
+
+
+def paths_of(overlay: Overlay) -> tuple[str, ...]:
+    """Every path that some layer has, sorted, without the root: also the hidden and the deleted ones."""
+    return tuple(sorted({path for root in layers_of(overlay) for path, _ in walk(root)} - {"."}))
+
+
+# One layer among the others
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an entry of a layer in the merged view.
+
+    Args:
+        kind: ``shown``; ``merged`` (a directory that is seen, with the attributes of one above); ``acts`` (a whiteout
+            that hides something); ``hidden``.
+        by: For ``hidden``: the layer that hides it.
+    """
+
+    kind: str
+    by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of a layer: what it does to what is beneath, and what became of it.
+
+    Args:
+        change: ``added``, ``changed``, ``removed``, ``emptied`` (an opaque directory over another one), or ``same``
+            for a directory that stands there only because something in it changed, or its time.
+    """
+
+    path: str
+    inode: Inode
+    change: str
+    fate: Fate
+
+
+def layer_story(overlay: Overlay, layer: int) -> tuple[Line, ...]:
+    """Everything in one layer, sorted by path, without the root.
+
+    Args:
+        layer: Counted from the bottom.
+    """
+    roots = layers_of(overlay)
+    below = Overlay.of_layers(roots[:layer], marks=overlay.marks)
+    return tuple(
+        Line(path, inode, _change(overlay, inode, below.lookup(path).inode), _fate(overlay, path, layer))
+        for path, inode in walk(roots[layer])
+        if path != "."
+    )
+
+
+def _change(overlay: Overlay, inode: Inode, below: Inode | None) -> str:
+    if is_whiteout(inode, overlay.marks):
+        return "removed"
+    if below is None:
+        return "added"
+    if not isinstance(inode, Directory) or not isinstance(below, Directory):
+        return "changed"
+    if is_opaque(inode, overlay.marks):
+        return "emptied"
+    return "same" if same(replace(inode, mtime_ns=0), replace(below, mtime_ns=0)) else "changed"
+
+
+def _fate(overlay: Overlay, path: str, layer: int) -> Fate:
+    seen = next((seen for seen in overlay.lookup(path).trace if seen.layer == layer), None)
+    match seen.verdict if seen else None:
+        case Verdict.SHOWN:
+            return Fate("shown")
+        case Verdict.MERGED:
+            return Fate("merged")
+        case Verdict.WHITEOUT:
+            return Fate("acts")
+    return Fate("hidden", seen.by if seen else None)
+
+
+def contested(overlay: Overlay) -> Iterator[tuple[str, Found, Mapping[int, Inode]]]:
+    """The paths that several layers have something to say about, with what each has there.
+
+    Merged directories are left out, and so is what lies in a directory that is gone as a whole.
+    """
+    roots = layers_of(overlay)
+    for path in paths_of(overlay):
+        there = {layer: inode for layer, root in enumerate(roots) if (inode := find(root, path)) is not None}
+        found = overlay.lookup(path)
+        if not isinstance(overlay.lookup(parent_of(path)[0]).inode, Directory):
+            continue
+        if len(there) > len(found.parts) or any(
+            step.verdict is Verdict.HIDDEN and step.layer in there for step in found.trace
+        ):
+            yield path, found, there
+
+
+def step_text(text: str, limit: int = 44) -> str:
+    """A build step as one short line: what the shell was told, without the words that are always there."""
+    text = text.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,85 @@
+"""A shell for notebooks: each line is told as a terminal would write it, and then in words; a kernel can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from overlaylab.image.samples import page_overlay
+from overlaylab.kernel.recorded_replays import Tried, tried
+from overlaylab.linux.operations import Op, Player, Step
+from overlaylab.linux.shell import carry_out
+from overlaylab.linux.shell_parser import parse
+from overlaylab.overlay.features import Features
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory
+from overlaylab.views.kit.tables import Text
+from overlaylab.words import say
+
+from .command_text import told
+
+__all__ = ["Session"]
+
+BOWL = ("Fruits", "Vegetables", "Meat")
+
+
+class Session:
+    """Something mounted, and a shell in it.
+
+    Args:
+        overlay: Where it begins; the bowl of fruit if none is given. It is not changed. Without an upper it gets an
+            empty one.
+        names: Of the layers, in the order of the mount options.
+        redirect: ``on`` to mount with ``redirect_dir=on``.
+
+    Example:
+        >>> print(Session()("rm /Beef"))
+        $ rm /Beef
+          You deleted /Beef. /Beef was taken out of the upper.
+    """
+
+    def __init__(self, overlay: Overlay | None = None, names: Sequence[str] = (), redirect: str = "follow") -> None:
+        if overlay is None:
+            folders, names = page_overlay(), BOWL
+            overlay = Overlay(lowerdirs=[folders["Fruits"], folders["Vegetables"]], upperdir=folders["Meat"])
+        upper = Directory() if overlay.upperdir is None else overlay.upperdir
+        names = (*names, say("palette.upper")) if names and len(names) == len(overlay.lowerdirs) else names
+        self.beginning = Overlay(lowerdirs=overlay.lowerdirs, upperdir=upper, features=Features(redirect=redirect))
+        self.names, self.player = tuple(names), Player(self.beginning)
+
+    def __call__(self, *lines: str) -> Text:
+        """Run some lines.
+
+        Raises:
+            Finding: ``wrong-call`` with the position, for a line that this shell does not understand.
+        """
+        return Text("\n".join(line for text in lines for line in self._run(text)))
+
+    def _run(self, line: str) -> list[str]:
+        command, start = parse(line), self.player.position
+        said = carry_out(command, self.player.do)
+        output, words = told(command, said, self.player.steps[start:], self.overlay, self.names)
+        quiet = [] if words == [say("play.nothing")] and output else ["  " + " ".join(words)]
+        return [f"$ {line}", *output, *quiet]
+
+    def do(self, operation: Op) -> Step:
+        """Run one system call."""
+        return self.player.do(operation)
+
+    @property
+    def overlay(self) -> Overlay:
+        """The stack as it is now."""
+        return self.player.overlay
+
+    @property
+    def upper(self) -> Directory:
+        """The upper layer as it is now."""
+        return self.overlay.upperdir or Directory()
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All system calls so far."""
+        return tuple(step.op for step in self.player.steps)
+
+    def on_kernel(self, record: str) -> Tried:
+        """Do the same on this machine's kernel and compare; where there is none, with the record of that name."""
+        return tried(self.beginning, self.ops, record)

@@ -1,0 +1,281 @@
+"""An overlay in words and tables: a lookup told, a layer listed, a mount command explained, who gives what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from overlaylab.image.changeset import read_changeset
+from overlaylab.image.image import Image
+from overlaylab.image.samples import ODD_LAYERS, layer_tar
+from overlaylab.linux.mount_command import parse_mount
+from overlaylab.overlay.overlay import Found, Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.translate import to_lowerdir
+from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
+from overlaylab.views.kit.palette import PALETTE
+from overlaylab.views.kit.sheet import fitted
+from overlaylab.views.kit.tables import Text, table
+from overlaylab.words import printable, say
+
+from .provenance import Line, Look, contested, label, labels, layer_names, layer_story, looks, step_text
+
+__all__ = [
+    "counts",
+    "joined",
+    "listing",
+    "mount_words",
+    "odd_layers",
+    "outcome",
+    "path_text",
+    "provenance_table",
+    "stack_table",
+    "told",
+    "trace",
+    "tree_text",
+]
+
+
+def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]] = ODD_LAYERS) -> Any:
+    """A table with a row for each layer.
+
+    Args:
+        base: The layer beneath.
+        layers: A title to the members of a tar, as `layer_tar` takes them; if none are given, layers that broke some tool once.
+    """
+    below = Overlay(lowerdirs=[base])
+    rows = []
+    for title, members in layers.items():
+        changeset = read_changeset(layer_tar(members))
+        layer, problems = to_lowerdir(changeset, lambda path: below.lookup(path).inode)
+        seen = [path for path, inode in Overlay(lowerdirs=[layer, base]).provenance().items() if path != "."]
+        kinds = dict.fromkeys(problem.kind for problem in (*changeset.problems, *problems))
+        rows.append((title, " ".join(members), " ".join(seen), ", ".join(kinds)))
+    return table(("", say("odd.members"), say("odd.seen"), say("odd.findings")), rows)
+
+
+# The marks that decide what is seen; the others are the kernel's bookkeeping.
+ACTING = tuple(f".overlay.{mark}" for mark in ("opaque", "whiteout", "redirect", "metacopy"))
+
+
+def trace(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Text:
+    """A lookup told layer by layer, from the top, and what came out.
+
+    Args:
+        names: In the order of the mount options: lowers topmost first, then the upper.
+    """
+    found = overlay.lookup(path)
+    lines = [told(overlay, found, look, names) for look in looks(overlay, found)]
+    return Text("\n".join([*lines, outcome(overlay, path, names)]))
+
+
+def told(overlay: Overlay, found: Found, look: Look, names: Sequence[str]) -> str:
+    """One step as a sentence, with its glyph in front."""
+    glyph = PALETTE[look.style].glyph or " "
+    where = label(overlay, look.layer, names)
+    by = "" if look.by is None else label(overlay, look.by, names)
+    return f"{glyph} {say('overlay.look.' + look.kind, layer=where, path=path_text(found.path), at=path_text(look.at), by=by)}"
+
+
+def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
+    """What a lookup comes to, in one sentence."""
+    found = overlay.lookup(path)
+    steps = looks(overlay, found)
+    shown = path_text(found.path)
+    hidden = [label(overlay, step.layer, names) for step in steps if step.kind in ("hidden", "other-type")]
+    if found.layer is None:
+        ended = next((step for step in steps if step.kind.startswith("whiteout")), None)
+        if ended is not None:
+            return say(
+                "overlay.outcome.deleted", path=shown, at=path_text(ended.at), layer=label(overlay, ended.layer, names)
+            )
+        cut = next((step for step in steps if step.kind == "hidden"), None)
+        if cut is not None and cut.by is not None:
+            return say(
+                "overlay.outcome.cut",
+                path=shown,
+                at=path_text(cut.at),
+                layer=label(overlay, cut.by, names),
+                hidden=joined(hidden),
+            )
+        return say("overlay.outcome.nowhere", path=shown)
+    giver = label(overlay, found.layer, names)
+    if len(found.parts) > 1:
+        others = joined([label(overlay, part.layer, names) for part in found.parts])
+        return say("overlay.outcome.merged", path=shown, layers=others, top=giver)
+    return say(
+        "overlay.outcome.hides" if hidden else "overlay.outcome.from", path=shown, layer=giver, hidden=joined(hidden)
+    )
+
+
+def joined(items: Sequence[str]) -> str:
+    """A list as people say it: a, b and c."""
+    if len(items) < 2:
+        return "".join(items)
+    return say("overlay.and", first=", ".join(items[:-1]), last=items[-1])
+
+
+def path_text(path: str, limit: int = 0) -> str:
+    """A path as it may be shown: safe, and not too long."""
+    text = "/" if path == "." else printable(path)
+    return fitted(text, limit) if limit else text
+
+
+def listing(tree: Directory) -> Text:
+    """A tree as ``ls -l`` would list it, with the marks that decide what is seen.
+
+    A whiteout is what it is on the disk: a character device 0, 0.
+    """
+    rows = []
+    for path, inode in walk(tree):
+        if path != ".":
+            marks = "".join(
+                f"   {name}={value.decode('utf-8', 'replace')}"
+                for name, value in sorted(inode.xattrs.items())
+                if name.endswith(ACTING)
+            )
+            target = f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
+            rows.append(
+                (
+                    _mode(inode),
+                    f"{inode.uid}:{inode.gid}",
+                    _size(inode),
+                    path_text(path) + "/" * isinstance(inode, Directory) + target + marks,
+                )
+            )
+    if not rows:
+        return Text(say("overlay.empty"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return Text(
+        "\n".join(f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {rest}" for mode, owner, size, rest in rows)
+    )
+
+
+def _mode(inode: Inode) -> str:
+    """The ten characters of ``ls -l``."""
+    import stat
+
+    kinds = {
+        "file": stat.S_IFREG,
+        "dir": stat.S_IFDIR,
+        "symlink": stat.S_IFLNK,
+        "char": stat.S_IFCHR,
+        "block": stat.S_IFBLK,
+        "fifo": stat.S_IFIFO,
+        "socket": stat.S_IFSOCK,
+    }
+    return stat.filemode(kinds[inode.type] | inode.mode)
+
+
+def _size(inode: Inode) -> str:
+    if isinstance(inode, Device):
+        return "{}, {}".format(*inode.rdev)
+    return str(inode.size) if isinstance(inode, File) else ""
+
+
+def tree_text(tree: Directory, title: str = ".") -> Text:
+    """A tree drawn with lines, character for character as the program ``tree`` draws it, its unbreakable blanks too."""
+    return Text("\n".join([title, *_branches(tree, "")]))
+
+
+def _branches(directory: Directory, indent: str) -> Iterable[str]:
+    names = sorted(directory.names, key=lambda name: (name.casefold(), name))
+    for name in names:
+        last = name == names[-1]
+        yield f"{indent}{'└── ' if last else '├── '}{printable(name)}"
+        child = directory.names[name]
+        if isinstance(child, Directory):
+            yield from _branches(child, indent + ("    " if last else "│\u00a0\u00a0 "))
+
+
+# Tables
+
+
+def mount_words(command: str) -> Any:
+    """A mount command word by word: what each word is, and what it does here.
+
+    Raises:
+        Finding: ``wrong-call`` if it is no overlay mount.
+    """
+    mount = parse_mount(command)
+    options, lowers = mount.options, mount.options.lowerdirs
+    rows = [
+        ("mount", say("overlay.mount.mount")),
+        (f"-t {mount.kind}", say("overlay.mount.type")),
+        (mount.source, say("overlay.mount.source")),
+        (
+            f"lowerdir={':'.join(lowers)}",
+            say("overlay.mount.lowerdir", count=len(lowers), top=lowers[0], bottom=lowers[-1]),
+        ),
+    ]
+    if options.upperdir is not None:
+        rows += [(f"upperdir={options.upperdir}", say("overlay.mount.upperdir", upper=options.upperdir))]
+        rows += [(f"workdir={options.workdir}", say("overlay.mount.workdir"))]
+    else:
+        rows += [(say("overlay.mount.absent"), say("overlay.mount.readonly"))]
+    rows += [(mount.target, say("overlay.mount.target"))]
+    return table(("", say("overlay.mount.meaning")), [(fitted(word, 48), meaning) for word, meaning in rows])
+
+
+def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
+    """The paths that more than one layer has something to say about: who gives each, and what that hides.
+
+    Args:
+        names: In the order of the mount options.
+    """
+    called = labels(overlay, names)
+    rows = []
+    for path, found, there in contested(overlay):
+        gives = say("overlay.gone") if found.layer is None else f"{called[found.layer]} ({_kind(overlay, found.inode)})"
+        hidden = [
+            f"{called[layer]} ({_kind(overlay, there[layer])})"
+            for layer in sorted(there, reverse=True)
+            if layer not in [part.layer for part in found.parts]
+        ]
+        rows.append((path_text(path, 40), gives, ", ".join(hidden)))
+    return table(("", say("overlay.gives"), say("overlay.hidden_others")), rows)
+
+
+def _kind(overlay: Overlay, inode: Inode) -> str:
+    """What an inode is, in a word; whiteouts and opaque directories by their own."""
+    if is_whiteout(inode, overlay.marks):
+        return say("palette.whiteout")
+    if is_opaque(inode, overlay.marks):
+        return say("overlay.kind.opaque")
+    return say(f"overlay.kind.{inode.type}")
+
+
+def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[str] = ()) -> Any:
+    """One row a layer, the top of the stack first: what it does to the layers beneath, and how much of it is still seen.
+
+    Args:
+        image: Gives the names and the build steps.
+        names: In the order of the mount options, where there is no image.
+    """
+    called = labels(overlay, layer_names(image) if image is not None else names)
+    columns = [say(f"overlay.column.{key}") for key in ("adds", "changes", "deletes", "hidden", "seen")]
+    rows = []
+    for layer in reversed(range(len(called))):
+        story = layer_story(overlay, layer)
+        step = (
+            [step_text(printable(image.layers[layer].history.created_by))]
+            if image is not None and image.layers[layer].history
+            else []
+        )
+        rows.append((called[layer], *step, *counts(story)))
+    return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
+
+
+def counts(story: Sequence[Line]) -> tuple[int, ...]:
+    """How many names a layer adds, changes, deletes; how many of its names are hidden now, and how many still seen."""
+    changes = [line.change for line in story]
+    gone = sum(line.fate.kind == "hidden" for line in story)
+    seen = sum(
+        line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story
+    )
+    return (
+        changes.count("added"),
+        changes.count("changed"),
+        changes.count("removed") + changes.count("emptied"),
+        gone,
+        seen,
+    )

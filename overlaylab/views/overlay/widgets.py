@@ -1,0 +1,170 @@
+"""Widgets over an overlay: ask for a path, turn the lower directories round, go through an image's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import ipywidgets
+
+from overlaylab.errors import Finding
+from overlaylab.image.image import Image
+from overlaylab.kernel.mount import MountOptions
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.tree import Directory
+from overlaylab.views.kit.panel import Panel, suggesting
+from overlaylab.views.kit.picture import Picture, new_graph
+from overlaylab.words import printable, say
+
+from .pictures import layer_picture, lookup_picture, stack_picture
+from .provenance import layer_names, paths_of, step_text
+from .text import outcome
+
+__all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
+
+STYLE = {"description_width": "initial"}
+
+# Paths that the field offers; of a larger image the others can be typed.
+LISTED = 3000
+
+
+class LookupTrace(Panel):
+    """Type a path, or choose one that is offered; see what each layer says about it.
+
+    Args:
+        overlay: The stack.
+        names: Of its layers, in the order of the mount options: lowers topmost first, then the upper.
+        path: To begin with; the first one if none is given.
+    """
+
+    def __init__(self, overlay: Overlay, names: Sequence[str] = (), path: str = "") -> None:
+        self.overlay, self.names = overlay, tuple(names)
+        paths = paths_of(overlay)[:LISTED]
+        # What cannot be printed cannot be typed either.
+        self.path = suggesting(
+            say("lookup.path"),
+            say("lookup.hint"),
+            [each for each in paths if printable(each) == each],
+            path or next(iter(paths), ""),
+            "34em",
+        )
+        self.path.observe(self.redraw, "value")
+        super().__init__([self.path])
+
+    def show(self) -> Picture:
+        """The lookup of what stands in the field; an empty one is the root."""
+        path = self.path.value.strip() or "."
+        try:
+            return lookup_picture(self.overlay, self.overlay.lookup(path).path, self.names)
+        except Finding:
+            return _said(say("lookup.outside", path=printable(path)))
+
+
+def _said(sentence: str) -> Picture:
+    """A sentence in the place of a picture."""
+    graph = new_graph("said")
+    graph.node("said", sentence.replace("\\", "\\\\"), shape="none", style="")
+    return Picture(graph.source, sentence, sentence)
+
+
+class LowerdirOrder(Panel):
+    """Move lower directories up and down; see the mount command change, and who wins.
+
+    Args:
+        folders: Name -> layer.
+        lowers: The names of the lower directories, **topmost first**.
+        upper: The name of the upper directory, or empty.
+        path: The name that is fought over.
+        target: Where it is mounted.
+    """
+
+    def __init__(
+        self,
+        folders: Mapping[str, Directory],
+        lowers: Sequence[str],
+        upper: str = "",
+        path: str = "",
+        target: str = "/mnt/tmp",
+    ) -> None:
+        self.folders, self.lowers, self.upper, self.wanted, self.target = (
+            dict(folders),
+            list(lowers),
+            upper,
+            path,
+            target,
+        )
+        self.buttons = {}
+        for name in lowers:
+            self.buttons[name] = ipywidgets.Button(
+                description=say("order.up", name=name), layout=ipywidgets.Layout(width="auto")
+            )
+            self.buttons[name].on_click(lambda _, name=name: self._up(name))
+        self.with_upper = ipywidgets.Checkbox(
+            value=bool(upper),
+            description=say("order.upper", name=upper),
+            indent=False,
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        self.with_upper.observe(self.redraw, "value")
+        super().__init__([*self.buttons.values(), *([self.with_upper] if upper else [])])
+
+    def _up(self, name: str) -> None:
+        """Move a lower directory one place towards the top; the topmost stays."""
+        place = self.lowers.index(name)
+        if place:
+            self.lowers.insert(place - 1, self.lowers.pop(place))
+        self.redraw()
+
+    @property
+    def options(self) -> MountOptions:
+        """The present order as mount options."""
+        upper = {"upperdir": self.upper, "workdir": "work"} if self.with_upper.value else {}
+        return MountOptions(lowerdirs=tuple(self.lowers), **upper)
+
+    def show(self) -> Picture:
+        """The stack in the present order, with the mount command."""
+        upper = self.folders[self.upper] if self.with_upper.value else None
+        overlay = Overlay(lowerdirs=[self.folders[name] for name in self.lowers], upperdir=upper)
+        names = (*self.lowers, *([self.upper] if self.with_upper.value else []))
+        picture = stack_picture(overlay, names, self.target, self.wanted)
+        command = self.options.command(self.target)
+        won = outcome(overlay, self.wanted, names) if self.wanted else ""
+        return Picture(
+            picture.dot, f"{command}: {won}" if won else command, f"{command}\n\n{picture.text}\n{won}".rstrip()
+        )
+
+
+class LayerPicker(Panel):
+    """Go through the layers of an image; see what each gives, takes away, and what of it is hidden by now.
+
+    Args:
+        overlay: The image's stack.
+        image: Gives the layers' build steps.
+        layer: To begin with, counted from 1, the base.
+    """
+
+    def __init__(self, overlay: Overlay, image: Image, layer: int = 1) -> None:
+        self.overlay, self.image = overlay, image
+        self.names = layer_names(image)
+        self.layer = ipywidgets.BoundedIntText(
+            value=layer,
+            min=1,
+            max=len(image.layers),
+            description=say("picker.layer"),
+            style=STYLE,
+            layout=ipywidgets.Layout(width="8em"),
+        )
+        self.down = ipywidgets.Button(description=say("picker.down"), layout=ipywidgets.Layout(width="auto"))
+        self.up = ipywidgets.Button(description=say("picker.up"), layout=ipywidgets.Layout(width="auto"))
+        self.layer.observe(self.redraw, "value")
+        self.down.on_click(lambda _: self._move(-1))
+        self.up.on_click(lambda _: self._move(1))
+        super().__init__([self.layer, self.down, self.up])
+
+    def _move(self, by: int) -> None:
+        self.layer.value = max(1, min(len(self.image.layers), self.layer.value + by))
+
+    def show(self) -> Picture:
+        """The chosen layer."""
+        layer = self.image.layers[self.layer.value - 1]
+        step = step_text(printable(layer.history.created_by), 80) if layer.history else ""
+        return layer_picture(self.overlay, layer.position, self.names, step)

@@ -1,0 +1,229 @@
+"""One image's layers as a browser shows them: what each brought, what it took away, and what of it is wasted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overlaylab.image.image import Container
+from overlaylab.overlay.overlay import is_opaque, is_whiteout
+from overlaylab.stores.audit.learner_image import Own
+from overlaylab.tree import Directory, File, Inode, walk
+from overlaylab.views.kit.palette import PALETTE
+from overlaylab.views.kit.picture import Picture
+from overlaylab.views.kit.sheet import Sheet, fitted
+from overlaylab.views.kit.tables import table
+from overlaylab.views.kit.text import size_text
+from overlaylab.views.overlay.provenance import label, layer_names, layers_of, step_text
+from overlaylab.views.overlay.text import path_text
+from overlaylab.words import printable, say
+
+__all__ = ["Wasted", "browse_picture", "own_names", "waste_table", "wasted_files"]
+
+# Bars at once, lines at once, and entries of a layer that are looked up to find hidden ones.
+BARS, LINES, LOOKED = 15, 14, 4000
+
+BAR = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Wasted:
+    """A file whose bytes are in the image and that nobody sees.
+
+    Args:
+        path: Its name in the layer.
+        layer: Counted from the bottom.
+        size: Bytes.
+        by: The layer that hides it; None if that cannot be told.
+    """
+
+    path: str
+    layer: int
+    size: int
+    by: int | None
+
+
+def own_names(own: Own) -> tuple[str, ...]:
+    """Names for the layers that can be read, in the order of the mount options."""
+    names = layer_names(own.target, own.home)
+    return names if isinstance(own.target, Container) else names[len(names) - len(own.stack) :]
+
+
+def wasted_files(own: Own, layer: int | None = None, most: int = LINES) -> tuple[Wasted, ...]:
+    """The largest files that are hidden by a layer above, largest first.
+
+    Args:
+        layer: Only those of this layer, counted from the bottom.
+        most: How many.
+    """
+    found: list[Wasted] = []
+    for number, root in enumerate(layers_of(own.overlay)):
+        if layer in (None, number) and own.work[number].wasted:
+            files = sorted(
+                ((path, inode) for path, inode in walk(root) if isinstance(inode, File) and inode.size),
+                key=lambda item: -item[1].size,
+            )
+            found += _hidden(own, number, files[:LOOKED])
+    return tuple(sorted(found, key=lambda item: (-item.size, item.layer, item.path))[:most])
+
+
+def _hidden(own: Own, number: int, files: Sequence[tuple[str, File]]) -> list[Wasted]:
+    """Those of which no name is seen any more, each once."""
+    seen: dict[int, bool] = {}
+    first: dict[int, Wasted] = {}
+    for path, inode in files:
+        found = own.overlay.lookup(path)
+        shown = found.layer == number and found.inode is inode
+        seen[id(inode)] = seen.get(id(inode), False) or shown
+        by = next((step.by for step in found.trace if step.layer == number), None)
+        first.setdefault(id(inode), Wasted(path, number, inode.size, by))
+    return [item for key, item in first.items() if not seen[key]]
+
+
+def waste_table(own: Own, most: int = LINES) -> object:
+    """The largest bytes that are in the image but hidden by later layers."""
+    names = own_names(own)
+    rows = [
+        (
+            path_text(item.path),
+            size_text(item.size),
+            label(own.overlay, item.layer, names),
+            "–" if item.by is None else label(own.overlay, item.by, names),
+        )
+        for item in wasted_files(own, most=most)
+    ]
+    return table(("path", *(say(f"browse.column.{key}") for key in ("size", "layer", "by"))), rows)
+
+
+def browse_picture(own: Own, layer: int) -> Picture:
+    """One layer among the others: bars of their bytes at the left, the layer's own story at the right.
+
+    Args:
+        layer: Counted from the bottom.
+    """
+    if not own.stack:
+        return _nothing(say("browse.no_layers"))
+    names, work = own_names(own), own.work
+    sheet = Sheet("browse")
+    _bars(sheet, own, layer, names)
+    mine = work[layer]
+    title = f"{label(own.overlay, layer, names)}  {_step(own, layer)}".rstrip()
+    counts = say(
+        "browse.counts",
+        added=mine.added,
+        changed=mine.changed,
+        removed=mine.removed,
+        size=size_text(mine.size),
+        wasted=size_text(mine.wasted),
+    )
+    sheet.text(360, 0, fitted(title, 76), width=556)
+    sheet.text(360, 22, counts, width=556)
+    lines = _story(own, layer, names)
+    for row, (text, style) in enumerate(lines):
+        sheet.box(360, 50 + row * 28, 556, 24, fitted(text, 66), style, title=text)
+    total = say(
+        "browse.total",
+        size=size_text(sum(item.size for item in work)),
+        wasted=size_text(sum(item.wasted for item in work)),
+    )
+    sheet.text(0, 26 + (len(_window(len(work), layer)) + 1) * 26, total, width=340)
+    alt = say("browse.alt", layer=label(own.overlay, layer, names), counts=counts)
+    bars = [_bar_text(own, number, names, number == layer) for number in _window(len(work), layer)]
+    return Picture(sheet.dot, alt, "\n".join([*bars, total, "", title, counts, *(text for text, _ in lines)]))
+
+
+def _window(count: int, layer: int) -> list[int]:
+    """The layers that are shown, topmost first: some of a high stack, around the chosen one."""
+    first = max(0, min(layer - BARS // 2, count - BARS))
+    return list(reversed(range(first, min(count, first + BARS))))
+
+
+def _bars(sheet: Sheet, own: Own, layer: int, names: Sequence[str]) -> None:
+    shown = _window(len(own.work), layer)
+    most = max((item.size for item in own.work), default=0) or 1
+    sheet.text(
+        0,
+        0,
+        say("browse.top") if shown[0] == len(own.work) - 1 else say("overlay.more", count=len(own.work) - 1 - shown[0]),
+    )
+    for row, number in enumerate(shown):
+        y, item = 26 + row * 26, own.work[number]
+        sheet.box(
+            0,
+            y,
+            120,
+            22,
+            ("▶ " if number == layer else "  ") + fitted(label(own.overlay, number, names), 11),
+            "equal" if number == layer else "plain",
+        )
+        width = max(3.0, BAR * item.size / most) if item.size else 0
+        wasted = BAR * item.wasted / most
+        if item.size:
+            sheet.box(
+                128, y + 3, width, 16, "", "lower", title=f"{label(own.overlay, number, names)}: {size_text(item.size)}"
+            )
+        if item.wasted:
+            sheet.box(
+                128,
+                y + 3,
+                max(3.0, wasted),
+                16,
+                "",
+                "whiteout",
+                title=say("browse.wasted", size=size_text(item.wasted)),
+            )
+        sheet.text(128 + width + 6, y + 2, size_text(item.size) if item.size else "–")
+    if shown[-1]:
+        sheet.text(0, 26 + len(shown) * 26, say("overlay.more", count=shown[-1]))
+
+
+def _bar_text(own: Own, number: int, names: Sequence[str], chosen: bool) -> str:
+    item = own.work[number]
+    wasted = f"  {PALETTE['whiteout'].glyph} {say('browse.wasted', size=size_text(item.wasted))}" if item.wasted else ""
+    return f"{'▶' if chosen else ' '} {label(own.overlay, number, names):<12} {size_text(item.size):>10}{wasted}"
+
+
+def _step(own: Own, layer: int) -> str:
+    if isinstance(own.target, Container) or layer >= len(own.layers) or not own.layers[layer].history:
+        return ""
+    return step_text(printable(own.layers[layer].history.created_by), 60)
+
+
+def _story(own: Own, layer: int, names: Sequence[str]) -> list[tuple[str, str]]:
+    """What to say about a layer: its deletions first, then its largest files, and what hides them."""
+    entries = [(path, inode) for path, inode in walk(layers_of(own.overlay)[layer]) if path != "."]
+    marks = own.overlay.marks
+    deleting = [(path, inode) for path, inode in entries if is_whiteout(inode, marks) or is_opaque(inode, marks)]
+    others = sorted(
+        (item for item in entries if not isinstance(item[1], Directory) and not is_whiteout(item[1], marks)),
+        key=lambda item: (-getattr(item[1], "size", 0), item[0]),
+    )
+    shown = [*deleting[: LINES // 2], *others]
+    lines = [_line(own, layer, path, inode, names) for path, inode in shown[:LINES]]
+    rest = len(deleting) + len(others) - len(lines)
+    if rest > 0:
+        lines[-1] = (say("overlay.more", count=rest + 1), "plain")
+    return lines or [(say("browse.only_folders" if entries else "browse.empty"), "plain")]
+
+
+def _line(own: Own, layer: int, path: str, inode: Inode, names: Sequence[str]) -> tuple[str, str]:
+    shown = path_text(path, 40)
+    if is_whiteout(inode, own.overlay.marks):
+        return f"{PALETTE['whiteout'].glyph} {say('browse.removes', path=shown)}", "whiteout"
+    if isinstance(inode, Directory):
+        return f"{PALETTE['opaque'].glyph} {say('browse.empties', path=shown)}", "opaque"
+    found = own.overlay.lookup(path)
+    size = f"  {size_text(inode.size)}" if isinstance(inode, File) else ""
+    if found.layer == layer and found.inode is inode:
+        return f"+ {shown}{size}", "lower"
+    by = next((step.by for step in found.trace if step.layer == layer), None)
+    hider = say(
+        "browse.hidden" if by is None else "browse.hidden_by", layer="" if by is None else label(own.overlay, by, names)
+    )
+    return f"{PALETTE['hidden'].glyph} {shown}{size}  {hider}", "hidden"
+
+
+def _nothing(text: str) -> Picture:
+    sheet = Sheet("browse")
+    sheet.text(0, 0, text, width=len(text) * 9)
+    return Picture(sheet.dot, text, text)
