@@ -281,7 +281,7 @@ def _open_around(path: str, folder: str | None, options: dict[str, Any]) -> tupl
             raise refusal from None
     if folder is None:
         return store, None
-    found = next(filter(None, (part.folder_of(folder) for part in store.parts)), None)
+    found = next(filter(None, (part.directory_of(folder) for part in store.parts)), None)
     if found is None:
         raise NotReadable("not-found", folder, f"a folder of the store {path}", "none of this name")
     return store, found
@@ -294,7 +294,7 @@ def _store_above(path: str, options: dict[str, Any]) -> Any:
     while above != os.path.dirname(above):
         try:
             store = _open(above, options)
-            if any(part.folder_of(path) for part in store.parts):
+            if any(part.directory_of(path) for part in store.parts):
                 return store
         except (NotReadable, OSError):
             pass

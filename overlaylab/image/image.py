@@ -25,9 +25,9 @@ class Layer:
             apart by this, never by diff_id: equal layers repeat.
         descriptor: How the manifest points at its blob, where there is a manifest.
         history: The build step that made it, if the history fits.
-        directory: The folder it is unpacked in, where the store unpacks.
+        directory: The directory it is unpacked in, where the store unpacks.
         readable: False if it is known already that it cannot be read; a problem then says why.
-        v1_ids: The folders that an old ``docker save`` keeps it under: digests of nothing that can be checked.
+        v1_ids: The directories that an old ``docker save`` keeps it under: digests of nothing that can be checked.
         blobs: Digests of blobs that it is known to have come from, where no manifest names them.
     """
 
@@ -98,12 +98,12 @@ class Container:
         id: 64 hex digits.
         name: Without the leading slash.
         image_id: The image it was made from.
-        lower: Folder names, **topmost first**, the init layer among them.
-        upper: Folder name of its writable layer.
+        lower: Directory names, **topmost first**, the init layer among them.
+        upper: Directory name of its writable layer.
         mount: The option text that the engine used, or would use.
         links: The short names of `lower` as the store writes them, topmost first.
         problems: What is wrong with it.
-        init: The folder of the engine's own files (``etc/hosts`` and the like) right below the upper; empty if none.
+        init: The directory of the engine's own files (``etc/hosts`` and the like) right below the upper; empty if none.
         namespace: In containerd's stores.
         store: The kind of its store, where one root holds several.
     """

@@ -10,7 +10,7 @@ from overlaylab.tree import MADE_AT, Directory, make_tree
 
 __all__ = ["ODD_LAYERS", "layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
 
-# The folders of the page's overlayfs example, in the order of its listing, and the files in them.
+# The directories of the page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
     "Fruits": ("Apple", "Orange", "Tomato"),
     "Meat": ("Beef", "cccc", "Pork"),
@@ -29,15 +29,18 @@ ODD_LAYERS: dict[str, dict[str, str]] = {
 
 
 def page_overlay() -> dict[str, Directory]:
-    """The folders Fruits, Meat and Vegetables of the page's example.
+    """The directories Fruits, Meat and Vegetables of the page's example.
 
-    The page shows no contents, so each file says which folder it is from.
+    The page shows no contents, so each file says which directory it is from.
 
     Example:
         >>> page_overlay()["Fruits"].names["Tomato"].data
         b'Tomato from Fruits\\n'
     """
-    return {folder: make_tree({name: f"{name} from {folder}\n" for name in names}) for folder, names in PAGE.items()}
+    return {
+        directory: make_tree({name: f"{name} from {directory}\n" for name in names})
+        for directory, names in PAGE.items()
+    }
 
 
 def page_layers() -> tuple[Directory, Directory, Directory]:
@@ -49,23 +52,23 @@ def page_layers() -> tuple[Directory, Directory, Directory]:
         >>> Overlay.of_layers([vegetables, fruits], upperdir=meat).lookup("Tomato").inode.data
         b'Tomato from Fruits\\n'
     """
-    folders = page_overlay()
-    return folders["Vegetables"], folders["Fruits"], folders["Meat"]
+    directories = page_overlay()
+    return directories["Vegetables"], directories["Fruits"], directories["Meat"]
 
 
 def tiny_layer() -> bytes:
-    """A layer of one folder and one file: a plain tar, the same bytes on every machine.
+    """A layer of one directory and one file: a plain tar, the same bytes on every machine.
 
     Example:
         >>> len(tiny_layer())
         10240
     """
     text = b"Hello from a layer.\n" * 20
-    folder, file = tarfile.TarInfo("etc"), tarfile.TarInfo("etc/motd")
-    folder.type, folder.mode, file.size = tarfile.DIRTYPE, 0o755, len(text)
+    directory, file = tarfile.TarInfo("etc"), tarfile.TarInfo("etc/motd")
+    directory.type, directory.mode, file.size = tarfile.DIRTYPE, 0o755, len(text)
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(folder)
+        tar.addfile(directory)
         tar.addfile(file, io.BytesIO(text))
     return out.getvalue()
 
@@ -74,7 +77,7 @@ def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
     """A small layer, as a stream at its start: a plain tar, the same bytes on every machine.
 
     Args:
-        members: A name to a file's content; a name that ends in ``/`` is a folder.
+        members: A name to a file's content; a name that ends in ``/`` is a directory.
 
     Example:
         >>> from overlaylab.image.changeset import read_changeset

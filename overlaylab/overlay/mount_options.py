@@ -235,13 +235,13 @@ def docker_options(base: str, links: Sequence[str], mount_id: str | None = None)
     """The options of a mount, as Docker's overlay2 driver makes them.
 
     Args:
-        base: The driver's folder, such as ``/var/lib/docker/overlay2``.
+        base: The driver's directory, such as ``/var/lib/docker/overlay2``.
         links: Short names with ``l/``, **topmost first**.
-        mount_id: The container's folder; None for an image, which has no upper.
+        mount_id: The container's directory; None for an image, which has no upper.
 
     Spec:
         moby, daemon/graphdriver/overlay2, Get; seen on 20.10 and 28.5: where the text would fill a page, its own
-        ``index=off,`` counted, Docker changes into the folder and uses relative names. Choice: colons, commas and
+        ``index=off,`` counted, Docker changes into the directory and uses relative names. Choice: colons, commas and
         backslashes in `base` are escaped, where Docker's own mount fails.
     """
 

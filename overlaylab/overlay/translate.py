@@ -169,7 +169,7 @@ class _Layer:
         """Record a deletion, unless this layer puts something there itself."""
         closed, opaque = self._above(path)
         if closed is not None and not is_whiteout(closed):
-            # umoci writes these for a folder that became a file. Docker refuses them.
+            # umoci writes these for a directory that became a file. Docker refuses them.
             self.problems.append(
                 Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}")
             )

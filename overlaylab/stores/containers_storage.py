@@ -22,12 +22,12 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.image.manifest import Manifest, parse_manifest
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
-from overlaylab.stores.files.place import Folder, Place
+from overlaylab.stores.files.place import DirectoryPlace, Place
 from overlaylab.tree import Directory
 
 from .known_files import IMAGES
-from .short_names import ShortNames, named_folder
-from .store import Alone, NotChecked, StoreFolder
+from .short_names import ShortNames, named_directory
+from .store import Alone, NotChecked, StoreDirectory
 from .tar_split import KeepsRecipes, Recipe
 
 __all__ = ["ContainersStorage", "podman_layer_ids"]
@@ -66,7 +66,7 @@ class StoredLayer:
     """One entry of layers.json.
 
     Args:
-        id: Its folder's name.
+        id: Its directory's name.
         parent: The ID of the layer below; empty for a bottom layer.
         diff_id: None for a container's layer.
         blob: The digest of the blob that it came from, if it came from one.
@@ -79,7 +79,7 @@ class StoredLayer:
 
 
 class ContainersStorage(KeepsRecipes, Alone):
-    """A storage root as a store; a folder or a tar of one, read alike and never changed.
+    """A storage root as a store; a directory or a tar of one, read alike and never changed.
 
     Args:
         place: The root.
@@ -89,7 +89,7 @@ class ContainersStorage(KeepsRecipes, Alone):
     """
 
     kind = "containers-storage"
-    folder_kind = "layer-id"
+    directory_kind = "layer-id"
 
     def __init__(self, place: Place) -> None:
         if not place.has(IMAGES):
@@ -113,8 +113,8 @@ class ContainersStorage(KeepsRecipes, Alone):
 
     def _table(self, path: str, problems: list[Problem]) -> Iterator[Node]:
         """The entries of a table and of the one beside it that does not outlive a reboot."""
-        folder, _, name = path.rpartition("/")
-        for part in (path, f"{folder}/volatile-{name}"):
+        directory, _, name = path.rpartition("/")
+        for part in (path, f"{directory}/volatile-{name}"):
             where = f"{self.place.where}: {part}"
             if not self.place.has(part):
                 continue
@@ -246,7 +246,7 @@ class ContainersStorage(KeepsRecipes, Alone):
         return chain, []
 
     def _layer_problems(self, stored: StoredLayer, diff_id: DiffID) -> tuple[Problem, ...]:
-        """What is wrong with a layer's entry and its folder; the folder is looked at once."""
+        """What is wrong with a layer's entry and its directory; the directory is looked at once."""
         if stored.id not in self._checked:
             below, _ = self._chain(stored.parent)
             self._checked[stored.id] = tuple(self.short_names.problems(stored.id, [layer.id for layer in below]))
@@ -269,7 +269,7 @@ class ContainersStorage(KeepsRecipes, Alone):
         names = node.strings("names")
         chain, problems = self._chain(upper)
         lower = [layer.id for layer in chain[1:]]
-        # A chain that is broken is no chain to compare the folder's own list with.
+        # A chain that is broken is no chain to compare the directory's own list with.
         problems += (
             self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
         )
@@ -317,8 +317,8 @@ class ContainersStorage(KeepsRecipes, Alone):
         return f"l/{link}" if link else f"{name}/diff"
 
     def root(self) -> str:
-        """The root's own path: where a folder lies, else what a container's runtime config says, else podman's default."""
-        if isinstance(self.place, Folder):
+        """The root's own path: where a directory lies, else what a container's runtime config says, else podman's default."""
+        if isinstance(self.place, DirectoryPlace):
             return self.place.root
         return self._recorded or (ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT)
 
@@ -341,15 +341,15 @@ class ContainersStorage(KeepsRecipes, Alone):
         """Every container, those of buildah too."""
         return self._containers
 
-    def folders(self) -> tuple[StoreFolder, ...]:
-        """All folders of layers, with the chain_ids that their images give them."""
+    def directories(self) -> tuple[StoreDirectory, ...]:
+        """All directories of layers, with the chain_ids that their images give them."""
         chains: dict[str, list[str]] = {}
         for image in self._images:
             for layer in image.layers:
                 known = chains.setdefault(layer.directory or "", [])
                 known += [layer.chain_id] if layer.chain_id not in known else []
         return tuple(
-            StoreFolder(
+            StoreDirectory(
                 name=name,
                 chain_ids=tuple(chains.get(name, ())),
                 links=tuple(filter(None, [self.short_names.link(name)])),
@@ -357,21 +357,21 @@ class ContainersStorage(KeepsRecipes, Alone):
             for name in self.short_names.names()
         )
 
-    def folder_path(self, name: str) -> str:
-        """The place of a folder's content, as findings name it."""
+    def directory_path(self, name: str) -> str:
+        """The place of a directory's content, as findings name it."""
         return f"{self.place.where}: {DRIVER}/{name}/diff"
 
-    def folder_size(self, name: str) -> int:
-        """Bytes of the regular files in a folder, hard links once."""
+    def directory_size(self, name: str) -> int:
+        """Bytes of the regular files in a directory, hard links once."""
         return self.place.content_bytes(f"{DRIVER}/{name}/diff")
 
-    def folder_of(self, path: str) -> str | None:
-        """The folder that a path goes through, a short name in ``l/`` too."""
+    def directory_of(self, path: str) -> str | None:
+        """The directory that a path goes through, a short name in ``l/`` too."""
         parts = path.rstrip("/").split("/")
         for above, name in zip(parts, parts[1:]):
             if above == "l" and (target := self.short_names.target(name)):
                 return target
-        return named_folder(path, DRIVER, self.short_names.names())
+        return named_directory(path, DRIVER, self.short_names.names())
 
     def recipe(self, layer: Layer) -> Recipe | None:
         """What the store kept to rebuild a layer's tar; None if that is gone."""
@@ -381,7 +381,7 @@ class ContainersStorage(KeepsRecipes, Alone):
         return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """The folder ``overlay/<layer id>/diff`` as overlayfs has it."""
+        """The directory ``overlay/<layer id>/diff`` as overlayfs has it."""
         if not LAYER_ID.fullmatch(name):
             raise Finding("path-escape", f"{self.place.where}: {DRIVER}", "a layer ID", name)
         try:

@@ -10,7 +10,7 @@ from overlaylab.errors import Finding, InputError, NotReadable, Problem
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.docker.archive import DockerArchive
 from overlaylab.stores.files.open_place import Progress, open_place
-from overlaylab.stores.files.place import Folder, Place, within
+from overlaylab.stores.files.place import DirectoryPlace, Place, within
 from overlaylab.stores.files.tar_place import Tar
 
 from .known_files import DAEMON, IMAGES, META
@@ -23,10 +23,10 @@ LEVELS = 6
 
 READINGS = 5
 
-# Seconds before the second reading of a folder in which something is wrong; doubled before each further one.
+# Seconds before the second reading of a directory in which something is wrong; doubled before each further one.
 PAUSE = 0.02
 
-# Where the roots of engines lie beneath /var/lib, or beneath a home folder's .local/share.
+# Where the roots of engines lie beneath /var/lib, or beneath a home directory's .local/share.
 INNER = tuple(
     f"{above}{path}" for above in ("", "var/lib/", "lib/") for path in ("docker", "containerd", "containers/storage")
 )
@@ -35,7 +35,7 @@ INNER = tuple(
 def open_store(
     path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
 ) -> Store:
-    """Open an archive, a layout or a data root; a folder, a .tar or a compressed .tar alike.
+    """Open an archive, a layout or a data root; a directory, a .tar or a compressed .tar alike.
 
     Args:
         path: Under any name: the content decides.
@@ -55,7 +55,7 @@ def store_in(place: Place) -> Store:
         NotReadable: with the kind that says why no image can be listed.
     """
     try:
-        store = _steady(place) if isinstance(place, Folder) else _recognise(_root_of(place))
+        store = _steady(place) if isinstance(place, DirectoryPlace) else _recognise(_root_of(place))
     except Finding as finding:
         raise NotReadable.of([finding.problem]) from None
     if isinstance(place, Tar) and not place.complete:
@@ -63,8 +63,8 @@ def store_in(place: Place) -> Store:
     return store
 
 
-def _steady(place: Folder) -> Store:
-    """Read a folder again while it does not hold still: an engine may be at work in it.
+def _steady(place: DirectoryPlace) -> Store:
+    """Read a directory again while it does not hold still: an engine may be at work in it.
 
     What only one of two readings finds is no damage but a change between them.
     """
@@ -96,7 +96,7 @@ def _errors(store: Store) -> set[Problem]:
 
 
 def _root_of(place: Place) -> Place:
-    """Go down while there is one folder and nothing else: tars of a store often keep its path."""
+    """Go down while there is one directory and nothing else: tars of a store often keep its path."""
     prefix = ""
     for _ in range(LEVELS):
         here = prefix or "."

@@ -1,4 +1,4 @@
-"""An OCI image layout: ``oci-layout``, ``index.json`` and ``blobs/``, as a folder or as a tar."""
+"""An OCI image layout: ``oci-layout``, ``index.json`` and ``blobs/``, as a directory or as a tar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from overlaylab.image.media_types import MediaType, layer_compression
 from overlaylab.stores.files.place import Place
 from overlaylab.tree import Directory
 
-from .store import Alone, Found, NotChecked, StoreFolder
+from .store import Alone, Found, NotChecked, StoreDirectory
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
@@ -31,9 +31,9 @@ REFERENCE = "vnd.docker.reference.digest"
 
 
 class BlobStore(Alone):
-    """What archives have in common: layers as blobs in a place, no containers, no folders."""
+    """What archives have in common: layers as blobs in a place, no containers, no directories."""
 
-    kind = folder_kind = ""
+    kind = directory_kind = ""
     marks = "trusted.overlay."
 
     def __init__(self, place: Place) -> None:
@@ -54,20 +54,20 @@ class BlobStore(Alone):
         """None: archives hold images only."""
         return ()
 
-    def folders(self) -> tuple[StoreFolder, ...]:
+    def directories(self) -> tuple[StoreDirectory, ...]:
         """None: archives unpack nothing."""
         return ()
 
-    def folder_path(self, name: str) -> str:
-        """Archives have no folders."""
+    def directory_path(self, name: str) -> str:
+        """Archives have no directories."""
         raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 
-    def folder_size(self, name: str) -> int:
-        """Archives have no folders."""
+    def directory_size(self, name: str) -> int:
+        """Archives have no directories."""
         raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 
-    def folder_of(self, path: str) -> str | None:
-        """None: archives have no folders."""
+    def directory_of(self, path: str) -> str | None:
+        """None: archives have no directories."""
         return None
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
@@ -83,7 +83,7 @@ class BlobStore(Alone):
         return iter(())
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """Archives have no folders."""
+        """Archives have no directories."""
         raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 
 
@@ -113,7 +113,7 @@ class OciLayout(BlobStore):
 
 
 def check_layout(place: Place, found: Found) -> None:
-    """The version in ``oci-layout``; without that file the folder is no layout in the specification's sense."""
+    """The version in ``oci-layout``; without that file the directory is no layout in the specification's sense."""
     where = f"{place.where}: oci-layout"
     if not place.has("oci-layout"):
         found.problems.append(Problem("missing-member", where, "a file", "nothing"))
@@ -330,7 +330,7 @@ class IndexWalker:
         return tuple(layers), problems
 
     def directory_of(self, chain_id: ChainID) -> str | None:
-        """The folder that a layer is unpacked in; a layout has none."""
+        """The directory that a layer is unpacked in; a layout has none."""
         return None
 
     def _layer_problem(self, blob: Descriptor) -> Problem | None:

@@ -11,7 +11,7 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.tree import Directory
 
-from .store import Alone, NotChecked, Store, StoreFolder
+from .store import Alone, NotChecked, Store, StoreDirectory
 
 __all__ = ["Mixed"]
 
@@ -24,7 +24,7 @@ class Mixed:
     """
 
     kind = "mixed"
-    folder_kind = "folder"
+    directory_kind = "folder"
     marks = "trusted.overlay."
 
     def __init__(self, parts: Sequence[Store]) -> None:
@@ -44,19 +44,19 @@ class Mixed:
         """The containers of all stores."""
         return tuple(container for part in self.parts for container in part.containers())
 
-    def folders(self) -> tuple[StoreFolder, ...]:
-        """The folders of all stores."""
-        return tuple(folder for part in self.parts for folder in part.folders())
+    def directories(self) -> tuple[StoreDirectory, ...]:
+        """The directories of all stores."""
+        return tuple(directory for part in self.parts for directory in part.directories())
 
-    def folder_path(self, name: str) -> str:
+    def directory_path(self, name: str) -> str:
         """A name alone does not say which store is meant: ask `parts`."""
         raise self._unclear(name)
 
-    def folder_size(self, name: str) -> int:
+    def directory_size(self, name: str) -> int:
         """A name alone does not say which store is meant: ask `parts`."""
         raise self._unclear(name)
 
-    def folder_of(self, path: str) -> str | None:
+    def directory_of(self, path: str) -> str | None:
         """A path alone does not say which store is meant: ask `parts`."""
         raise self._unclear(path)
 

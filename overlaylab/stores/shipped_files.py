@@ -40,7 +40,7 @@ def packings() -> dict[str, bytes]:
 
 ROOT = "docker20-dataroot.tar.gz"
 
-# A root of the containerd image store, which Docker 29 uses by default: the folders that make it one, without images.
+# A root of the containerd image store, which Docker 29 uses by default: the directories that make it one, without images.
 NEW_ROOT = "docker29-dataroot.tar.gz"
 
 # The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.

@@ -1,8 +1,8 @@
-"""The short names in ``l/``: symlinks to the folders of layers, there to keep mount options short.
+"""The short names in ``l/``: symlinks to the directories of layers, there to keep mount options short.
 
-    l/<26 characters> -> ../<folder>/diff        <folder>/link: its own short name        <folder>/lower: those below it
+    l/<26 characters> -> ../<directory>/diff        <directory>/link: its own short name        <directory>/lower: those below it
 
-Docker's overlay2 and containers-storage's overlay keep their folders in this same way.
+Docker's overlay2 and containers-storage's overlay keep their directories in this same way.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from overlaylab.errors import Finding, Problem
 from overlaylab.stores.files.place import Place
 
-__all__ = ["ShortNames", "named_folder"]
+__all__ = ["ShortNames", "named_directory"]
 
 _LINK = re.compile(r"[A-Z0-9]{26}")
 
 
 class ShortNames:
-    """The folders of a driver, with their short names.
+    """The directories of a driver, with their short names.
 
     Args:
         place: The root.
-        driver: The folder that holds the layers' folders and ``l/``.
-        pattern: What names of folders look like.
+        driver: The directory that holds the layers' directories and ``l/``.
+        pattern: What names of directories look like.
     """
 
     def __init__(self, place: Place, driver: str, pattern: re.Pattern[str]) -> None:
@@ -40,7 +40,7 @@ class ShortNames:
         return self.place.read(path).decode("utf-8", "surrogateescape").strip()
 
     def names(self) -> tuple[str, ...]:
-        """All folders that could be a layer's."""
+        """All directories that could be a layer's."""
         names = self.place.names(self.driver)
         return tuple(
             name
@@ -49,14 +49,14 @@ class ShortNames:
         )
 
     def is_there(self, name: str) -> bool:
-        """Whether a folder is there with its ``diff/``."""
+        """Whether a directory is there with its ``diff/``."""
         there = bool(self._pattern.fullmatch(name)) and self.place.type_of(f"{self.driver}/{name}/diff") == "dir"
         if not there:
             self._missed.add(name)
         return there
 
     def missing(self, names: Iterable[str]) -> Iterator[Problem]:
-        """A problem for each folder that is not there."""
+        """A problem for each directory that is not there."""
         for name in names:
             if not self.is_there(name):
                 yield Problem(
@@ -64,16 +64,16 @@ class ShortNames:
                 )
 
     def gone(self, name: str) -> Finding:
-        """The finding for a folder that cannot be read: it was missed when the store was opened, or has gone since."""
+        """The finding for a directory that cannot be read: it was missed when the store was opened, or has gone since."""
         kind = "missing-cache-dir" if name in self._missed else "changed-while-reading"
         return Finding(kind, f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing")
 
     def link(self, name: str) -> str | None:
-        """The file ``link`` of a folder: its own short name."""
+        """The file ``link`` of a directory: its own short name."""
         return self.text(f"{self.driver}/{name}/link")
 
     def target(self, link: str) -> str | None:
-        """The folder that a short name leads to; None if it leads nowhere."""
+        """The directory that a short name leads to; None if it leads nowhere."""
         if link in self._targets:
             return self._targets[link]
         path = f"{self.driver}/l/{link}"
@@ -86,12 +86,12 @@ class ShortNames:
         return target
 
     def lower(self, name: str) -> tuple[str, ...]:
-        """The file ``lower`` of a folder: short names, topmost first; none for a bottom layer."""
+        """The file ``lower`` of a directory: short names, topmost first; none for a bottom layer."""
         text = self.text(f"{self.driver}/{name}/lower")
         return tuple(text.split(":")) if text else ()
 
     def below(self, name: str) -> list[str]:
-        """The folders that ``lower`` names, topmost first.
+        """The directories that ``lower`` names, topmost first.
 
         Raises:
             Finding: ``dangling-link``.
@@ -107,11 +107,11 @@ class ShortNames:
         return found
 
     def problems(self, name: str, expected: Sequence[str]) -> Iterator[Problem]:
-        """Whether a layer's folder is there, its short name leads to it, and its lower list is its ancestry.
+        """Whether a layer's directory is there, its short name leads to it, and its lower list is its ancestry.
 
         Args:
-            name: The folder.
-            expected: The folders of the layers beneath, nearest first.
+            name: The directory.
+            expected: The directories of the layers beneath, nearest first.
         """
         try:
             yield from self._problems(name, expected)
@@ -133,13 +133,13 @@ class ShortNames:
             yield Problem("lower-mismatch", f"{where}/lower", ":".join(expected), ":".join(found))
 
 
-def named_folder(path: str, driver: str, names: Sequence[str]) -> str | None:
-    """The folder that is meant: by its name, the unique beginning of it, or any path that goes through it.
+def named_directory(path: str, driver: str, names: Sequence[str]) -> str | None:
+    """The directory that is meant: by its name, the unique beginning of it, or any path that goes through it.
 
     Args:
         path: ``3f2c…``, or ``/var/lib/docker/overlay2/3f2c…/diff/usr``.
-        driver: The name of the folder that holds them all.
-        names: The folders that there are.
+        driver: The name of the directory that holds them all.
+        names: The directories that there are.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     for above, name in zip(parts, parts[1:]):

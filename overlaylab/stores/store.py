@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
 from overlaylab.image.image import Container, Image, Layer
 
-__all__ = ["Alone", "NotChecked", "Store", "StoreFolder", "home", "unowned_directories"]
+__all__ = ["Alone", "NotChecked", "Store", "StoreDirectory", "home", "unowned_directories"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFolder:
-    """A folder in which a store keeps a layer, or something else.
+class StoreDirectory:
+    """A directory in which a store keeps a layer, or something else.
 
     Args:
         name: As `Layer.directory` and `Container.upper` have it.
@@ -54,13 +54,13 @@ class Store(Protocol):
     """A place that holds images. Readers make stores; nothing else knows where the bytes lie."""
 
     kind: str
-    # The word for its folders: cache-id, snapshot or layer-id; empty for archives.
-    folder_kind: str
+    # The word for its directories: cache-id, snapshot or layer-id; empty for archives.
+    directory_kind: str
     # The stores in it: several where one root holds several, else itself.
     parts: tuple[Store, ...]
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...]
-    # The namespace of overlay marks in the store's folders.
+    # The namespace of overlay marks in the store's directories.
     marks: str
 
     def images(self) -> tuple[Image, ...]:
@@ -69,32 +69,32 @@ class Store(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """All containers; none in archives."""
 
-    def folders(self) -> tuple[StoreFolder, ...]:
-        """All folders in which layers or containers could lie; none in archives."""
+    def directories(self) -> tuple[StoreDirectory, ...]:
+        """All directories in which layers or containers could lie; none in archives."""
 
-    def folder_path(self, name: str) -> str:
-        """The place of a folder's content, as findings name it."""
+    def directory_path(self, name: str) -> str:
+        """The place of a directory's content, as findings name it."""
 
-    def folder_size(self, name: str) -> int:
-        """Bytes of the regular files in a folder, hard links once."""
+    def directory_size(self, name: str) -> int:
+        """Bytes of the regular files in a directory, hard links once."""
 
-    def folder_of(self, path: str) -> str | None:
-        """The folder that a path on the host, or the name of a folder, leads into."""
+    def directory_of(self, path: str) -> str | None:
+        """The directory that a path on the host, or the name of a directory, leads into."""
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
         """How the engine mounts an image or a container, with `root` in place of the store's own path."""
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a folder, not seekable.
+        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a directory, not seekable.
 
         None where the store keeps neither the blob nor a recipe for the tar.
         """
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """Name the files of a layer's folder that are not what was recorded, where the store recorded that."""
+        """Name the files of a layer's directory that are not what was recorded, where the store recorded that."""
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """A layer's folder as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
+        """A layer's directory as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
 
 
 class Alone:
@@ -115,11 +115,11 @@ def home(store: Store, target: Image | Container) -> Store:
 
 
 def unowned_directories(store: Store) -> tuple[str, ...]:
-    """Folders of a store that no image and no container uses, in the store's order."""
+    """Directories of a store that no image and no container uses, in the store's order."""
     found: list[str] = []
     for part in store.parts:
         used = {layer.directory for image in part.images() for layer in image.layers}
         for container in part.containers():
             used |= {container.upper, *container.lower}
-        found += [folder.name for folder in part.folders() if folder.name not in used]
+        found += [directory.name for directory in part.directories() if directory.name not in used]
     return tuple(found)

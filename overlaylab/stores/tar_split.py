@@ -1,10 +1,10 @@
-"""The layer tar, rebuilt byte for byte from a folder and the recipe that lies beside it.
+"""The layer tar, rebuilt byte for byte from a directory and the recipe that lies beside it.
 
     {"type": 2, "payload": …}                      raw bytes: headers, padding, the closing zeros
     {"type": 1, "name": …, "size": …, "payload": …}  the content of a file, with its CRC-64
 
 Docker and containers-storage unpack a layer and keep no tar of it. What they keep is this recipe, one JSON object a
-line, so that a push gives the same bytes again. It also proves the folder: the SHA-256 of the rebuilt tar must be the
+line, so that a push gives the same bytes again. It also proves the directory: the SHA-256 of the rebuilt tar must be the
 diff_id.
 """
 
@@ -50,19 +50,19 @@ class Piece:
 
 
 class Recipe:
-    """A layer's recipe and the folder that it speaks of.
+    """A layer's recipe and the directory that it speaks of.
 
     Args:
         place: Where both lie.
         path: The recipe, compressed or not.
-        folder: The layer's ``diff/``.
+        directory: The layer's ``diff/``.
 
     Spec:
         vbatts/tar-split, tar/storage, "Entry"; its ``position`` counts from 0 without gaps.
     """
 
-    def __init__(self, place: Place, path: str, folder: str) -> None:
-        self.place, self.path, self.folder = place, path, folder
+    def __init__(self, place: Place, path: str, directory: str) -> None:
+        self.place, self.path, self.folder = place, path, directory
         self.where = f"{place.where}: {path}"
 
     def pieces(self) -> Iterator[Piece]:
@@ -98,7 +98,7 @@ class Recipe:
                 raise Finding("bad-json", f"{node.where}.type", "1 or 2", other)
 
     def content(self, piece: Piece) -> Iterator[bytes]:
-        """The content of one file of the folder, bit by bit; no symlink on the way is followed.
+        """The content of one file of the directory, bit by bit; no symlink on the way is followed.
 
         Raises:
             Finding: ``missing-content``, ``size-mismatch``, ``path-escape``, ``changed-while-reading``.
@@ -231,11 +231,11 @@ class KeepsRecipes:
         raise NotImplementedError
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's tar, rebuilt from its folder and its recipe; None without a recipe."""
+        """The layer's tar, rebuilt from its directory and its recipe; None without a recipe."""
         recipe = self.recipe(layer)
         return Rebuilt.open(recipe) if recipe else None
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """The files of a layer's folder that are not what the recipe recorded."""
+        """The files of a layer's directory that are not what the recipe recorded."""
         recipe = self.recipe(layer)
         return recipe.changed_files() if recipe else iter(())

@@ -6,7 +6,7 @@ from grading import course, student
 from grading.command import main
 from gradingkit import GRADED, PATHS
 
-from overlaylab.course import EXERCISES, find_exercise
+from overlaylab.course.exercises import EXERCISES, find_exercise
 from overlaylab.course.graded import NotRight, require
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ from overlaylab.errors import Finding
 from overlaylab.limits import Limits
 from overlaylab.stores.files.bolt import looks_like_bolt, read_bolt, read_database
 from overlaylab.stores.files.open_place import open_place
-from overlaylab.stores.files.place import Folder
+from overlaylab.stores.files.place import DirectoryPlace
 
 CONTROL = (DATA / "broken-images/control-bolt.db").read_bytes()
 
@@ -165,7 +165,7 @@ def test_any_bytes_are_read_or_refused():
 def test_database_that_does_not_hold_still_is_told(tmp_path, monkeypatch):
     path = tmp_path / "meta.db"
     path.write_bytes(CONTROL)
-    place = Folder(str(tmp_path), "here", Limits())
+    place = DirectoryPlace(str(tmp_path), "here", Limits())
     assert read_database(place, "meta.db")[1]
     read = place.read
 

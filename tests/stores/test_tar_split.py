@@ -9,7 +9,7 @@ from builders import member, tar
 
 from overlaylab.errors import Finding
 from overlaylab.limits import Limits
-from overlaylab.stores.files.place import Folder
+from overlaylab.stores.files.place import DirectoryPlace
 from overlaylab.stores.tar_split import Rebuilt, Recipe, crc64
 
 DATA = b"some content\n"
@@ -42,7 +42,7 @@ def recipe(tmp_path, *lines, raw=None, limits=Limits()):
             b"".join(json.dumps({"position": i} | line).encode() + b"\n" for i, line in enumerate(lines))
         )
     (tmp_path / "recipe").write_bytes(raw)
-    return Recipe(Folder(str(tmp_path), "here", limits), "recipe", "diff")
+    return Recipe(DirectoryPlace(str(tmp_path), "here", limits), "recipe", "diff")
 
 
 def refusal(recipe):

@@ -74,8 +74,8 @@ def _where(item: Image | Container) -> dict[str, str]:
 
 
 def _directories(image: Image, store: Store) -> list[str | None] | None:
-    """Folders, bottom first; None for archives and for a platform whose blobs are absent."""
-    if image.config is None or not store.folder_kind:
+    """Directories, bottom first; None for archives and for a platform whose blobs are absent."""
+    if image.config is None or not store.directory_kind:
         return None
     return [layer.directory for layer in image.layers]
 

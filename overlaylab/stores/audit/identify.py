@@ -1,4 +1,4 @@
-"""What is this hex string? Every name that stores give to images, layers, folders and containers, looked up at once."""
+"""What is this hex string? Every name that stores give to images, layers, directories and containers, looked up at once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def investigate(query: str, stores: Iterable[tuple[str, Store]]) -> tuple[Match,
     """Look a name up in stores, whole or by its beginning.
 
     Args:
-        query: Hex digits, with or without ``sha256:``; also the other names of folders, and the number of a snapshot,
+        query: Hex digits, with or without ``sha256:``; also the other names of directories, and the number of a snapshot,
             which must be whole.
         stores: Each with the path it was opened from.
 
@@ -72,16 +72,16 @@ def names_of(store: Store) -> Iterator[Match]:
     """Every name that a store knows, each with the image and the layer that it stands for."""
     for image in store.images():
         yield from names_of_image(store, image)
-    yield from _folder_names(store)
+    yield from _directory_names(store)
     for container in store.containers():
         yield Match(kind="container", value=container.id, image=container.image_id)
         for name in filter(None, (container.upper, container.init)):
-            kind = "mount-id" if store.folder_kind == "cache-id" else store.folder_kind
+            kind = "mount-id" if store.directory_kind == "cache-id" else store.directory_kind
             yield Match(kind=kind, value=name, image=container.image_id)
 
 
 def names_of_image(store: Store, image: Image) -> Iterator[Match]:
-    """The names of one image and of its layers, without the short names of folders."""
+    """The names of one image and of its layers, without the short names of directories."""
     yield from _image_names(image)
     for layer in image.layers:
         yield from _layer_names(store, image, layer)
@@ -105,7 +105,7 @@ def _image_names(image: Image) -> Iterator[Match]:
 def _layer_names(store: Store, image: Image, layer: Layer) -> Iterator[Match]:
     blobs = image.manifest.layers if image.manifest and len(image.manifest.layers) == len(image.layers) else ()
     names: list[tuple[str, str | None]] = [("layer-blob", blobs[layer.position].digest if blobs else None)]
-    names.append((store.folder_kind, layer.directory))
+    names.append((store.directory_kind, layer.directory))
     names += [("v1-id", name) for name in layer.v1_ids]
     names += [("layer-blob", digest) for digest in layer.blobs]
     for kind, name in names:
@@ -113,18 +113,18 @@ def _layer_names(store: Store, image: Image, layer: Layer) -> Iterator[Match]:
             yield Match(kind=kind, value=name, image=image.id, position=layer.position)
 
 
-def _folder_names(store: Store) -> Iterator[Match]:
-    """Names of folders that no image uses, and the short names of all."""
+def _directory_names(store: Store) -> Iterator[Match]:
+    """Names of directories that no image uses, and the short names of all."""
     owners: dict[str | None, list[tuple[str, int]]] = {}
     for image in store.images():
         for layer in image.layers:
             owners.setdefault(layer.directory, []).append((image.id, layer.position))
     held = {name for container in store.containers() for name in (container.upper, container.init)}
-    for folder in store.folders():
-        used = owners.get(folder.name, [])
-        if not used and folder.name not in held:
-            yield Match(kind=store.folder_kind, value=folder.name)
-        for link in folder.links:
+    for directory in store.directories():
+        used = owners.get(directory.name, [])
+        if not used and directory.name not in held:
+            yield Match(kind=store.directory_kind, value=directory.name)
+        for link in directory.links:
             for image_id, position in used or [("", None)]:
                 yield Match(kind="link", value=link, image=image_id, position=position)
 

@@ -36,7 +36,7 @@ class LayerWork:
 def layer_work(layers: Sequence[Directory], marks: str) -> tuple[LayerWork, ...]:
     """Compare each layer with what is below it.
 
-    The root folder itself is not counted: engines give it a time of their own when they unpack.
+    The root directory itself is not counted: engines give it a time of their own when they unpack.
 
     Args:
         layers: Directories as overlayfs has them, **bottom first**.
@@ -106,7 +106,7 @@ def layer_facts(
 
 
 def _container_layers(store: Store, container: Container) -> list[Layer | None]:
-    """The layers in a container's folders, bottom first; None for the engine's own folder and the upper."""
+    """The layers in a container's directories, bottom first; None for the engine's own directory and the upper."""
     found: dict[str | None, Layer] = {}
     for image in store.images():
         if (image.store, image.namespace) == (container.store, container.namespace):

@@ -19,7 +19,7 @@ from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.store import Store
 from overlaylab.tree import Directory, File
 
-from .folder_check import LostMarks, folder_problems
+from .directory_check import LostMarks, directory_problems
 
 __all__ = ["Apart", "Later", "LayerReader"]
 
@@ -63,7 +63,7 @@ class LayerReader:
         self._states: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
         self._readings: dict[tuple[str, ...], Reading] = {}
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
-        self._folders: dict[str, Directory] = {}
+        self._directories: dict[str, Directory] = {}
         self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
         self.lost = LostMarks()
         self._seen: dict[tuple[str, ...], Reading] = {}
@@ -99,7 +99,7 @@ class LayerReader:
         if stream is None:
             return None
         with stream:
-            # What lies in a folder is compared with it, file by file.
+            # What lies in a directory is compared with it, file by file.
             digests = self._digests or layer.directory is not None
             before = _state(stream)
             content = read_content(stream, layer, self._limits, self._keep, digests, self._progress)
@@ -141,8 +141,10 @@ class LayerReader:
         """Take over what another reader found out about layers whose bytes are the same for both."""
         for layer in layers:
             names = (_key(layer), _key(layer), (layer.source, layer.diff_id, layer.directory), layer.directory)
-            mine = (self._readings, self._seen, self._proofs, self._folders)
-            for found, known, name in zip(mine, (other._readings, other._seen, other._proofs, other._folders), names):
+            mine = (self._readings, self._seen, self._proofs, self._directories)
+            for found, known, name in zip(
+                mine, (other._readings, other._seen, other._proofs, other._directories), names
+            ):
                 if name in known:
                     found[name] = known[name]
 
@@ -162,10 +164,10 @@ class LayerReader:
         return layers, [*target.problems, *problems]
 
     def folder(self, name: str) -> Directory:
-        """A folder of the store as a tree."""
-        if name not in self._folders:
-            self._folders[name] = self._store.layer_directory(name, self._keep)
-        return self._folders[name]
+        """A directory of the store as a tree."""
+        if name not in self._directories:
+            self._directories[name] = self._store.layer_directory(name, self._keep)
+        return self._directories[name]
 
     def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:
         """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
@@ -229,7 +231,7 @@ class LayerReader:
         return self._lowerdirs[key]
 
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        """Prove a layer that lies in a folder: its tar, or its blob, against diff_id, and the folder against that tar.
+        """Prove a layer that lies in a directory: its tar, or its blob, against diff_id, and the directory against that tar.
 
         None if the store has neither.
         """
@@ -248,11 +250,11 @@ class LayerReader:
         odd = reading.changeset.problems if reading.changeset else ()
         proof = (*reading.problems, *odd, *self._digest_problems(layer))
         if reading.changeset and not any(problem.severity == "error" for problem in proof):
-            where = self._store.folder_path(layer.directory)
+            where = self._store.directory_path(layer.directory)
             proof += tuple(
-                folder_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost)
+                directory_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost)
             )
-        # The folder is what is shown; what the tar said need not be kept.
+        # The directory is what is shown; what the tar said need not be kept.
         self._readings.pop(_key(layer))
         return proof
 

@@ -209,7 +209,7 @@ class Own:
         Raises:
             Finding: see `Store.mount`.
         """
-        return self.home.mount(self.target) if self.home.folder_kind else None
+        return self.home.mount(self.target) if self.home.directory_kind else None
 
 
 def first_of(store: Store) -> Image | Container:
@@ -228,7 +228,7 @@ def open_own(path: str | Path = "", image: str = "", progress: Progress | None =
     """Open what the learner gives.
 
     Args:
-        path: An archive, a layout, a store's folder, or a packed one of these; ``~`` is the home folder. The shipped
+        path: An archive, a layout, a store's directory, or a packed one of these; ``~`` is the home directory. The shipped
             data root if it is empty.
         image: A name or an ID in it; a good first one if it is empty.
         progress: Called with each number of bytes that was read.

@@ -1,4 +1,4 @@
-"""Who owns what: folders and the images and containers that use them, and what images share."""
+"""Who owns what: directories and the images and containers that use them, and what images share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from overlaylab.image.image import Container, Image, Layer
-from overlaylab.stores.store import Store, StoreFolder
+from overlaylab.stores.store import Store, StoreDirectory
 
 from .facts import one_per_config
 
@@ -21,23 +21,25 @@ def images_of(store: Store, container: Container) -> list[Image]:
     ]
 
 
-def owner_facts(store: Store, layer_bytes: Callable[[Store, Layer], int], folder: str | None = None) -> dict[str, Any]:
+def owner_facts(
+    store: Store, layer_bytes: Callable[[Store, Layer], int], directory: str | None = None
+) -> dict[str, Any]:
     """Everything that ``owners`` says, with fixed keys.
 
     Args:
         store: Where.
-        layer_bytes: Gives the bytes of the files of a layer that lies in no folder.
-        folder: Only this folder and the images that use it.
+        layer_bytes: Gives the bytes of the files of a layer that lies in no directory.
+        directory: Only this directory and the images that use it.
     """
     directories: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     for part in store.parts:
         census = Census(part, layer_bytes)
-        directories += [census.folder(item) for item in part.folders() if folder in (None, item.name)]
+        directories += [census.folder(item) for item in part.directories() if directory in (None, item.name)]
         images += [
             census.image(number)
             for number, image in enumerate(census.images)
-            if folder is None or folder in _names(image)
+            if directory is None or directory in _names(image)
         ]
     return {"directories": directories, "images": images}
 
@@ -47,7 +49,7 @@ def _names(image: Image) -> list[str | None]:
 
 
 def _place(layer: Layer) -> str:
-    """What tells one kept layer from another: its folder, or what keeps it. Never the diff_id: equal layers repeat."""
+    """What tells one kept layer from another: its directory, or what keeps it. Never the diff_id: equal layers repeat."""
     return layer.directory or layer.source
 
 
@@ -72,20 +74,20 @@ class Census:
             for name in dict.fromkeys((container.upper, *container.lower)):
                 self._containers.setdefault(name, []).append(container)
 
-    def folder(self, folder: StoreFolder) -> dict[str, Any]:
-        """One folder: the layers that it holds, the images and containers that use it, and what it most likely is."""
-        users, containers = self._users.get(folder.name, {}), self._containers.get(folder.name, [])
+    def folder(self, directory: StoreDirectory) -> dict[str, Any]:
+        """One directory: the layers that it holds, the images and containers that use it, and what it most likely is."""
+        users, containers = self._users.get(directory.name, {}), self._containers.get(directory.name, [])
         chains = [layer.chain_id for layer in users.values()]
         return {
-            "directory": folder.name,
-            "layers": list(dict.fromkeys([*chains, *folder.chain_ids])),
+            "directory": directory.name,
+            "layers": list(dict.fromkeys([*chains, *directory.chain_ids])),
             "images": list(dict.fromkeys(str(self.images[number].id) for number in users)),
             "containers": [container.id for container in containers],
-            "guess": _guess(folder, bool(users), containers),
+            "guess": _guess(directory, bool(users), containers),
         }
 
     def image(self, number: int) -> dict[str, Any]:
-        """One image: its folders, what it alone uses, and what it shares with others."""
+        """One image: its directories, what it alone uses, and what it shares with others."""
         image = self.images[number]
         places = list(dict.fromkeys(_place(layer) for layer in image.layers))
         own = [place for place in places if len(self._users[place]) == 1]
@@ -93,7 +95,7 @@ class Census:
         return {
             "id": image.id,
             "names": list(image.names),
-            "directories": None if image.config is None or not self._store.folder_kind else _names(image),
+            "directories": None if image.config is None or not self._store.directory_kind else _names(image),
             "own_bytes": sum(map(self._size, own)),
             "shared_bytes": sum(self._size(place) for place in places if place not in own),
             "shared_with": list(dict.fromkeys(str(self.images[other].id) for other in others)),
@@ -102,20 +104,22 @@ class Census:
     def _size(self, place: str) -> int:
         if place not in self._sizes:
             layer = next(iter(self._users[place].values()))
-            in_folder = layer.directory is not None
-            self._sizes[place] = self._store.folder_size(place) if in_folder else self._layer_bytes(self._store, layer)
+            in_directory = layer.directory is not None
+            self._sizes[place] = (
+                self._store.directory_size(place) if in_directory else self._layer_bytes(self._store, layer)
+            )
         return self._sizes[place]
 
 
-def _guess(folder: StoreFolder, has_image: bool, containers: Sequence[Container]) -> str:
-    """What a folder most likely is: by who uses it, else by the form of its name."""
+def _guess(directory: StoreDirectory, has_image: bool, containers: Sequence[Container]) -> str:
+    """What a directory most likely is: by who uses it, else by the form of its name."""
     if has_image:
         return "image layer"
-    if any(container.upper == folder.name for container in containers):
+    if any(container.upper == directory.name for container in containers):
         return "container"
-    if any(container.init == folder.name for container in containers):
+    if any(container.init == directory.name for container in containers):
         return "init layer"
     if containers:
         # An engine may have removed the image of a container that is still there.
         return "image layer"
-    return "build cache" if folder.cache else "leftover"
+    return "build cache" if directory.cache else "leftover"

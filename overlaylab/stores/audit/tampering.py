@@ -25,7 +25,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 _TEXT = re.compile(rb'"(?:created_by|comment|author)" ?: ?"[^"\\]*?([a-z])[a-z]')
 
-# Entries of a layer's folder that are looked at to find a file, and bytes of a document that are looked into.
+# Entries of a layer's directory that are looked at to find a file, and bytes of a document that are looked into.
 ENTRIES, DOCUMENT = 20_000, 8 << 20
 
 
@@ -35,7 +35,7 @@ class Spot:
 
     Args:
         kind: ``config``, ``diff_id`` (in the config), ``manifest``, ``index``, ``layer`` (a blob), ``file`` (in a
-            layer's folder), ``recipe``, ``table``.
+            layer's directory), ``recipe``, ``table``.
         path: In the place.
         size: Bytes.
         offset: A byte to begin with.
@@ -115,10 +115,10 @@ def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> 
 
 
 def _layer_spots(own: Own, place: Surveyed, store: Store, layer: Layer) -> Iterator[Spot]:
-    """A layer's blob or recipe, and a file of its folder."""
+    """A layer's blob or recipe, and a file of its directory."""
     if not layer.readable:
         return
-    known, folders = set(place.opened), set(place.folders)
+    known, directories = set(place.opened), set(place.directories)
     stream = store.open_layer(layer)
     if stream is not None:
         with stream:
@@ -130,10 +130,12 @@ def _layer_spots(own: Own, place: Surveyed, store: Store, layer: Layer) -> Itera
                 yield Spot(kind=kind, path=path, size=size, offset=size // 2, position=layer.position)
     if layer.directory is not None:
         store.layer_directory(layer.directory)
-        for folder in [folder for folder in place.folders if folder not in folders]:
+        for directory in [directory for directory in place.directories if directory not in directories]:
             inside = _a_file(own.reader.folder(layer.directory))
-            if inside and (size := place.size(f"{folder}/{inside}")):
-                yield Spot(kind="file", path=f"{folder}/{inside}", size=size, offset=size // 2, position=layer.position)
+            if inside and (size := place.size(f"{directory}/{inside}")):
+                yield Spot(
+                    kind="file", path=f"{directory}/{inside}", size=size, offset=size // 2, position=layer.position
+                )
 
 
 def _a_file(tree: Directory) -> str:
@@ -212,7 +214,7 @@ def _made(own: Own) -> set[str]:
     made = (
         {"reads", "config"}
         | ({"manifest"} if image.manifest_digest else set())
-        | ({"tables"} if own.home.folder_kind else set())
+        | ({"tables"} if own.home.directory_kind else set())
     )
     for proof in own.proofs:
         if proof.diff_id is not None:
@@ -368,7 +370,7 @@ def witnesses(
 
 
 def _told(problem: Problem) -> tuple[str, str, str, str]:
-    """A problem, wherever its place begins to be called by a path: a folder in a folder, or a folder of a tar."""
+    """A problem, wherever its place begins to be called by a path: a directory in a directory, or a directory of a tar."""
     return problem.kind, problem.where.replace(": ", "/"), problem.expected, problem.found
 
 

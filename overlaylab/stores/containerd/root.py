@@ -23,11 +23,11 @@ from overlaylab.image.manifest import Descriptor
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
 from overlaylab.stores.files.bolt import Bucket, read_database
-from overlaylab.stores.files.place import Folder, Place, within
+from overlaylab.stores.files.place import DirectoryPlace, Place, within
 from overlaylab.stores.known_files import DAEMON, META
 from overlaylab.stores.oci_layout import IndexWalker
-from overlaylab.stores.short_names import named_folder
-from overlaylab.stores.store import Alone, Found, NotChecked, StoreFolder
+from overlaylab.stores.short_names import named_directory
+from overlaylab.stores.store import Alone, Found, NotChecked, StoreDirectory
 from overlaylab.tree import Directory
 
 from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
@@ -50,7 +50,7 @@ _BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
 
 
 class _Walker(IndexWalker):
-    """A walk from one target, which finds the folders of the layers that are unpacked in one namespace."""
+    """A walk from one target, which finds the directories of the layers that are unpacked in one namespace."""
 
     def __init__(self, place: Place, found: Found, snapshots: Snapshots, namespace: str) -> None:
         super().__init__(place, found, partial=True)
@@ -62,13 +62,13 @@ class _Walker(IndexWalker):
 
 
 class ContainerdRoot(Alone):
-    """A containerd root as a store; a folder or a tar of one, read alike, without locks and never changed.
+    """A containerd root as a store; a directory or a tar of one, read alike, without locks and never changed.
 
     Args:
         place: The root, or Docker's root whose own containerd lies in ``containerd/daemon``.
     """
 
-    folder_kind = "snapshot"
+    directory_kind = "snapshot"
 
     def __init__(self, place: Place) -> None:
         self.docker = place if place.has(f"{DAEMON}/{META}") else None
@@ -83,7 +83,7 @@ class ContainerdRoot(Alone):
         self._gone = {
             snapshot.number: problem
             for snapshot in self.snapshots
-            for problem in self._folder_problems(snapshot.number)
+            for problem in self._directory_problems(snapshot.number)
         }
         self._images = tuple(self._read_images(found))
         self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
@@ -173,14 +173,14 @@ class ContainerdRoot(Alone):
         if others:
             yield NotChecked(f"{len(others)} blobs", "no image names them: attestations, build cache, or leftovers")
 
-    def _folder_problems(self, number: str) -> Iterator[Problem]:
-        """A snapshot that the databases know, without its folder."""
+    def _directory_problems(self, number: str) -> Iterator[Problem]:
+        """A snapshot that the databases know, without its directory."""
         path = f"{SNAPSHOTTER}/snapshots/{number}"
         if self.place.type_of(f"{path}/fs") != "dir":
             yield Problem("missing-cache-dir", f"{self.place.where}: {path}", "a folder with fs/", "nothing")
 
     def _missing(self, names: Iterable[str | None]) -> tuple[Problem, ...]:
-        """Of some folders, those that were not there when the store was opened."""
+        """Of some directories, those that were not there when the store was opened."""
         return tuple(self._gone[name] for name in names if name in self._gone)
 
     # containers and mounts
@@ -301,7 +301,7 @@ class ContainerdRoot(Alone):
         if root:
             root = root.rstrip("/")
             return f"{root}/{DAEMON}" if self.docker and not root.endswith(DAEMON) else root
-        if isinstance(self.place, Folder):
+        if isinstance(self.place, DirectoryPlace):
             return self.place.root
         return self._recorded or (f"{DOCKER_ROOT}/{DAEMON}" if self.docker else DEFAULT_ROOT)
 
@@ -315,8 +315,8 @@ class ContainerdRoot(Alone):
         """Containers whose files lie here, those that have ended too."""
         return self._containers
 
-    def folders(self) -> tuple[StoreFolder, ...]:
-        """All folders in ``snapshots/``, by their numbers."""
+    def directories(self) -> tuple[StoreDirectory, ...]:
+        """All directories in ``snapshots/``, by their numbers."""
         known: dict[str, list[Snapshot]] = {}
         for snapshot in self.snapshots:
             known.setdefault(snapshot.number, []).append(snapshot)
@@ -325,22 +325,22 @@ class ContainerdRoot(Alone):
             (name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"),
             key=lambda name: (len(name), name),
         )
-        return tuple(_folder(name, known.get(name, ())) for name in names)
+        return tuple(_directory(name, known.get(name, ())) for name in names)
 
-    def folder_path(self, name: str) -> str:
-        """The place of a folder's content, as findings name it."""
+    def directory_path(self, name: str) -> str:
+        """The place of a directory's content, as findings name it."""
         return f"{self.place.where}: {SNAPSHOTTER}/snapshots/{name}/fs"
 
-    def folder_size(self, name: str) -> int:
-        """Bytes of the regular files in a folder, hard links once."""
+    def directory_size(self, name: str) -> int:
+        """Bytes of the regular files in a directory, hard links once."""
         return self.place.content_bytes(f"{SNAPSHOTTER}/snapshots/{name}/fs")
 
-    def folder_of(self, path: str) -> str | None:
+    def directory_of(self, path: str) -> str | None:
         """The snapshot that a path goes through; a number alone must be whole."""
-        names = [folder.name for folder in self.folders()]
+        names = [directory.name for directory in self.directories()]
         if path in names:
             return path
-        return named_folder(path, "snapshots", names) if "/" in path else None
+        return named_directory(path, "snapshots", names) if "/" in path else None
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
         """The layer's blob; None if it was dropped after unpacking."""
@@ -351,7 +351,7 @@ class ContainerdRoot(Alone):
         return iter(())
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """The folder ``snapshots/<number>/fs`` as overlayfs has it."""
+        """The directory ``snapshots/<number>/fs`` as overlayfs has it."""
         if not _NUMBER.fullmatch(name):
             raise Finding("path-escape", f"{self.place.where}: snapshots", "a number", name)
         path = f"{SNAPSHOTTER}/snapshots/{name}"
@@ -365,12 +365,12 @@ class ContainerdRoot(Alone):
             raise Finding(kind, f"{self.place.where}: {path}", "a folder with fs/", "nothing") from None
 
 
-def _folder(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreFolder:
+def _directory(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreDirectory:
     chain_ids = tuple(
         snapshot.key for snapshot in snapshots if snapshot.key.startswith("sha256:") and snapshot.kind == "committed"
     )
     cache = any(_BUILDKIT.fullmatch(snapshot.key) or snapshot.namespace == "buildkit" for snapshot in snapshots)
-    return StoreFolder(name=name, chain_ids=chain_ids, cache=cache)
+    return StoreDirectory(name=name, chain_ids=chain_ids, cache=cache)
 
 
 def _is_tag(name: str) -> bool:

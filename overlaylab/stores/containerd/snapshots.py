@@ -1,10 +1,10 @@
-"""containerd's snapshots: from a key to the number of a folder, through two databases.
+"""containerd's snapshots: from a key to the number of a directory, through two databases.
 
     meta.db:      v1 > NAMESPACE > snapshots > overlayfs > KEY > name, parent (a KEY)
     metadata.db:  v1 > snapshots > NAME > id, kind, parent (a NAME)       -> snapshots/<id>/{fs/,work/}
 
 KEY is the chain_id for an unpacked layer of an image, and any text for others. NAME is ``NAMESPACE/NUMBER/KEY``, where
-that number counts transactions: the folder's number is ``id``.
+that number counts transactions: the directory's number is ``id``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Snapshot:
         namespace: Whose it is.
         key: A chain_id, a container's ID, or another text.
         name: Its name in the snapshotter's own database.
-        number: Its folder in ``snapshots/``.
+        number: Its directory in ``snapshots/``.
         kind: ``committed``, ``active`` (writable) or ``view``.
         parent: The name of the snapshot below; empty for a bottom one.
     """

@@ -24,11 +24,11 @@ class DockerArchive(BlobStore):
     """A ``manifest.json`` and the members that it names; since Docker 25 an OCI layout in the same tar as well.
 
     ``Config`` and ``Layers`` are opaque member names. The image ID is the digest of the config's content, not its
-    name. Folder names of the old form are version-1 IDs: digests of nothing that can be checked.
+    name. Directory names of the old form are version-1 IDs: digests of nothing that can be checked.
     """
 
     kind = "docker-archive"
-    # What a layer's tar is also known by: member -> folders with version-1 IDs.
+    # What a layer's tar is also known by: member -> directories with version-1 IDs.
     _v1_folders: dict[str, list[str]] | None = None
 
     def _read(self) -> Found:
@@ -98,7 +98,7 @@ class DockerArchive(BlobStore):
         return tuple(layers), problems
 
     def _v1_ids(self, member: str, source: str) -> tuple[str, ...]:
-        """The folders ``<v1 id>/layer.tar`` of a layer: the one that manifest.json names, else all that lead to it."""
+        """The directories ``<v1 id>/layer.tar`` of a layer: the one that manifest.json names, else all that lead to it."""
         named = _V1.fullmatch(member)
         if named:
             return (named[1],)
@@ -115,7 +115,7 @@ class DockerArchive(BlobStore):
         return tuple(self._v1_folders.get(source, ()))
 
     def _member(self, name: str, where: str) -> tuple[str, Problem | None]:
-        """The member that holds a layer: in the old form often a symlink to the layer of another folder."""
+        """The member that holds a layer: in the old form often a symlink to the layer of another directory."""
         try:
             path = self.place.resolve(name)
         except Finding as finding:

@@ -1,4 +1,4 @@
-"""Docker's data root with the classic overlay2 store: from a name to the folders that are mounted.
+"""Docker's data root with the classic overlay2 store: from a name to the directories that are mounted.
 
     repositories.json -> imagedb/content -> diff_ids -> chain_ids -> layerdb/<chain_id> -> cache-id
     -> overlay2/<cache-id>/{diff,link,lower,work} -> the short names in l/ -> the lower chain of a mount
@@ -20,26 +20,26 @@ from overlaylab.image.digest import ChainID, Digest, ImageID
 from overlaylab.image.document import parse_json
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.overlay.mount_options import Mount, docker_options
-from overlaylab.stores.files.place import Folder, Place
-from overlaylab.stores.short_names import named_folder
-from overlaylab.stores.store import Alone, NotChecked, StoreFolder
+from overlaylab.stores.files.place import DirectoryPlace, Place
+from overlaylab.stores.short_names import named_directory
+from overlaylab.stores.store import Alone, NotChecked, StoreDirectory
 from overlaylab.stores.tar_split import KeepsRecipes, Recipe
 from overlaylab.tree import Directory
 
-from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerFolder
+from .layerdb import CACHE_ID, DRIVER, LayerDB, LayerEntry
 
-__all__ = ["DockerRoot", "LayerFolder"]
+__all__ = ["DockerRoot", "LayerEntry"]
 
 DEFAULT_ROOT = "/var/lib/docker"
 
-# BuildKit's names for folders have 25 letters and digits, all others 64 hex digits.
+# BuildKit's names for directories have 25 letters and digits, all others 64 hex digits.
 BUILDKIT = 25
 
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 
 
 class DockerRoot(KeepsRecipes, Alone):
-    """A data root as a store; a folder or a tar of one, read alike and never changed.
+    """A data root as a store; a directory or a tar of one, read alike and never changed.
 
     Args:
         place: The data root.
@@ -49,7 +49,7 @@ class DockerRoot(KeepsRecipes, Alone):
     """
 
     kind = "docker-root"
-    folder_kind = "cache-id"
+    directory_kind = "cache-id"
     marks = "trusted.overlay."
 
     def __init__(self, place: Place) -> None:
@@ -98,26 +98,26 @@ class DockerRoot(KeepsRecipes, Alone):
 
     def _pulled_blobs(self) -> dict[str, list[Digest]]:
         """diff_id -> the blobs that Docker pulled or pushed for it, as far as it remembers."""
-        folder = f"{self._db}/distribution/diffid-by-digest"
+        directory = f"{self._db}/distribution/diffid-by-digest"
         known: dict[str, list[Digest]] = {}
-        for algorithm in self.place.names(folder):
-            for name in self.place.names(f"{folder}/{algorithm}"):
+        for algorithm in self.place.names(directory):
+            for name in self.place.names(f"{directory}/{algorithm}"):
                 try:
                     blob = Digest(f"{algorithm}:{name}")
-                    known.setdefault(self.short_names.text(f"{folder}/{algorithm}/{name}") or "", []).append(blob)
+                    known.setdefault(self.short_names.text(f"{directory}/{algorithm}/{name}") or "", []).append(blob)
                 except Finding:
                     # A file of another kind: this is a memory of Docker's, and nothing depends on it.
                     continue
         return known
 
     def _read_images(self, names: dict[str, list[str]], problems: list[Problem]) -> Iterator[Image]:
-        folder = f"{self._db}/imagedb/content"
-        for algorithm in self.place.names(folder):
-            for name in self.place.names(f"{folder}/{algorithm}"):
+        directory = f"{self._db}/imagedb/content"
+        for algorithm in self.place.names(directory):
+            for name in self.place.names(f"{directory}/{algorithm}"):
                 # Docker writes a file under such a name before it renames it; after a crash it may stay.
                 if name.startswith(".tmp-"):
                     continue
-                path = f"{folder}/{algorithm}/{name}"
+                path = f"{directory}/{algorithm}/{name}"
                 try:
                     claimed = ImageID(f"{algorithm}:{name}", f"{self.place.where}: {path}")
                     yield self._image(claimed, path, names.get(claimed, []))
@@ -137,7 +137,7 @@ class DockerRoot(KeepsRecipes, Alone):
         for position, (diff_id, chain_id, step) in enumerate(
             zip(config.diff_ids, config.chain_ids, layer_history(config))
         ):
-            folder, found = self.layerdb.checked(chain_id, diff_id, below)
+            directory, found = self.layerdb.checked(chain_id, diff_id, below)
             below = chain_id
             problems += found
             layers.append(
@@ -147,9 +147,9 @@ class DockerRoot(KeepsRecipes, Alone):
                     chain_id=chain_id,
                     history=step,
                     blobs=tuple(self._blobs.get(diff_id, ())),
-                    source=folder.cache_id if folder else str(chain_id),
-                    directory=folder.cache_id if folder else None,
-                    readable=folder is not None and not any(problem.severity == "error" for problem in found),
+                    source=directory.cache_id if directory else str(chain_id),
+                    directory=directory.cache_id if directory else None,
+                    readable=directory is not None and not any(problem.severity == "error" for problem in found),
                 )
             )
         return Image(
@@ -163,33 +163,33 @@ class DockerRoot(KeepsRecipes, Alone):
             references=tuple(sorted(name for name in names if "@" in name)),
         )
 
-    # folders and mounts
+    # directories and mounts
 
-    def folder(self, chain_id: ChainID) -> LayerFolder:
-        """Look a chain_id up in the layerdb; see `LayerDB.folder`."""
+    def folder(self, chain_id: ChainID) -> LayerEntry:
+        """Look a chain_id up in the layerdb; see `LayerDB.directory`."""
         return self.layerdb.folder(chain_id)
 
-    def layer_folders(self) -> tuple[LayerFolder, ...]:
+    def layer_folders(self) -> tuple[LayerEntry, ...]:
         """All layers of the layerdb that can be read, in the order of their chain_ids."""
         return self.layerdb.layer_folders()
 
     def link_target(self, link: str) -> str | None:
-        """The folder that a short name in ``l/`` leads to; see `ShortNames.target`."""
+        """The directory that a short name in ``l/`` leads to; see `ShortNames.target`."""
         return self.short_names.target(link)
 
     def directory_names(self) -> tuple[str, ...]:
-        """All folders in ``overlay2/``."""
+        """All directories in ``overlay2/``."""
         return tuple(
             name for name in self.place.names(DRIVER) if name != "l" and self.place.type_of(f"{DRIVER}/{name}") == "dir"
         )
 
-    def folders(self) -> tuple[StoreFolder, ...]:
-        """All folders in ``overlay2/``, with what the layerdb says they hold."""
+    def directories(self) -> tuple[StoreDirectory, ...]:
+        """All directories in ``overlay2/``, with what the layerdb says they hold."""
         chains: dict[str, tuple[str, ...]] = {}
         for layer in self.layer_folders():
             chains[layer.cache_id] = (*chains.get(layer.cache_id, ()), layer.chain_id)
         return tuple(
-            StoreFolder(
+            StoreDirectory(
                 name=name,
                 chain_ids=chains.get(name, ()),
                 links=tuple(filter(None, [self.short_names.link(name)])),
@@ -198,21 +198,21 @@ class DockerRoot(KeepsRecipes, Alone):
             for name in self.directory_names()
         )
 
-    def folder_path(self, name: str) -> str:
-        """The place of a folder's content, as findings name it."""
+    def directory_path(self, name: str) -> str:
+        """The place of a directory's content, as findings name it."""
         return f"{self.place.where}: {DRIVER}/{name}/diff"
 
-    def folder_size(self, name: str) -> int:
-        """Bytes of the regular files in a folder, hard links once."""
+    def directory_size(self, name: str) -> int:
+        """Bytes of the regular files in a directory, hard links once."""
         return self.place.content_bytes(f"{DRIVER}/{name}/diff")
 
-    def folder_of(self, path: str) -> str | None:
-        """The folder that a path goes through, a short name in ``l/`` too."""
+    def directory_of(self, path: str) -> str | None:
+        """The directory that a path goes through, a short name in ``l/`` too."""
         parts = path.rstrip("/").split("/")
         for above, name in zip(parts, parts[1:]):
             if above == "l" and (target := self.link_target(name)):
                 return target
-        return named_folder(path, DRIVER, self.directory_names())
+        return named_directory(path, DRIVER, self.directory_names())
 
     def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
         mounts = f"{self._db}/layerdb/mounts"
@@ -254,10 +254,10 @@ class DockerRoot(KeepsRecipes, Alone):
         except Finding as finding:
             problems.append(finding.problem)
             return None
-        return (*filter(None, [init]), *(folder.cache_id for folder in chain))
+        return (*filter(None, [init]), *(directory.cache_id for directory in chain))
 
     def _lower(self, mount_id: str, expected: tuple[str, ...] | None, problems: list[Problem]) -> tuple[str, ...]:
-        """What lies beneath a container by its own list; where that, or a folder, is gone, by the layerdb. Topmost first."""
+        """What lies beneath a container by its own list; where that, or a directory, is gone, by the layerdb. Topmost first."""
         where = f"{self.place.where}: {DRIVER}/{mount_id}"
         try:
             if not self.short_names.is_there(mount_id):
@@ -272,7 +272,7 @@ class DockerRoot(KeepsRecipes, Alone):
         return expected or ()
 
     def _links(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The names of folders in mount options: short ones as far as there are any."""
+        """The names of directories in mount options: short ones as far as there are any."""
         links = ((name, self.short_names.link(name)) for name in names)
         return tuple(f"l/{link}" if link else f"{name}/diff" for name, link in links)
 
@@ -297,8 +297,8 @@ class DockerRoot(KeepsRecipes, Alone):
         return list(self._links(layer.directory for layer in reversed(target.layers)))
 
     def root(self) -> str:
-        """The data root's own path: a folder's is where it lies, else what the containers' configs say."""
-        return self.place.root if isinstance(self.place, Folder) else self._recorded or DEFAULT_ROOT
+        """The data root's own path: a directory's is where it lies, else what the containers' configs say."""
+        return self.place.root if isinstance(self.place, DirectoryPlace) else self._recorded or DEFAULT_ROOT
 
     def _config(self, container_id: str) -> tuple[str, str, str]:
         """Name, image ID and the data root's own path, as ``config.v2.json`` has them."""
@@ -327,7 +327,7 @@ class DockerRoot(KeepsRecipes, Alone):
         return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """The folder ``overlay2/<name>/diff`` as overlayfs has it."""
+        """The directory ``overlay2/<name>/diff`` as overlayfs has it."""
         if not CACHE_ID.fullmatch(name):
             raise Finding("path-escape", f"{self.place.where}: {DRIVER}", "a cache-id", name)
         try:
@@ -341,7 +341,7 @@ class DockerRoot(KeepsRecipes, Alone):
         for name in self.place.names("image"):
             if name != DRIVER and self.place.type_of(f"image/{name}") == "dir":
                 yield NotChecked(f"images of the storage driver {name}", f"only {DRIVER} is read")
-        if isinstance(self.place, Folder) and hasattr(os, "geteuid") and os.geteuid() != 0:
+        if isinstance(self.place, DirectoryPlace) and hasattr(os, "geteuid") and os.geteuid() != 0:
             yield NotChecked(
                 "trusted.overlay.* marks", "only root may read them, so an opaque directory looks like a plain one"
             )

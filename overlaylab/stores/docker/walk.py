@@ -1,9 +1,9 @@
-"""The walk through a data root as a value: from a name or an ID to the folders that are mounted, step by step.
+"""The walk through a data root as a value: from a name or an ID to the directories that are mounted, step by step.
 
-    name -> image ID -> diff_id -> chain_id -> layerdb folder -> cache-id -> overlay2 folder -> l/ name -> lower chain
-    container -> mount-id and init-id -> overlay2 folder -> lower chain -> mount options
+    name -> image ID -> diff_id -> chain_id -> layerdb directory -> cache-id -> overlay2 directory -> l/ name -> lower chain
+    container -> mount-id and init-id -> overlay2 directory -> lower chain -> mount options
 
-Every step says which file or folder was read, what was in it, and where the name that it leads to comes from: hashes
+Every step says which file or directory was read, what was in it, and where the name that it leads to comes from: hashes
 name the left half of the way, random names the right half.
 """
 
@@ -35,7 +35,7 @@ class Step:
 
     Args:
         key: Which step it is, for example ``cache-id``.
-        path: The file or folder that was read, beneath the data root; empty where nothing was read.
+        path: The file or directory that was read, beneath the data root; empty where nothing was read.
         content: What was in it, or the text that was hashed.
         found: The name that the next step starts from.
         origin: Where `found` comes from: ``hash`` (computed from bytes), ``random`` (drawn by lot),
@@ -51,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """All steps from one name to the folders.
+    """All steps from one name to the directories.
 
     Args:
         query: The name or ID that was asked for.
@@ -76,7 +76,7 @@ class Walk:
 
 
 def follow(store: Store, query: str, position: int = -1) -> Walk:
-    """Walk from a name or an ID prefix to the folders of one layer, or from a container to its mount.
+    """Walk from a name or an ID prefix to the directories of one layer, or from a container to its mount.
 
     Args:
         store: A Docker data root.
@@ -124,7 +124,7 @@ def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> 
     )
     cache_id = store.folder(layer.chain_id).cache_id
     yield Step(key="cache-id", path=f"{entry}/cache-id", content=cache_id, found=cache_id, origin="random")
-    steps = {step.key: step for step in _folder_steps(store, cache_id)}
+    steps = {step.key: step for step in _directory_steps(store, cache_id)}
     yield from steps.values()
     if "link" in steps:
         chain = ":".join(filter(None, (f"l/{steps['link'].content}", steps["lower"].content)))
@@ -138,40 +138,40 @@ def _name_step(store: DockerRoot, image: Image, query: str) -> Step:
         if name in names:
             line = f"{json.dumps(name)}: {json.dumps(image.id)}"
             return Step(key="name", path=f"{DB}/repositories.json", content=line, found=image.id, origin="hash")
-    folder = f"{DB}/imagedb/content/{image.id.algorithm}"
+    directory = f"{DB}/imagedb/content/{image.id.algorithm}"
     prefix = query.rpartition(":")[2]
-    content = "\n".join(name for name in ls(store, folder) if name.startswith(prefix))
-    return Step(key="prefix", path=f"{folder}/", content=content, found=image.id, origin="hash")
+    content = "\n".join(name for name in ls(store, directory) if name.startswith(prefix))
+    return Step(key="prefix", path=f"{directory}/", content=content, found=image.id, origin="hash")
 
 
-def _folder_steps(store: DockerRoot, name: str) -> Iterator[Step]:
-    """What lies in a folder of ``overlay2/``: its short name, and the chain beneath it."""
-    folder = f"{DRIVER}/{name}"
+def _directory_steps(store: DockerRoot, name: str) -> Iterator[Step]:
+    """What lies in a directory of ``overlay2/``: its short name, and the chain beneath it."""
+    directory = f"{DRIVER}/{name}"
     yield Step(
         key="directory",
-        path=f"{folder}/",
-        content="  ".join(ls(store, folder)),
-        found=f"{folder}/diff",
+        path=f"{directory}/",
+        content="  ".join(ls(store, directory)),
+        found=f"{directory}/diff",
         origin="random",
     )
-    link = _text(store, f"{folder}/link")
+    link = _text(store, f"{directory}/link")
     if link is not None:
         target = store.link_target(link)
         yield Step(
             key="link",
-            path=f"{folder}/link",
+            path=f"{directory}/link",
             content=link,
             found=f"l/{link} -> ../{target or '?'}/diff",
             origin="random",
         )
-    yield _lower_step(store, folder)
+    yield _lower_step(store, directory)
 
 
-def _lower_step(store: DockerRoot, folder: str) -> Step:
+def _lower_step(store: DockerRoot, directory: str) -> Step:
     """The chain beneath, topmost first; a bottom layer has no such file."""
-    lower = _text(store, f"{folder}/lower") or ""
+    lower = _text(store, f"{directory}/lower") or ""
     targets = [store.link_target(short.removeprefix("l/")) or "?" for short in lower.split(":")] if lower else []
-    return Step(key="lower", path=f"{folder}/lower", content=lower, found="\n".join(targets), origin="list")
+    return Step(key="lower", path=f"{directory}/lower", content=lower, found="\n".join(targets), origin="list")
 
 
 # A container
@@ -189,7 +189,7 @@ def _container_steps(store: DockerRoot, container: Container) -> Iterator[Step]:
         text = _text(store, f"{mounts}/{key}")
         if text is not None:
             yield Step(key=key, path=f"{mounts}/{key}", content=text, found=text, origin=origin)
-    yield from _folder_steps(store, container.upper)
+    yield from _directory_steps(store, container.upper)
     yield Step(key="mount", path="", content=container.mount, found=container.mount, origin="list")
 
 
@@ -197,7 +197,7 @@ def _container_steps(store: DockerRoot, container: Container) -> Iterator[Step]:
 
 
 def ls(store: Store, path: str = ".") -> tuple[str, ...]:
-    """The names in a folder of a data root, sorted, as ``ls`` shows them.
+    """The names in a directory of a data root, sorted, as ``ls`` shows them.
 
     Raises:
         Finding: ``not-found``.
@@ -224,13 +224,13 @@ def cat(store: Store, path: str) -> str:
     return "\n".join(map(printable, place.read(real).decode("utf-8", "surrogateescape").split("\n")))
 
 
-def layer_size(folder: Directory) -> int:
+def layer_size(directory: Directory) -> int:
     """What Docker writes into the file ``size``: the bytes of all files of a layer, each inode once.
 
-    A hard link is a second name of the same inode and counts once. A symlink counts the length of its text. Folders
+    A hard link is a second name of the same inode and counts once. A symlink counts the length of its text. Directories
     count nothing.
     """
-    inodes = {id(inode): inode for _, inode in walk(folder)}.values()
+    inodes = {id(inode): inode for _, inode in walk(directory)}.values()
     return sum(_length(inode) for inode in inodes)
 
 
@@ -250,7 +250,7 @@ def _place(store: Store) -> Place:
 
 
 def _beside(store: DockerRoot, path: str) -> str:
-    """What is there instead: the names in the folder that should have held `path`."""
+    """What is there instead: the names in the directory that should have held `path`."""
     parent = path.rpartition("/")[0] or "."
     names = store.place.names(parent)
     return f"only {', '.join(map(printable, names[:8]))}" if names else f"no folder {parent} either"

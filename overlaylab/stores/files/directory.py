@@ -93,16 +93,16 @@ class _Reading:
                     waiting.append((path, inode))
         return top
 
-    def _names(self, folder: bytes) -> Iterator[bytes]:
+    def _names(self, directory: bytes) -> Iterator[bytes]:
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(os.listdir(directory))
         except PermissionError as refusal:
-            raise self._denied(folder, refusal) from None
+            raise self._denied(directory, refusal) from None
         except (FileNotFoundError, NotADirectoryError):
-            raise Finding("changed-while-reading", self._inner(folder), "a directory", "nothing") from None
+            raise Finding("changed-while-reading", self._inner(directory), "a directory", "nothing") from None
         self._entries += len(names)
         if self._entries > self._limits.entries:
-            raise Finding("limit", self._inner(folder), f"at most {self._limits.entries} entries", self._entries)
+            raise Finding("limit", self._inner(directory), f"at most {self._limits.entries} entries", self._entries)
         yield from names
 
     def _guarded(self, path: bytes) -> Inode | None:

@@ -1,7 +1,7 @@
 """A place with one bit turned over: what was read stays as it is, and every reader sees the flip all the same.
 
 Nothing is copied and nothing is written. The bytes are changed on their way from the place to whoever reads them, so
-that it works for a folder and a tar alike, and costs the same for a small image and for one of many gigabytes.
+that it works for a directory and a tar alike, and costs the same for a small image and for one of many gigabytes.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Around(Place):
 
 
 class Surveyed(_Around):
-    """A place that remembers which files and folders it was asked for; the folders are not read.
+    """A place that remembers which files and directories it was asked for; the directories are not read.
 
     Args:
         place: What lies behind.
@@ -81,14 +81,14 @@ class Surveyed(_Around):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.opened: dict[str, None] = {}
-        self.folders: dict[str, None] = {}
+        self.directories: dict[str, None] = {}
 
     def _open(self, path: str) -> BinaryIO:
         self.opened[path] = None
         return super()._open(path)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
-        self.folders[path] = None
+        self.directories[path] = None
         return Directory()
 
 

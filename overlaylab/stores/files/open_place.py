@@ -1,4 +1,4 @@
-"""Open what a PATH names: a folder, a tar, or a compressed tar."""
+"""Open what a PATH names: a directory, a tar, or a compressed tar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from overlaylab.image.tar_reader import looks_like_tar
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 
 from .bolt import HEAD, looks_like_bolt, problems_of
-from .place import Folder, Place
+from .place import DirectoryPlace, Place
 from .tar_place import Tar
 
 __all__ = ["Progress", "bolt_problems", "open_place", "place_of"]
@@ -29,7 +29,7 @@ IN_MEMORY = 32 << 20
 def open_place(
     path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None
 ) -> Place:
-    """Open a folder, a tar, or a compressed tar.
+    """Open a directory, a tar, or a compressed tar.
 
     A compressed tar is unpacked once, as one stream, into a private temporary
     file that has no name and goes away by itself; its members are never written.
@@ -43,12 +43,12 @@ def open_place(
     try:
         if os.path.isdir(path):
             os.listdir(path)
-            return Folder(path, where, limits)
+            return DirectoryPlace(path, where, limits)
         stream = _regular(path)
     except FileNotFoundError:
         raise NotReadable("not-found", path, "a file or folder", "nothing") from None
     except PermissionError:
-        raise Folder(path, where, limits).denied(".") from None
+        raise DirectoryPlace(path, where, limits).denied(".") from None
     except NotReadable:
         raise
     except (OSError, ValueError) as error:

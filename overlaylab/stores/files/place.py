@@ -1,4 +1,4 @@
-"""A folder, or a tar of one, read alike: names in, bytes out, never outside.
+"""A directory, or a tar of one, read alike: names in, bytes out, never outside.
 
 Paths are relative and clean. Symlinks are followed by `Place.resolve` alone, and
 only inside the place.
@@ -25,7 +25,7 @@ HOPS = 40
 
 
 class Place:
-    """What folders and tars have in common.
+    """What directories and tars have in common.
 
     Args:
         where: What to call it in findings.
@@ -154,7 +154,7 @@ class Place:
         return frozenset()
 
 
-class Folder(Place):
+class DirectoryPlace(Place):
     """A directory of this machine; only ever read."""
 
     def __init__(self, root: str, where: str, limits: Limits) -> None:
@@ -235,10 +235,10 @@ class Folder(Place):
         except Finding:
             # What is wrong with the way to it is said elsewhere.
             top = ""
-        for folder, _, names in os.walk(top):
+        for directory, _, names in os.walk(top):
             for name in names:
                 try:
-                    info = os.lstat(os.path.join(folder, name))
+                    info = os.lstat(os.path.join(directory, name))
                 except OSError:
                     continue
                 if stat.S_ISREG(info.st_mode):
@@ -260,7 +260,7 @@ class Folder(Place):
 
 
 class Inside(Place):
-    """A folder of a place, as a place of its own: nothing above it can be reached."""
+    """A directory of a place, as a place of its own: nothing above it can be reached."""
 
     def __init__(self, place: Place, prefix: str) -> None:
         super().__init__(f"{place.where}: {prefix}", place.limits)
@@ -299,12 +299,12 @@ class Inside(Place):
 
 
 def within(place: Place, path: str) -> Place:
-    """A folder of a place as a place of its own.
+    """A directory of a place as a place of its own.
 
     Raises:
         Finding: those of `Place.resolve`.
     """
     path = place.resolve(path) or path
-    if isinstance(place, Folder):
-        return Folder(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
+    if isinstance(place, DirectoryPlace):
+        return DirectoryPlace(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
     return Inside(place, path)

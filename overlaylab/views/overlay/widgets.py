@@ -85,7 +85,7 @@ class LowerdirOrder(Panel):
         path: str = "",
         target: str = "/mnt/tmp",
     ) -> None:
-        self.folders, self.lowers, self.upper, self.wanted, self.target = (
+        self.directories, self.lowers, self.upper, self.wanted, self.target = (
             dict(folders),
             list(lowers),
             upper,
@@ -122,8 +122,8 @@ class LowerdirOrder(Panel):
 
     def show(self) -> Picture:
         """The stack in the present order, with the mount command."""
-        upper = self.folders[self.upper] if self.with_upper.value else None
-        overlay = Overlay(lowerdirs=[self.folders[name] for name in self.lowers], upperdir=upper)
+        upper = self.directories[self.upper] if self.with_upper.value else None
+        overlay = Overlay(lowerdirs=[self.directories[name] for name in self.lowers], upperdir=upper)
         names = (*self.lowers, *([self.upper] if self.with_upper.value else []))
         picture = stack_picture(overlay, names, self.target, self.wanted)
         command = self.options.command(self.target)

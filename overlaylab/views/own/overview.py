@@ -132,7 +132,7 @@ def _journey(own: Own) -> Iterator[Row]:
         top or say("own.cannot"),
         "unknown" if top is None else "equal" if top == claimed else "differs",
     )
-    yield _folders_row(own)
+    yield _directories_row(own)
     yield _mount_row(own)
     entries = len(merged_entries(own.overlay)) - 1 if own.stack else 0
     whole = len(own.stack) >= len(image.layers)
@@ -187,14 +187,14 @@ def _pair(proof: LayerProof, key: str) -> tuple[str | None, str | None]:
     return (proof.layer.descriptor.digest if proof.layer.descriptor else None), proof.blob
 
 
-def _folders_row(own: Own) -> Row:
-    if not own.home.folder_kind:
+def _directories_row(own: Own) -> Row:
+    if not own.home.directory_kind:
         return Row("folders", say("own.archive"), say("own.no_folders"), "none")
     there = [layer.directory for layer in own.layers if layer.directory]
     some = f"□ {printable(there[-1][:12])}" if there else say("own.nothing")
     return Row(
         "folders",
-        f"{own.home.folder_kind} {some}",
+        f"{own.home.directory_kind} {some}",
         say("own.of_layers", good=len(there), count=len(own.layers)),
         "given",
     )

@@ -131,7 +131,7 @@ def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
     )
     note = say(note, name=fitting(shown.name if shown else "", 16), count=len(users) - 1)
     yield "container", Cell("container", shown.id if shown else "", note, False)
-    link = next((folder.links[0] for folder in lead.store.folders() if folder.name == name and folder.links), "")
+    link = next((folder.links[0] for folder in lead.store.directories() if folder.name == name and folder.links), "")
     yield "link", Cell("link", link, say("names.note.link" if link else "names.hole.link"), False)
     computed = bool(image and layer and name == layer.directory and is_computed(image, kind, layer.position, name))
     note = say(f"names.note.{kind}" if name else "names.hole.folder")
@@ -153,14 +153,14 @@ def _documents(lead: Lead) -> list[tuple[str, str | None]]:
 
 def _folder(lead: Lead) -> tuple[str, str]:
     """The folder: a container's own where it was asked for, else the layer's, else the one that nobody uses."""
-    kind = next((kind for kind in lead.kinds if kind in FOLDERS), lead.store.folder_kind)
+    kind = next((kind for kind in lead.kinds if kind in FOLDERS), lead.store.directory_kind)
     if lead.container:
         kind = "mount-id" if kind == "cache-id" else kind
         return kind, lead.value if lead.value in (lead.container.upper, lead.container.init) else lead.container.upper
     if lead.layer is not None:
-        return (kind, lead.layer.directory or "") if lead.store.folder_kind else ("", "")
+        return (kind, lead.layer.directory or "") if lead.store.directory_kind else ("", "")
     if "link" in lead.kinds:
-        return kind, next((folder.name for folder in lead.store.folders() if lead.value in folder.links), "")
+        return kind, next((folder.name for folder in lead.store.directories() if lead.value in folder.links), "")
     return kind, lead.value
 
 

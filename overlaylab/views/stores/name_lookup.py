@@ -82,7 +82,7 @@ def _name_in(query: str, store: Store) -> str | None:
     if "/" not in query:
         return query
     digits = [part for part in query.split("/") if _DIGITS.fullmatch(part)]
-    return store.folder_of(query) or next(reversed(digits), None)
+    return store.directory_of(query) or next(reversed(digits), None)
 
 
 def _lead(label: str, value: str, position: int | None, matches: list[tuple[Store, Match]]) -> Lead:
@@ -114,7 +114,7 @@ def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
     if any((match.value, match.position) == (value, position) for match in names_of_image(store, image)):
         return True
     folder = image.layers[position].directory if position is not None and position < len(image.layers) else None
-    return any(value in one.links for one in store.folders() if one.name == folder)
+    return any(value in one.links for one in store.directories() if one.name == folder)
 
 
 # Words

@@ -75,7 +75,7 @@ def owners_table(store: Store, folder: str | None = None) -> DigestTable:
     """
     found = facts_of(store)["directories"]
     if folder is not None:
-        names = {part.folder_of(folder) for part in store.parts}
+        names = {part.directory_of(folder) for part in store.parts}
         found = [item for item in found if item["directory"] in names]
         if not found:
             raise Finding("not-found", printable(folder), "a folder of this store", "nothing")
@@ -222,7 +222,7 @@ def _groups(store: Store, known: Sequence[Image]) -> list[Group]:
                 for number in who
             },
             sum(
-                store.folder_size(place) if layers[place].directory else reader.bytes_of(layers[place])
+                store.directory_size(place) if layers[place].directory else reader.bytes_of(layers[place])
                 for place in places
             ),
         )

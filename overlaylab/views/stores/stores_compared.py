@@ -68,8 +68,8 @@ def kept_as(store: Store, layer: Layer) -> tuple[str, str]:
 
     In archives that is the blob, or the archive's member where no manifest names blobs; elsewhere a folder.
     """
-    if store.folder_kind:
-        return store.folder_kind, layer.directory or ""
+    if store.directory_kind:
+        return store.directory_kind, layer.directory or ""
     return ("layer-blob", layer.descriptor.digest) if layer.descriptor else ("member", layer.source)
 
 

@@ -12,7 +12,7 @@ from builders import member, tar, write
 
 import overlaylab as ol
 from overlaylab.cli.commands import run
-from overlaylab.stores.audit.folder_check import LostMarks, folder_problems
+from overlaylab.stores.audit.directory_check import LostMarks, directory_problems
 
 STORES = realdata.UNPACKED
 
@@ -175,6 +175,6 @@ def test_mark_that_is_missing_among_others_is_damage():
         {"a": ol.make_tree({}, xattrs=opaque, mode=0o755), "b": ol.make_tree({}, mode=0o755), "c": None}
     )
 
-    assert folder_problems(changeset, folder, "layer", "trusted.overlay.", lost) == []
+    assert directory_problems(changeset, folder, "layer", "trusted.overlay.", lost) == []
     assert [problem.where for problem in lost.problems()] == ["layer/d", "layer/b"]
     assert list(lost.not_checked()) == []

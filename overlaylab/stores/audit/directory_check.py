@@ -1,4 +1,4 @@
-"""Is a folder what its layer's tar says? Names, types, modes, sizes, contents and deletions, compared one by one.
+"""Is a directory what its layer's tar says? Names, types, modes, sizes, contents and deletions, compared one by one.
 
 Docker and containers-storage keep a recipe for the tar, and that proves the contents of the files; containerd keeps
 the blob at best. The tar says much more: which names there are, what they are, and what is deleted. Owners, times and
@@ -16,15 +16,15 @@ from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.store import NotChecked
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, find, parent_of, walk
 
-__all__ = ["LostMarks", "folder_problems"]
+__all__ = ["LostMarks", "directory_problems"]
 
-# A folder that is another layer's altogether need not be told file by file.
+# A directory that is another layer's altogether need not be told file by file.
 MOST = 100
 
 
 @dataclass(slots=True)
 class LostMarks:
-    """Device nodes and opaque marks that layers have, and their folders do not.
+    """Device nodes and opaque marks that layers have, and their directories do not.
 
     A copy that was made without device nodes has no whiteout either, and one without extended attributes no opaque
     mark. Then nothing can be said about deletions; where others of the kind are there, the one that is not is damage.
@@ -58,13 +58,15 @@ class LostMarks:
             yield NotChecked(f"opaque directories, such as {next(iter(self.opaque))}", why)
 
 
-def folder_problems(changeset: Changeset, folder: Directory, where: str, marks: str, lost: LostMarks) -> list[Problem]:
-    """Compare a layer's folder with what its tar says.
+def directory_problems(
+    changeset: Changeset, directory: Directory, where: str, marks: str, lost: LostMarks
+) -> list[Problem]:
+    """Compare a layer's directory with what its tar says.
 
     Args:
         changeset: Of the layer's tar.
-        folder: The folder that an engine unpacked it into; what the root itself is like does not count.
-        where: What to call the folder in findings.
+        directory: The directory that an engine unpacked it into; what the root itself is like does not count.
+        where: What to call the directory in findings.
         marks: The namespace of overlay marks.
         lost: Gets the marks that are not there.
 
@@ -80,9 +82,9 @@ def folder_problems(changeset: Changeset, folder: Directory, where: str, marks: 
     told = _Told(changeset)
     problems: list[Problem] = []
     there: set[str] = set()
-    for path, inode in walk(folder):
+    for path, inode in walk(directory):
         there.add(path)
-        if path != "." and (found := told.difference(path, inode, folder, marks)):
+        if path != "." and (found := told.difference(path, inode, directory, marks)):
             problems.append(Problem("diffid-mismatch", f"{where}/{path}", *found))
     for path, inode in told.puts.items():
         if path in there or path == ".":
@@ -98,7 +100,7 @@ def folder_problems(changeset: Changeset, folder: Directory, where: str, marks: 
                     "nothing",
                 )
             )
-    _note_marks(told, folder, where, marks, lost)
+    _note_marks(told, directory, where, marks, lost)
     return problems[:MOST]
 
 
@@ -134,8 +136,8 @@ class _Told:
             self._above.add(above)
             above, _ = parent_of(above)
 
-    def difference(self, path: str, inode: Inode, folder: Directory, marks: str) -> tuple[str, str] | None:
-        """What should be at a path of the folder, and what is, if these are not the same."""
+    def difference(self, path: str, inode: Inode, directory: Directory, marks: str) -> tuple[str, str] | None:
+        """What should be at a path of the directory, and what is, if these are not the same."""
         if is_whiteout(inode, marks):
             return None if path in self.deleted or path in self.puts else ("nothing", "a whiteout")
         told = self.puts.get(path)
@@ -143,7 +145,7 @@ class _Told:
             return None if isinstance(inode, Directory) and path in self._above else ("nothing", _look(inode))
         if isinstance(told, Link):
             # Of this layer, or a copy of a lower file: then nothing is known here.
-            target = find(folder, told.target)
+            target = find(directory, told.target)
             return None if target is None or _look(target) == _look(inode) else _apart(target, inode)
         if marks + "metacopy" in inode.xattrs or _look(told) == _look(inode):
             return None
@@ -175,26 +177,26 @@ def _apart(told: Inode, there: Inode) -> tuple[str, str]:
     return ", ".join(one for one, _ in apart), ", ".join(other for _, other in apart)
 
 
-def _note_marks(told: _Told, folder: Directory, where: str, marks: str, lost: LostMarks) -> None:
-    """Note which kinds of marks a folder has, and which of those that it should have it does not."""
-    closed = _Closed(folder, marks)
-    for _, inode in walk(folder):
+def _note_marks(told: _Told, directory: Directory, where: str, marks: str, lost: LostMarks) -> None:
+    """Note which kinds of marks a directory has, and which of those that it should have it does not."""
+    closed = _Closed(directory, marks)
+    for _, inode in walk(directory):
         lost.kinds |= {"nodes"} if isinstance(inode, Device) else {"opaque"} if is_opaque(inode, marks) else set()
     for path in sorted(told.deleted - told.puts.keys()):
-        there = find(folder, path)
+        there = find(directory, path)
         if there is None and not closed.above(path):
             lost.nodes[f"{where}/{path}"] = "a whiteout"
     for path in sorted(told.opaque - {"."}):
-        there = find(folder, path)
+        there = find(directory, path)
         if isinstance(there, Directory) and not is_opaque(there, marks) and not closed.above(path):
             lost.opaque[f"{where}/{path}"] = "an opaque mark"
 
 
 class _Closed:
-    """Which directories of a folder show nothing from below, so that marks beneath them say nothing."""
+    """Which directories of a directory show nothing from below, so that marks beneath them say nothing."""
 
-    def __init__(self, folder: Directory, marks: str) -> None:
-        self._folder, self._marks = folder, marks
+    def __init__(self, directory: Directory, marks: str) -> None:
+        self._directory, self._marks = directory, marks
         self._known: dict[str, bool] = {".": False}
 
     def above(self, path: str) -> bool:
@@ -206,7 +208,7 @@ class _Closed:
             above, _ = parent_of(above)
         closed = self._known[above]
         for step in reversed(walked):
-            there = find(self._folder, step) if not closed else None
+            there = find(self._directory, step) if not closed else None
             closed = self._known[step] = closed or (
                 there is not None and (not isinstance(there, Directory) or is_opaque(there, self._marks))
             )
