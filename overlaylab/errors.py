@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "KINDS",
     "Finding",
     "InputError",
-    "KINDS",
     "KernelUnavailable",
     "NoSuchImage",
     "NotReadable",

@@ -22,7 +22,7 @@ from overlaylab.views.kit.sheet import LINE, Sheet
 from overlaylab.views.kit.tables import table
 from overlaylab.words import printable, say
 
-__all__ = ["MachineReport", "MapGuide", "STATIONS", "info_table", "machine_report", "map_picture"]
+__all__ = ["STATIONS", "MachineReport", "MapGuide", "info_table", "machine_report", "map_picture"]
 
 # Station -> the style of its box.
 STATIONS = {"config": "hash", "diff": "hash", "chain": "hash", "cache": "plain", "mount": "lower", "view": "merged"}

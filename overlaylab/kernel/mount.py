@@ -30,13 +30,13 @@ from .why_not import explain
 from .write_layers import fit, materialise
 
 __all__ = [
+    "PAGE",
+    "ROOT",
+    "USER",
     "Availability",
     "KernelView",
     "MountOptions",
-    "PAGE",
-    "ROOT",
     "Stack",
-    "USER",
     "fit",
     "materialise",
     "mounted_view",

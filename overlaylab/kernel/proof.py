@@ -24,7 +24,7 @@ from .recorded_replays import Tried, tried
 from .replays import Watched, as_mounted, compared, watched
 from .syscalls import ROOT
 
-__all__ = ["Caught", "EXPERIMENTS", "Proof", "catch", "prove", "recording"]
+__all__ = ["EXPERIMENTS", "Caught", "Proof", "catch", "prove", "recording"]
 
 # How many experiments the recorded proof has; their numbers count from 0.
 EXPERIMENTS = 50

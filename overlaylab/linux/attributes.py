@@ -15,7 +15,7 @@ from overlaylab.tree import Symlink
 from .names import PathCalls
 from .permissions import READ, WRITE, check, check_xattr, kept_mode
 
-__all__ = ["AttributeCalls", "XATTR_CREATE", "XATTR_REPLACE"]
+__all__ = ["XATTR_CREATE", "XATTR_REPLACE", "AttributeCalls"]
 
 # setxattr(2)
 XATTR_CREATE, XATTR_REPLACE = 1, 2

@@ -29,7 +29,7 @@ from .open_files import (
     content,
 )
 
-__all__ = ["FileCalls", "OPEN_FLAGS", "O_APPEND", "O_CREAT", "O_NONBLOCK", "O_WRONLY", "Shorthand"]
+__all__ = ["OPEN_FLAGS", "O_APPEND", "O_CREAT", "O_NONBLOCK", "O_WRONLY", "FileCalls", "Shorthand"]
 
 
 class FileCalls(OpenCalls):

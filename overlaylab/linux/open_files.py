@@ -17,7 +17,7 @@ from .attributes import AttributeCalls
 from .path_walk import Last, encoded
 from .permissions import EXECUTE, READ, WRITE, check, kept_mode
 
-__all__ = ["ContentCalls", "Descriptor", "OPEN_FLAGS", "OpenCalls", "content"]
+__all__ = ["OPEN_FLAGS", "ContentCalls", "Descriptor", "OpenCalls", "content"]
 
 
 class ContentCalls(AttributeCalls):

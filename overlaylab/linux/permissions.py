@@ -14,10 +14,10 @@ from overlaylab.overlay.filesystem import NOBODY
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
 __all__ = [
-    "Caller",
     "EXECUTE",
     "READ",
     "WRITE",
+    "Caller",
     "check",
     "check_delete",
     "check_link",

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from overlaylab.errors import Finding
 from overlaylab.overlay.overlay import Overlay
@@ -245,7 +245,7 @@ class _Run:
                     f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}"
                 )
                 self.write(
-                    f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, timezone.utc):%Y-%m-%d %H:%M:%S}"
+                    f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
                 )
 
     def _find(self) -> None:

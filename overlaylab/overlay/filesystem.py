@@ -14,13 +14,13 @@ from .journal import Journal
 
 __all__ = [
     "EXCHANGE",
-    "FileSystem",
     "NOBODY",
     "NOREPLACE",
-    "Node",
-    "Stat",
     "TYPES",
     "WHITEOUT",
+    "FileSystem",
+    "Node",
+    "Stat",
     "makedev",
     "numbers_of",
     "shown_xattrs",

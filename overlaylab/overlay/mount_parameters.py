@@ -18,8 +18,8 @@ from .features import Features
 __all__ = [
     "MOST_LOWERS",
     "PAGE",
-    "Parsed",
     "VALUES",
+    "Parsed",
     "cut",
     "escaped",
     "octal",

@@ -26,7 +26,7 @@ from .lookup_result import Found, Part, Refused, Seen, Verdict
 from .marks import Marks, Numbers
 from .whiteouts import TRUSTED, UNSEEN, USER, is_opaque, is_whiteout
 
-__all__ = ["Found", "KERNEL", "Overlay", "Part", "Seen", "TRUSTED", "USER", "Verdict", "is_opaque", "is_whiteout"]
+__all__ = ["KERNEL", "TRUSTED", "USER", "Found", "Overlay", "Part", "Seen", "Verdict", "is_opaque", "is_whiteout"]
 
 # The release whose rules these are.
 KERNEL = "6.18"

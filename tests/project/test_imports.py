@@ -78,9 +78,9 @@ def test_the_bare_python_really_refuses(code, complaint):
 
 def test_a_name_that_only_a_room_gives_is_said_to_be_there():
     with pytest.raises(AttributeError, match="overlaylab.image gives it"):
-        overlaylab.Link  # noqa: B018
+        overlaylab.Link
     with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
-        overlaylab.nothing  # noqa: B018
+        overlaylab.nothing
 
 
 def test_a_room_is_opened_by_its_name():

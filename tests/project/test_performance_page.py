@@ -7,7 +7,7 @@ from lessonkit import ROOT
 
 sys.path.insert(0, str(ROOT))
 
-from bench.document import FIGURES, PAGE, with_table  # noqa: E402
+from bench.document import FIGURES, PAGE, with_table
 
 
 def test_the_table_is_made_from_the_figures():

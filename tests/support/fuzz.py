@@ -21,10 +21,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent.parent)]
 
-import realdata  # noqa: E402
-from builders import DATA, unpack  # noqa: E402
-from harm import harmed, harmed_archive, harmed_database, members_of, packed  # noqa: E402
-from harm_folder import harmed_folder  # noqa: E402
+import realdata
+from builders import DATA, unpack
+from harm import harmed, harmed_archive, harmed_database, members_of, packed
+from harm_folder import harmed_folder
 
 from overlaylab.cli.commands import run
 from overlaylab.errors import KINDS

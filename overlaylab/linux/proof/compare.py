@@ -14,7 +14,7 @@ from overlaylab.errors import error_name
 from overlaylab.overlay.filesystem import TYPES
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
 
-__all__ = ["COMPARED", "Listing", "NOT_COMPARED", "NOW", "Sights", "first_difference", "plain", "seen", "stored"]
+__all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "plain", "seen", "stored"]
 
 # Times before this second are those of the layers, or were set on purpose; later ones were set by a running clock.
 NOW = 1_500_000_000

@@ -20,7 +20,7 @@ from overlaylab.overlay.journal import (
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File
 
-__all__ = ["Labels", "PLACES"]
+__all__ = ["PLACES", "Labels"]
 
 PLACES = (
     "copy-up of a file",

@@ -17,8 +17,8 @@ from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlin
 
 __all__ = [
     "DEFAULT_TIME",
-    "Entries",
     "NOTHING",
+    "Entries",
     "content",
     "field",
     "inode",

@@ -16,7 +16,7 @@ from overlaylab.limits import DEFAULT_LIMITS, Limits
 
 from .place import Place
 
-__all__ = ["Bucket", "HEAD", "looks_like_bolt", "problems_of", "read_bolt", "read_database"]
+__all__ = ["HEAD", "Bucket", "looks_like_bolt", "problems_of", "read_bolt", "read_database"]
 
 Bucket = dict[bytes, "bytes | Bucket"]
 

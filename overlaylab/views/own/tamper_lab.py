@@ -24,7 +24,7 @@ from overlaylab.words import printable, say
 
 from .overview import brief_text, sentence, wrapped
 
-__all__ = ["Lesson", "NOBODY", "read_guess", "slip_of", "spot_name", "tamper_picture", "who_notices"]
+__all__ = ["NOBODY", "Lesson", "read_guess", "slip_of", "spot_name", "tamper_picture", "who_notices"]
 
 NOBODY = "nobody"
 
