@@ -18,7 +18,7 @@ from overlaylab.tree import Directory, parent_of, parts_of
 from .directory import read_directory
 from .section import FileSection
 
-__all__ = ["Folder", "Inside", "Place", "within"]
+__all__ = ["DirectoryPlace", "Inside", "Place", "within"]
 
 # How many symlinks a name may lead through, as the kernel has it.
 HOPS = 40
