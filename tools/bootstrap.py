@@ -94,7 +94,7 @@ def main(arguments=None):
         return run([python, str(ROOT / "tools" / (options.command + ".py"))] + options.rest)
     if options.command in ("student", "grade"):
         return run([python, str(ROOT / "tools" / "grading"), options.command] + options.rest, folder=os.getcwd())
-    print(f"Ready: {python}")
+    print("Ready: {}".format(python))
     return 0
 
 
@@ -146,7 +146,7 @@ def environment(wanted, venv=None):
     wanted = sorted(set(wanted) | set(written[1:]))
     base = base_python()
     check_venv(base)
-    print(f"Building the environment in {venv} (once; about ten seconds, longer on a slow line)", flush=True)
+    print("Building the environment in {} (once; about ten seconds, longer on a slow line)".format(venv), flush=True)
     install(base, python, wanted)
     stamp.write_text(" ".join([state] + wanted) + "\n", encoding="utf-8")
     return str(python)
@@ -162,7 +162,7 @@ def base_python():
     if sys.version_info >= OLDEST:
         return sys.executable
     for minor in range(14, OLDEST[1] - 1, -1):
-        newer = shutil.which(f"python3.{minor}")
+        newer = shutil.which("python3.{}".format(minor))
         if newer:
             return newer
     raise Missing(NEED_PYTHON.format(found="{}.{}.{} ({})".format(*sys.version_info[:3] + (sys.executable,))))
@@ -196,7 +196,7 @@ def install(base, python, wanted):
 def check_venv(base):
     """Refuse a Python without ``venv`` or ``ensurepip``: Debian packs them apart."""
     for module in ("venv", "ensurepip"):
-        probe = f"import sys, {module}; print('%d.%d' % sys.version_info[:2])"
+        probe = "import sys, {}; print('%d.%d' % sys.version_info[:2])".format(module)
         if subprocess.run([base, "-c", probe], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
             version = subprocess.check_output([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
             raise Missing(NEED_VENV.format(found=base, module=module, version=version.decode().strip()))
@@ -211,7 +211,7 @@ def lab_command(python, folder=ROOT / "notebooks"):
         str(python),
         "-m",
         "jupyterlab",
-        f"--ServerApp.root_dir={folder}",
+        "--ServerApp.root_dir={}".format(folder),
         "--LabApp.default_url=/lab/tree/" + START,
     ]
     if not has_display():
