@@ -3,11 +3,12 @@
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make bench       measure speed and memory beside other programs; ARGS=FOLDER holds the images (5 GB), or .bench
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
+# make docs        renew the documents that are made from code and data (ARGS=--check: only compare)
 # make pages       write each notebook as a page for a projector, into pages/
 # make ready       say in less than a minute whether this machine is ready for a class
 # make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
 # make student     write the student's copy of the notebooks to course/ (TO=folder), and nbgrader's source
-# make grade SUBMISSIONS=folder   run folder/NAME/*.ipynb, write grades.csv (CSV=file); see docs/grading.md first
+# make grade SUBMISSIONS=folder   run folder/NAME/*.ipynb, write grades.csv (CSV=file); see docs/explanation/grading.md first
 # make clean       remove the environment and our caches
 #
 # The work is done by tools/bootstrap.py, which also serves machines without make.
@@ -20,8 +21,8 @@ TO ?= course
 SUBMISSIONS ?=
 CSV ?= grades.csv
 
-.PHONY: lab test prove bench notebooks pages ready wheelhouse student grade setup clean
-lab bench notebooks pages ready wheelhouse setup clean: python
+.PHONY: lab test prove bench docs notebooks pages ready wheelhouse student grade setup clean
+lab bench docs notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

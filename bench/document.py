@@ -1,6 +1,6 @@
-"""The table in docs/performance.md, made from the figures of one run, so that nobody copies a number by hand.
+"""The table in docs/explanation/performance.md, made from the figures of one run, so that nobody copies a number by hand.
 
-python -m bench.document FIGURES.json      # keep them as docs/performance.json, and renew the table
+python -m bench.document FIGURES.json      # keep them as docs/explanation/performance.json, and renew the table
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["table", "with_table"]
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs" / "explanation"
 PAGE, FIGURES = DOCS / "performance.md", DOCS / "performance.json"
 BEGIN, END = "<!-- table: python -m bench.document -->\n", "<!-- end of table -->\n"
 

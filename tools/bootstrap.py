@@ -5,6 +5,7 @@
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
     python tools/bootstrap.py bench       measure speed and memory beside other programs
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
+    python tools/bootstrap.py docs        renew the documents that are made from code and data
     python tools/bootstrap.py pages       write each notebook as a page for a projector
     python tools/bootstrap.py ready       say whether this machine is ready for a class
     python tools/bootstrap.py wheelhouse  collect all packages, for machines without a network
@@ -37,7 +38,7 @@ WHEELS = ROOT / "wheelhouse"
 START = "00_map.ipynb"
 OLDEST = (3, 11)
 # Commands that are a file of their own beside this one.
-TOOLS = ["notebooks", "pages", "ready", "wheelhouse"]
+TOOLS = ["docs", "notebooks", "pages", "ready", "wheelhouse"]
 
 NEED_PYTHON = """\
 overlaylab needs Python 3.11 or newer, and this is {found}.

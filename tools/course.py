@@ -1,13 +1,13 @@
 """Make the course's documents from their data: the instructor's guide, and the glossary.
 
-python tools/course.py            rewrite docs/instructor.md and docs/glossary.md
+python tools/course.py            rewrite docs/course/instructor.md and docs/course/glossary.md
 python tools/course.py --check    only say whether they are true
 """
 
 import sys
 from pathlib import Path
 
-from guide import DATA, guide_text, link, misconceptions, read
+from guide import DATA, DOCS, guide_text, link, misconceptions, read
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +31,7 @@ def main(arguments):
 
 def documents():
     """Each document with its text."""
-    return {ROOT / "docs" / "instructor.md": guide_text(), ROOT / "docs" / "glossary.md": glossary_text()}
+    return {DOCS / "instructor.md": guide_text(), DOCS / "glossary.md": glossary_text()}
 
 
 def glossary():

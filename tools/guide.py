@@ -1,8 +1,8 @@
 """The parts of the instructor's guide that follow from data: plans, words for a room, answers, beliefs.
 
-docs/instructor.md holds the text, with places between ``<!-- made: NAME -->``
+docs/course/instructor.md holds the text, with places between ``<!-- made: NAME -->``
 and ``<!-- /made -->``. What stands between them is made here, from the
-notebooks, the exercises and docs/instructor.toml.
+notebooks, the exercises and docs/course/instructor.toml.
 """
 
 import re
@@ -14,7 +14,7 @@ import timetable
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "overlaylab" / "data"
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "course"
 PLACE = re.compile(r"(<!-- made: ([a-z0-9-]+) -->\n).*?(<!-- /made -->)", re.DOTALL)
 # A longer answer is cut: whoever needs it whole opens the folded solution.
 LONGEST = 60
@@ -27,7 +27,9 @@ def guide_text():
     text = (DOCS / "instructor.md").read_text(encoding="utf-8")
     asked = [found[1] for found in PLACE.findall(text)]
     if sorted(asked) != sorted(parts):
-        raise SystemExit(f"docs/instructor.md has places for {sorted(asked)}, and there is text for {sorted(parts)}")
+        raise SystemExit(
+            f"docs/course/instructor.md has places for {sorted(asked)}, and there is text for {sorted(parts)}"
+        )
     return PLACE.sub(lambda found: found[1] + parts[found[2]].strip("\n") + "\n" + found[3], text)
 
 
@@ -36,7 +38,7 @@ def made():
     library, data = timetable.books(), read(DOCS / "instructor.toml")
     wrong = [line for plan in data["plan"] for line in timetable.unknown(plan, library)]
     if wrong:
-        raise SystemExit("docs/instructor.toml: " + "; ".join(wrong))
+        raise SystemExit("docs/course/instructor.toml: " + "; ".join(wrong))
     parts = {plan["key"]: plan_text(plan, library) for plan in data["plan"]}
     return parts | {
         "say": say_text(data, library),
@@ -62,7 +64,7 @@ def table(head, rows):
 
 def link(notebook):
     """A notebook's number, with the way to it."""
-    return f"[{notebook[:2]}](../notebooks/{notebook}.ipynb)"
+    return f"[{notebook[:2]}](../../notebooks/{notebook}.ipynb)"
 
 
 # Plans
@@ -213,6 +215,6 @@ def beliefs_text():
 
 def grading_text():
     """The way to the grading of a class, where the kit has it."""
-    if (DOCS / "grading.md").is_file():
-        return "How to hand out, collect and grade the notebooks: [grading](grading.md)."
+    if (ROOT / "docs" / "explanation" / "grading.md").is_file():
+        return "How to hand out, collect and grade the notebooks: [grading](../explanation/grading.md)."
     return "Each learner sees the own progress with `ol.progress()`; ask for that picture, or for the file `notebooks/.overlaylab/progress.json`."

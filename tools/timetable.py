@@ -128,7 +128,7 @@ def steps(plan, library):
     """The steps of a plan with their times.
 
     Args:
-        plan: A table of docs/instructor.toml.
+        plan: A table of docs/course/instructor.toml.
         library: All notebooks, from `books`.
     """
     made, clock = [], 0

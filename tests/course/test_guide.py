@@ -115,7 +115,7 @@ def test_minutes_are_shared_out_whole(minutes, efforts, whole):
 def test_every_prediction_has_a_word_for_the_room():
     asked = [name for stem in LIBRARY for name in guide.predictions(stem)]
 
-    assert asked and [name for name in asked if name not in DATA["say"]] == [], "write it in docs/instructor.toml"
+    assert asked and [name for name in asked if name not in DATA["say"]] == [], "write it in docs/course/instructor.toml"
 
 
 def test_no_word_is_left_over():

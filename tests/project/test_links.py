@@ -8,7 +8,8 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")])
+DOCUMENTS = [page for folder in ("docs", ".github", "tests") for page in (ROOT / folder).rglob("*.md")]
+PAGES = sorted([*ROOT.glob("*.md"), *DOCUMENTS, *(ROOT / "notebooks").glob("*.ipynb")])
 LINK = re.compile(r'\]\(\s*<?([^)\s>]+)|(?:href|src)="([^"]+)"')
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
@@ -57,7 +58,7 @@ def leads(page, link):
     return target.exists() and (not link.fragment or unquote(link.fragment) in anchors(target))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     assert dead(page) == []
 

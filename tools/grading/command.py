@@ -3,7 +3,7 @@
     python tools/grading student [FOLDER]          write the student's copy and nbgrader's source (course/)
     python tools/grading grade FOLDER [--csv FILE]   run FOLDER/NAME/*.ipynb, write FILE (grades.csv)
 
-See docs/grading.md. Submissions are programs, and grading runs them.
+See docs/explanation/grading.md. Submissions are programs, and grading runs them.
 """
 
 import argparse
