@@ -1,5 +1,6 @@
 # make lab         open the notebooks in JupyterLab
-# make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out)
+# make check       check form and types: ruff format, ruff, mypy (ARGS=mypy: one of them)
+# make test        run all tests that this machine can run (REQUIRE=all: nothing may be left out; ARGS=tests/cli: a part)
 # make prove N=100000   run so many generated operations on the model and on this machine's kernel
 # make bench       measure speed and memory beside other programs; ARGS=FOLDER holds the images (5 GB), or .bench
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
@@ -21,8 +22,8 @@ TO ?= course
 SUBMISSIONS ?=
 CSV ?= grades.csv
 
-.PHONY: lab test prove bench docs notebooks pages ready wheelhouse student grade setup clean
-lab bench docs notebooks pages ready wheelhouse setup clean: python
+.PHONY: lab check test prove bench docs notebooks pages ready wheelhouse student grade setup clean
+lab check bench docs notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

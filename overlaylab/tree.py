@@ -111,7 +111,7 @@ class Device(Inode):
     rdev: tuple[int, int] = (0, 0)
 
     @property
-    def type(self) -> str:  # type: ignore[override]
+    def type(self) -> str:  # type: ignore[override]  # read only: it follows from rdev
         return self.kind
 
 

@@ -1,6 +1,7 @@
 """Build the environment once, then run one of the project's commands in it.
 
     python tools/bootstrap.py lab         open JupyterLab on the map of the course
+    python tools/bootstrap.py check       check form and types: ruff format, ruff, mypy
     python tools/bootstrap.py test        run every test that this machine can run
     python tools/bootstrap.py prove       run generated operations on the model and on this kernel
     python tools/bootstrap.py bench       measure speed and memory beside other programs
@@ -38,7 +39,7 @@ WHEELS = ROOT / "wheelhouse"
 START = "00_map.ipynb"
 OLDEST = (3, 11)
 # Commands that are a file of their own beside this one.
-TOOLS = ["docs", "notebooks", "pages", "ready", "wheelhouse"]
+TOOLS = ["check", "docs", "notebooks", "pages", "ready", "wheelhouse"]
 
 NEED_PYTHON = """\
 overlaylab needs Python 3.11 or newer, and this is {found}.
@@ -120,6 +121,8 @@ def parse(arguments):
 
 def extras(options):
     """Name the optional dependencies that this command needs."""
+    if options.command == "check":
+        return ["test", "check"]
     return ["test", "browser"] if options.command == "bench" or asks_for(options, "browser") else ["test"]
 
 
@@ -262,6 +265,8 @@ def clean():
         VENV,
         GRADING,
         ROOT / ".pytest_cache",
+        ROOT / ".mypy_cache",
+        ROOT / ".ruff_cache",
         ROOT / ".hypothesis",
         *ROOT.glob("*.egg-info"),
         ROOT / "notebooks" / ".ipynb_checkpoints",

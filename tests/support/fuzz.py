@@ -19,16 +19,13 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent.parent)]
-
-import realdata
-from builders import DATA, unpack
-from harm import harmed, harmed_archive, harmed_database, members_of, packed
-from harm_folder import harmed_folder
-
 from overlaylab.cli.commands import run
 from overlaylab.errors import KINDS
 from overlaylab.stores.files.workers import Workers
+from tests.support import realdata
+from tests.support.builders import DATA, unpack
+from tests.support.harm import harmed, harmed_archive, harmed_database, members_of, packed
+from tests.support.harm_folder import harmed_folder
 
 SECONDS, SPACE, SLOW, LARGE, BATCH = 60, 3 << 30, 10, 1 << 20, 25
 NAMES = [

@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zlib
 
-from builders import TYPES
+from tests.support.builders import TYPES
 
 EVIL = [
     "..",

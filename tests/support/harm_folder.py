@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from harm import harmed
+from tests.support.harm import harmed
 
 
 def harmed_folder(root, chance):

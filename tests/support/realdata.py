@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from builders import DATA
+from tests.support.builders import DATA
 
 STORES = DATA / "real-stores"
 NAMES = sorted(folder.name for folder in STORES.iterdir())

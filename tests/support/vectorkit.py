@@ -2,10 +2,9 @@
 
 import json
 
-from builders import DATA, member, tar
-
 import overlaylab as ol
 from overlaylab.linux.proof import vectors as read
+from tests.support.builders import DATA, member, tar
 
 VECTORS = DATA / "overlay-vectors"
 READS = {"lstat", "stat", "listdir", "read_file", "readlink", "access", "getxattr", "listxattr"}
