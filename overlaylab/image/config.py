@@ -32,7 +32,7 @@ class ExecutionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One build step; ``empty_layer`` is the only thing that says whether it made a layer."""
+    """One build step; only its ``empty_layer`` says whether it made a layer."""
 
     created: str = ""
     created_by: str = ""
@@ -45,7 +45,7 @@ class ImageConfig:
     """The **whole** config document, as the specification's prose uses the word.
 
     Args:
-        raw: The bytes as they were found. The image ID is their digest, and nothing else's.
+        raw: The bytes exactly as they were found. The image ID is the digest of these bytes.
         os: For example ``linux``.
         architecture: For example ``amd64``.
         variant: For example ``v7``, or an empty string.
@@ -68,7 +68,7 @@ class ImageConfig:
 
     @property
     def image_id(self) -> ImageID:
-        """The digest of `raw`: what ``docker image list`` shows the first 12 digits of."""
+        """The digest of `raw`; ``docker image list`` shows its first 12 digits."""
         return ImageID.of(self.raw)
 
     @property
@@ -86,8 +86,8 @@ def parse_config(raw: bytes, where: str = "config") -> ImageConfig:
     """Read an image config from its exact bytes.
 
     Args:
-        raw: The document. It is kept, because only these bytes have the image ID as digest.
-        where: What to call it in findings.
+        raw: The document. It is kept, because only these bytes have the image ID as their digest.
+        where: What to call the document in findings.
 
     Raises:
         Finding: ``bad-json``, ``duplicate-json-key``, ``bad-config``, ``bad-digest``.
@@ -138,20 +138,18 @@ def _execution(node: Node | None) -> ExecutionConfig:
 
 
 def _words(node: Node, key: str) -> tuple[str, ...]:
-    """A command: an array of words, or one word alone, as Docker of old wrote it and all engines still read it."""
+    """A command: an array of words, or a single string, which early Docker wrote and all engines still accept."""
     found = node.get(key)
     return (found.text(),) if found is not None and isinstance(found.value, str) else node.strings(key)
 
 
 def layer_history(config: ImageConfig) -> tuple[HistoryEntry | None, ...]:
-    """The build step that made each layer, matched by ``empty_layer`` alone.
+    """Match each layer with the build step that made it, by ``empty_layer`` alone.
 
-    A step of size 0 may well have made a layer, and a step without
-    ``empty_layer`` always did.
+    A step of size 0 may have made a layer, and a step without ``empty_layer`` always did.
 
     Returns:
-        One entry per layer, bottom first; all None when the numbers disagree,
-        because any pairing would then be a guess.
+        One entry per layer, bottom first; all None when the numbers disagree, because any pairing would be a guess.
 
     Spec:
         image-spec, config.md, "history".
@@ -163,7 +161,7 @@ def layer_history(config: ImageConfig) -> tuple[HistoryEntry | None, ...]:
 
 
 def history_problems(config: ImageConfig, where: str) -> Sequence[Problem]:
-    """``history-mismatch`` when there is a history that does not fit the layers."""
+    """Report ``history-mismatch`` when there is a history that does not fit the layers."""
     steps = sum(not entry.empty_layer for entry in config.history)
     if not config.history or steps == len(config.diff_ids):
         return ()

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from overlaylab.errors import Finding
 
@@ -33,10 +34,11 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 
 class Digest(str):
-    """The name of some exact bytes, written ``algorithm:hex``.
+    """A checked digest: a string ``algorithm:hex`` that names exact bytes.
 
     Args:
         text: For example ``sha256:`` and 64 lower-case hex digits.
+        where: Where the text was found, for the error message.
 
     Raises:
         Finding: ``bad-digest`` if the text is not of that form,
@@ -48,7 +50,8 @@ class Digest(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str, where: str = "digest") -> Digest:
+    def __new__(cls, text: str, where: str = "digest") -> Self:
+        """Check the text; what is a `Digest` already was checked when it was made."""
         if isinstance(text, Digest):
             return super().__new__(cls, text)
         if not isinstance(text, str) or not _SYNTAX.fullmatch(text):
@@ -63,8 +66,8 @@ class Digest(str):
         return super().__new__(cls, text)
 
     @classmethod
-    def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
-        """The digest of these bytes, all of them, as they are."""
+    def of(cls, data: bytes, algorithm: str = "sha256") -> Self:
+        """Hash these bytes, all of them, exactly as they are."""
         return cls(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")
 
     @property
@@ -82,13 +85,17 @@ class Digest(str):
 
 
 class DiffID(Digest):
-    """The digest of one layer's uncompressed tar. Spec: image-spec, config.md, "Layer DiffID"."""
+    """The digest of one layer's uncompressed tar, a changeset. Spec: image-spec, config.md, "Layer DiffID"."""
 
     __slots__ = ()
 
 
 class ChainID(Digest):
-    """The name of the filesystem after a stack of layers is applied. Spec: image-spec, config.md, "Layer ChainID"."""
+    """The digest that names the filesystem after a stack of layers is applied.
+
+    Spec:
+        image-spec, config.md, "Layer ChainID".
+    """
 
     __slots__ = ()
 
@@ -100,10 +107,10 @@ class ImageID(Digest):
 
 
 def digest_bytes(data: bytes, algorithm: str = "sha256") -> Digest:
-    """Name these exact bytes.
+    """Hash these exact bytes.
 
     Args:
-        data: All the bytes, as they are: re-written JSON is other bytes.
+        data: All the bytes, exactly as they are: the same JSON formatted differently is different bytes.
         algorithm: ``sha256`` or ``sha512``.
 
     Spec:
@@ -117,10 +124,10 @@ def digest_bytes(data: bytes, algorithm: str = "sha256") -> Digest:
 
 
 def verify(data: bytes, expected: Digest, where: str = "blob") -> None:
-    """Check that bytes have the digest that names them.
+    """Check that the bytes have the expected digest, using the algorithm that it names.
 
     Raises:
-        Finding: ``digest-mismatch`` with both digests, compared with the algorithm that `expected` names.
+        Finding: ``digest-mismatch`` with both digests.
     """
     actual = Digest.of(data, expected.algorithm)
     if actual != expected:
@@ -128,7 +135,7 @@ def verify(data: bytes, expected: Digest, where: str = "blob") -> None:
 
 
 def chain_text(parent: ChainID, diff_id: DiffID) -> str:
-    """The exact text that is hashed for one step of the chain: both names in full, one space, no newline.
+    """The exact text that is hashed for one step of the chain: both digests in full, one space, no newline.
 
     Spec:
         image-spec, config.md, "Layer ChainID".
@@ -137,11 +144,10 @@ def chain_text(parent: ChainID, diff_id: DiffID) -> str:
 
 
 def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
-    """Name every filesystem on the way up a stack of layers.
+    """Compute the chain_id of every layer in a stack.
 
-    A diff_id names one changeset. A chain_id names what you get by applying
-    that changeset to everything beneath it, so the same changeset on another
-    base has another chain_id.
+    A diff_id names one changeset. A chain_id names the result of applying that changeset to
+    everything beneath it, so the same changeset on another base has another chain_id.
 
     Args:
         diff_ids: Bottom layer first, as in ``rootfs.diff_ids``.
@@ -160,7 +166,7 @@ def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
     chain: list[ChainID] = []
     for diff_id in diff_ids:
         if not chain:
-            # A DiffID was checked when it was made; the name of the base is taken over as it is.
+            # The bottom layer's chain_id is its diff_id, which was checked when it was made.
             chain.append(str.__new__(ChainID, diff_id))
         else:
             chain.append(ChainID.of(chain_text(chain[-1], diff_id).encode("ascii")))
@@ -173,7 +179,7 @@ def short(digest: str, digits: int = 12) -> str:
 
 
 class Hasher:
-    """A digest that is fed piece by piece, so that no layer is held in memory whole.
+    """Computes digests incrementally, so that no layer is held in memory whole.
 
     Args:
         algorithms: One or more of ``sha256`` and ``sha512``.
@@ -184,26 +190,26 @@ class Hasher:
         self.size = 0
 
     def update(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Feed the next piece."""
         self.size += len(data)
         for value in self._hashes.values():
             value.update(data)
 
     def digest(self, algorithm: str = "sha256") -> Digest:
-        """The digest of all pieces so far."""
+        """The digest of everything fed so far."""
         return Digest(f"{algorithm}:{self._hashes[algorithm].hexdigest()}")
 
     def names(self) -> Names:
-        """What all pieces so far are called."""
+        """The size and the digests of everything fed so far."""
         return Names(self.size, {name: self.digest(name) for name in self._hashes})
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What some bytes are called, when all of them were seen.
+    """The size and the digests of bytes that were hashed to their end.
 
     Args:
-        size: How many there are.
+        size: In bytes.
         digests: Algorithm to digest.
     """
 

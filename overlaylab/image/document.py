@@ -1,4 +1,4 @@
-"""JSON documents that remember where each value stands, and the bytes they came from."""
+"""JSON documents whose values know their place, such as ``manifest.layers[3].size``, so that errors can name it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from overlaylab.errors import Finding
 from overlaylab.limits import DEFAULT_LIMITS
@@ -15,30 +15,34 @@ from .digest import Digest
 
 __all__ = ["Node", "compact_json", "field_at", "go_json", "parse_json", "pretty_json"]
 
+T = TypeVar("T")
+D = TypeVar("D", bound=Digest)
+
 _NAMES = {dict: "an object", list: "an array", str: "a string", int: "an integer", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value of a document, with its place, such as ``manifest.layers[3].size``.
+    """One value of a JSON document, with its place.
 
-    ``null`` counts as absent everywhere. Unknown fields are left alone.
+    ``null`` counts as absent everywhere. Unknown fields are ignored.
 
     Args:
-        value: The value as `json` gives it.
-        where: Its place.
-        kind: The kind of finding when it has the wrong shape: ``bad-config`` or ``bad-manifest``.
+        value: The value, as the module `json` parses it.
+        where: Its place, such as ``manifest.layers[3].size``.
+        kind: The kind of finding when the value has the wrong type: ``bad-config`` or ``bad-manifest``.
     """
 
     value: Any
     where: str
     kind: str
 
-    def _as(self, wanted: type) -> Any:
-        good = isinstance(self.value, wanted) and not (wanted is int and isinstance(self.value, bool))
-        if not good:
-            raise Finding(self.kind, self.where, _NAMES[wanted], _describe(self.value))
-        return self.value
+    def _as(self, wanted: type[T]) -> T:
+        value = self.value
+        # In Python, True is an integer too; in JSON it is not.
+        if isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
+            return value
+        raise Finding(self.kind, self.where, _NAMES[wanted], _describe(value))
 
     def get(self, key: str) -> Node | None:
         """The field, or None if it is absent or null."""
@@ -46,7 +50,7 @@ class Node:
         return None if value is None else Node(value, f"{self.where}.{key}", self.kind)
 
     def need(self, key: str) -> Node:
-        """The field, which must be there."""
+        """The field, which must be present."""
         found = self.get(key)
         if found is None:
             raise Finding(self.kind, f"{self.where}.{key}", "a value", "nothing")
@@ -62,7 +66,7 @@ class Node:
         return () if found is None else found.items()
 
     def fields(self) -> Iterator[tuple[str, Node]]:
-        """The fields of an object that are not null, in their order."""
+        """The fields of an object that are not null, in document order."""
         for key, value in self._as(dict).items():
             if value is not None:
                 yield key, Node(value, f"{self.where}.{key}", self.kind)
@@ -82,8 +86,8 @@ class Node:
         """The value, which must be true or false."""
         return self._as(bool)
 
-    def digest(self, cls: type[Digest] = Digest) -> Digest:
-        """The value, which must be a digest of a known algorithm."""
+    def digest(self, cls: type[D]) -> D:
+        """The value as a digest of the given class; its algorithm must be known."""
         return cls(self.text(), self.where)
 
     def strings(self, key: str) -> tuple[str, ...]:
@@ -102,12 +106,12 @@ class Node:
 
 
 def parse_json(raw: bytes, where: str, kind: str, limit: int = DEFAULT_LIMITS.document) -> Node:
-    """Read one JSON document.
+    """Parse one JSON document.
 
     Args:
         raw: The document's bytes, UTF-8.
-        where: What to call it in findings.
-        kind: ``bad-config`` or ``bad-manifest``: the finding for a wrong shape inside.
+        where: What to call the document in findings.
+        kind: ``bad-config`` or ``bad-manifest``: the kind of finding for a value of the wrong type.
         limit: The largest size in bytes.
 
     Raises:
@@ -139,7 +143,7 @@ def _refuse(name: str) -> None:
 
 
 def _describe(value: object) -> str:
-    """The JSON name of a value's type."""
+    """A value's JSON type, and the value itself where it is short."""
     if value is None:
         return "null"
     name = _NAMES.get(type(value), "a number")
@@ -147,10 +151,10 @@ def _describe(value: object) -> str:
 
 
 def compact_json(text: str) -> bytes:
-    """Write a JSON document without spaces between its parts, keys in the order that they have.
+    """Rewrite a JSON document without spaces between its tokens; the order of the keys is kept.
 
-    Engines store an image config in such a form. Many documents say the same
-    and only one of them has the right digest: this is a good guess and no proof.
+    Engines store image configs in this form. Many documents have the same meaning and only one of
+    them has the right digest, so the result is a good guess and no proof.
 
     Example:
         >>> compact_json('{ "os": "linux" }')
@@ -159,14 +163,14 @@ def compact_json(text: str) -> bytes:
     return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-# What Go's encoder escapes so that JSON may stand in a web page, and what is no character.
+# Go's encoder escapes characters that are special in HTML, and replaces lone surrogates.
 _GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"} | {
     number: "\\ufffd" for number in range(0xD800, 0xE000)
 }
 
 
 def go_json(value: Any) -> bytes:
-    """Write a JSON value as Go's encoder does, in which the engines are written: no spaces, keys in their order.
+    """Encode a JSON value as Go's encoder does (the engines are written in Go): no spaces, keys in their order.
 
     Example:
         >>> go_json({"Cmd": ["sh", "-c", "a && b > c"]})
@@ -176,7 +180,7 @@ def go_json(value: Any) -> bytes:
 
 
 def pretty_json(raw: bytes) -> bytes:
-    """Write a JSON document for people, as the program ``jq`` prints it: two spaces a level, a newline at the end.
+    """Format a JSON document for people, as ``jq`` does: two spaces a level, and a newline at the end.
 
     Example:
         >>> pretty_json(b'{"os":"linux"}')
@@ -189,14 +193,14 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
 def field_at(raw: bytes, position: int) -> str:
-    """Say in which field of a JSON document a byte lies.
+    """Name the field of a JSON document that contains a given byte.
 
     Args:
         raw: The document.
-        position: Counted from 0.
+        position: The byte's offset, counted from 0.
 
     Returns:
-        For example ``config.Env[0]``; empty outside of every field.
+        For example ``config.Env[0]``; empty outside every field.
 
     Example:
         >>> field_at(b'{"os":"linux"}', 7)

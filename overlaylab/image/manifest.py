@@ -156,7 +156,7 @@ def _descriptor(node: Node) -> Descriptor:
     platform = node.get("platform")
     return Descriptor(
         media_type=node.string("mediaType"),
-        digest=node.need("digest").digest(),
+        digest=node.need("digest").digest(Digest),
         size=node.need("size").integer(),
         platform=None if platform is None else _platform(platform),
         annotations=node.string_map("annotations"),

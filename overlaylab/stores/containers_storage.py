@@ -401,7 +401,7 @@ def _layer(node: Node) -> StoredLayer:
         id=_id(node, "id"),
         parent=parent,
         diff_id=diff.digest(DiffID) if diff else None,
-        blob=blob.digest() if blob else None,
+        blob=blob.digest(Digest) if blob else None,
     )
 
 

@@ -1,46 +1,70 @@
-"""The short names in ``l/``: symlinks to the directories of layers, there to keep mount options short.
+"""The short names in ``l/``: symlinks to the layers' directories, which keep mount options short.
 
-    l/<26 characters> -> ../<directory>/diff        <directory>/link: its own short name        <directory>/lower: those below it
+    l/<26 characters>   -> ../<directory>/diff
+    <directory>/link    its own short name
+    <directory>/lower   the short names of the layers below, topmost first
 
-Docker's overlay2 and containers-storage's overlay keep their directories in this same way.
+Docker's overlay2 and containers-storage's overlay use the same layout.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Protocol
 
 from overlaylab.errors import Finding, Problem
-from overlaylab.stores.files.place import Place
 
-__all__ = ["ShortNames", "named_directory"]
+__all__ = ["Files", "ShortNames", "named_directory"]
 
 _LINK = re.compile(r"[A-Z0-9]{26}")
 
 
+class Files(Protocol):
+    """Read access to the files of a store: a `Place`, be it a directory or a tar of one."""
+
+    where: str
+
+    def has(self, name: str, /) -> bool:
+        """Whether there is something of this name; symlinks are followed."""
+
+    def read(self, name: str, /) -> bytes:
+        """The bytes of a file."""
+
+    def names(self, path: str, /) -> tuple[str, ...]:
+        """The names in a directory, sorted; none if it does not exist."""
+
+    def type_of(self, path: str, /) -> str | None:
+        """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
+
+    def link_target(self, path: str, /) -> str:
+        """The text of a symlink."""
+
+
 class ShortNames:
-    """The directories of a driver, with their short names.
+    """The layers' directories of a driver, with their short names.
 
     Args:
-        place: The root.
-        driver: The directory that holds the layers' directories and ``l/``.
-        pattern: What names of directories look like.
+        place: The store's root.
+        driver: The directory that holds the layers' directories and ``l/``, such as ``overlay2``.
+        pattern: Matches the names of layers' directories.
     """
 
-    def __init__(self, place: Place, driver: str, pattern: re.Pattern[str]) -> None:
+    def __init__(self, place: Files, driver: str, pattern: re.Pattern[str]) -> None:
         self.place, self.driver, self._pattern = place, driver, pattern
-        # Where short names lead: each stands in the lists of all layers above its own.
+        # A memo of short names: each occurs in the lists of all layers above its own.
         self._targets: dict[str, str] = {}
         self._missed: set[str] = set()
 
     def text(self, path: str) -> str | None:
-        """One of the store's small files, stripped; None if it is absent."""
+        """The text of a small file, stripped; None if there is no such file."""
         if not self.place.has(path):
             return None
         return self.place.read(path).decode("utf-8", "surrogateescape").strip()
 
     def names(self) -> tuple[str, ...]:
-        """All directories that could be a layer's."""
+        """All directories that may belong to a layer, by their names."""
         names = self.place.names(self.driver)
         return tuple(
             name
@@ -49,14 +73,14 @@ class ShortNames:
         )
 
     def is_there(self, name: str) -> bool:
-        """Whether a directory is there with its ``diff/``."""
+        """Whether a directory exists and has its ``diff/``."""
         there = bool(self._pattern.fullmatch(name)) and self.place.type_of(f"{self.driver}/{name}/diff") == "dir"
         if not there:
             self._missed.add(name)
         return there
 
     def missing(self, names: Iterable[str]) -> Iterator[Problem]:
-        """A problem for each directory that is not there."""
+        """Report each directory that does not exist."""
         for name in names:
             if not self.is_there(name):
                 yield Problem(
@@ -64,16 +88,16 @@ class ShortNames:
                 )
 
     def gone(self, name: str) -> Finding:
-        """The finding for a directory that cannot be read: it was missed when the store was opened, or has gone since."""
+        """The finding for a directory that is gone: since before the store was opened, or only since then."""
         kind = "missing-cache-dir" if name in self._missed else "changed-while-reading"
         return Finding(kind, f"{self.place.where}: {self.driver}/{name}", "a folder with diff/", "nothing")
 
     def link(self, name: str) -> str | None:
-        """The file ``link`` of a directory: its own short name."""
+        """A directory's own short name, from its file ``link``."""
         return self.text(f"{self.driver}/{name}/link")
 
     def target(self, link: str) -> str | None:
-        """The directory that a short name leads to; None if it leads nowhere."""
+        """The directory that a short name points to; None if it points nowhere."""
         if link in self._targets:
             return self._targets[link]
         path = f"{self.driver}/l/{link}"
@@ -86,12 +110,12 @@ class ShortNames:
         return target
 
     def lower(self, name: str) -> tuple[str, ...]:
-        """The file ``lower`` of a directory: short names, topmost first; none for a bottom layer."""
+        """The short names of the layers below, topmost first, from the file ``lower``; none for a bottom layer."""
         text = self.text(f"{self.driver}/{name}/lower")
         return tuple(text.split(":")) if text else ()
 
     def below(self, name: str) -> list[str]:
-        """The directories that ``lower`` names, topmost first.
+        """The directories of the layers below, topmost first, as ``lower`` names them.
 
         Raises:
             Finding: ``dangling-link``.
@@ -107,11 +131,11 @@ class ShortNames:
         return found
 
     def problems(self, name: str, expected: Sequence[str]) -> Iterator[Problem]:
-        """Whether a layer's directory is there, its short name leads to it, and its lower list is its ancestry.
+        """Check that a directory exists, that its short name leads to it, and that ``lower`` lists its ancestors.
 
         Args:
             name: The directory.
-            expected: The directories of the layers beneath, nearest first.
+            expected: The directories of the layers beneath it, topmost first.
         """
         try:
             yield from self._problems(name, expected)
@@ -134,15 +158,15 @@ class ShortNames:
 
 
 def named_directory(path: str, driver: str, names: Sequence[str]) -> str | None:
-    """The directory that is meant: by its name, the unique beginning of it, or any path that goes through it.
+    """Find a directory by its name, by a unique prefix of it, or by a path that leads through it.
 
     Args:
         path: ``3f2c…``, or ``/var/lib/docker/overlay2/3f2c…/diff/usr``.
-        driver: The name of the directory that holds them all.
-        names: The directories that there are.
+        driver: The name of the directory that holds them, such as ``overlay2``.
+        names: The existing directories.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
-    for above, name in zip(parts, parts[1:]):
+    for above, name in pairwise(parts):
         if above == driver and name in names:
             return name
     if len(parts) != 1:

@@ -1,4 +1,4 @@
-"""Docker's layerdb: the table that turns a computed chain_id into the random name of a directory.
+"""Docker's layerdb: the table that maps a computed chain_id to the random name of a directory.
 
 image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
 """
@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from overlaylab.errors import Finding, Problem
-from overlaylab.image.digest import ChainID, DiffID, chain_text
-from overlaylab.stores.files.place import Place
-from overlaylab.stores.short_names import ShortNames
+from overlaylab.image.digest import ChainID, DiffID, Digest, chain_text
+from overlaylab.stores.short_names import Files, ShortNames
 
 __all__ = ["CACHE_ID", "DRIVER", "LayerDB", "LayerEntry"]
 
@@ -26,11 +25,11 @@ class LayerEntry:
     """One entry of the layerdb.
 
     Args:
-        chain_id: Its directory's name.
-        diff_id: The file ``diff``.
-        parent: The file ``parent``: the chain_id below; None for a bottom layer.
-        cache_id: The file ``cache-id``: a random name, derivable from nothing.
-        size: The file ``size``: bytes of the layer's files, hard links once.
+        chain_id: The name of the entry's directory.
+        diff_id: From the file ``diff``.
+        parent: From the file ``parent``: the chain_id of the layer below; None for a bottom layer.
+        cache_id: From the file ``cache-id``: a random name that cannot be derived from anything.
+        size: From the file ``size``: the bytes of the layer's regular files, hard links counted once.
     """
 
     chain_id: ChainID
@@ -41,28 +40,28 @@ class LayerEntry:
 
 
 class LayerDB:
-    """The layers of a data root, each looked up and checked once.
+    """The layers of a data root, each read and checked once.
 
     Args:
         place: The data root.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Files) -> None:
         self.place = place
         self.short_names = ShortNames(place, DRIVER, CACHE_ID)
         self.path = f"image/{DRIVER}/layerdb"
         self._layers: dict[ChainID, LayerEntry | Finding] = {}
         self._problems: dict[ChainID, tuple[Problem, ...]] = {}
 
-    def folder(self, chain_id: ChainID) -> LayerEntry:
-        """Look a chain_id up in the layerdb: the step that turns a computed name into a random one.
+    def entry(self, chain_id: ChainID) -> LayerEntry:
+        """Look a chain_id up: this step maps a computed name to a random one.
 
         Raises:
-            Finding: ``missing-layer``, ``path-escape`` for a cache-id that is no plain name, ``bad-digest``.
+            Finding: ``missing-layer``, ``absurd-size``, ``path-escape`` for a malformed cache-id, ``bad-digest``.
         """
         if chain_id not in self._layers:
             try:
-                self._layers[chain_id] = self._read_layer(chain_id)
+                self._layers[chain_id] = self._read_entry(chain_id)
             except Finding as finding:
                 self._layers[chain_id] = finding
         found = self._layers[chain_id]
@@ -70,7 +69,7 @@ class LayerDB:
             raise found
         return found
 
-    def _read_layer(self, chain_id: ChainID) -> LayerEntry:
+    def _read_entry(self, chain_id: ChainID) -> LayerEntry:
         path = f"{self.path}/{chain_id.algorithm}/{chain_id.hex}"
         where = f"{self.place.where}: {path}"
         if not self.place.has(path):
@@ -91,7 +90,7 @@ class LayerDB:
         )
 
     def need(self, path: str) -> str:
-        """One of the store's small files, which must be there."""
+        """The text of a file that must be there."""
         text = self.short_names.text(path)
         if text is None:
             raise Finding("missing-layer", f"{self.place.where}: {path}", "a file", "nothing")
@@ -100,94 +99,89 @@ class LayerDB:
     def checked(
         self, chain_id: ChainID, diff_id: DiffID, below: ChainID | None
     ) -> tuple[LayerEntry | None, tuple[Problem, ...]]:
-        """A layer with everything that is wrong with its directories; checked once, however many images use it."""
+        """Compare the layerdb with an image's config.
+
+        Args:
+            chain_id: The layer, as computed from the config.
+            diff_id: Its changeset, from the config.
+            below: The chain_id of the layer below; None for a bottom layer.
+
+        Returns:
+            The layer's entry, None if it cannot be read; and what is wrong with it. The result is kept, since many
+            images may share a layer.
+        """
         try:
-            directory = self.folder(chain_id)
+            entry = self.entry(chain_id)
         except Finding as finding:
             return None, (finding.problem,)
         if chain_id not in self._problems:
-            self._problems[chain_id] = tuple(self._chain_problems(directory, diff_id, below)) + tuple(
-                self._directory_problems(directory)
+            self._problems[chain_id] = (
+                *self._chain_problems(entry, diff_id, below),
+                *self._directory_problems(entry),
             )
-        return directory, self._problems[chain_id]
+        return entry, self._problems[chain_id]
 
-    def _chain_problems(self, directory: LayerEntry, diff_id: DiffID, below: ChainID | None) -> Iterator[Problem]:
-        """Compare what the layerdb says with what the config's diff_ids give."""
-        where = f"{self.place.where}: {self.path}/sha256/{directory.chain_id.hex}"
-        if directory.diff_id != diff_id:
-            yield Problem("chain-mismatch", f"{where}/diff", diff_id, directory.diff_id)
-        if directory.parent != below:
-            cyclic = directory.parent is not None and self._leads_back(directory)
-            yield Problem(
-                "parent-cycle" if cyclic else "chain-mismatch",
-                f"{where}/parent",
-                below or "no such file",
-                directory.parent or "nothing",
-            )
+    def _chain_problems(self, entry: LayerEntry, diff_id: DiffID, below: ChainID | None) -> Iterator[Problem]:
+        """Compare an entry's ``diff`` and ``parent`` with what the config's diff_ids give."""
+        where = f"{self.place.where}: {self.path}/sha256/{entry.chain_id.hex}"
+        if entry.diff_id != diff_id:
+            yield Problem("chain-mismatch", f"{where}/diff", diff_id, entry.diff_id)
+        if entry.parent != below:
+            cyclic = entry.parent is not None and self._has_cycle(entry)
+            kind = "parent-cycle" if cyclic else "chain-mismatch"
+            yield Problem(kind, f"{where}/parent", below or "no such file", entry.parent or "nothing")
 
-    def _leads_back(self, directory: LayerEntry) -> bool:
-        """Whether following ``parent`` from a layer comes back to a layer that was met."""
-        met = {directory.chain_id}
-        try:
-            while directory.parent is not None:
-                if directory.parent in met:
-                    return True
-                met.add(directory.parent)
-                directory = self.folder(directory.parent)
-        except Finding:
-            return False
-        return False
+    def _has_cycle(self, entry: LayerEntry) -> bool:
+        """Whether following ``parent`` returns to a layer that was visited already."""
+        chain = self.stack(entry.chain_id)
+        return chain[-1].parent in {visited.chain_id for visited in chain}
 
-    def _directory_problems(self, directory: LayerEntry) -> Iterator[Problem]:
-        """Whether the layer's directory is there, its short name leads to it, and its lower list is its ancestry."""
-        return self.short_names.problems(
-            directory.cache_id, [ancestor.cache_id for ancestor in self._ancestors(directory)]
-        )
+    def _directory_problems(self, entry: LayerEntry) -> Iterator[Problem]:
+        """Check that the layer's directory exists, its short name leads to it, and ``lower`` lists its ancestors."""
+        return self.short_names.problems(entry.cache_id, [ancestor.cache_id for ancestor in self._ancestors(entry)])
 
     def stack(self, chain_id: ChainID) -> list[LayerEntry]:
-        """A layer and all beneath it, topmost first."""
-        top = self.folder(chain_id)
+        """A layer and all layers beneath it, topmost first; a broken chain ends early."""
+        top = self.entry(chain_id)
         return [top, *self._ancestors(top)]
 
-    def _ancestors(self, directory: LayerEntry) -> Iterator[LayerEntry]:
+    def _ancestors(self, entry: LayerEntry) -> Iterator[LayerEntry]:
         """The layers beneath, nearest first."""
-        met = {directory.chain_id}
-        while directory.parent is not None and directory.parent not in met:
-            met.add(directory.parent)
+        visited = {entry.chain_id}
+        while entry.parent is not None and entry.parent not in visited:
+            visited.add(entry.parent)
             try:
-                directory = self.folder(directory.parent)
+                entry = self.entry(entry.parent)
             except Finding:
                 return
-            yield directory
+            yield entry
 
-    def _entries(self, problems: list[Problem]) -> Iterator[LayerEntry]:
-        """Every entry that can be read, in the order of the chain_ids; what is wrong with the others goes to `problems`."""
+    def entries(self, problems: list[Problem]) -> Iterator[LayerEntry]:
+        """All entries, in the order of their chain_ids.
+
+        Args:
+            problems: Gets what is wrong with the entries that cannot be read.
+        """
         for name in self.place.names(f"{self.path}/sha256"):
-            # Docker renames an entry to this before it deletes it; after a crash it may stay.
+            # Docker gives an entry this name before it deletes it; after a crash the entry may still be there.
             if name.endswith("-removing"):
                 continue
             try:
-                yield self.folder(ChainID(f"sha256:{name}", f"{self.place.where}: {self.path}/sha256/{name}"))
+                yield self.entry(ChainID(f"sha256:{name}", f"{self.place.where}: {self.path}/sha256/{name}"))
             except Finding as finding:
                 problems.append(finding.problem)
 
-    def layer_folders(self) -> tuple[LayerEntry, ...]:
-        """All layers that can be read, in the order of their chain_ids."""
-        return tuple(self._entries([]))
-
     def orphans(self) -> list[Problem]:
-        """Problems of entries that no image leads to."""
+        """What is wrong with the entries that no image uses."""
         problems: list[Problem] = []
-        for directory in self._entries(problems):
-            if directory.chain_id in self._problems:
+        for entry in self.entries(problems):
+            if entry.chain_id in self._problems:
                 continue
-            expected = (
-                directory.diff_id
-                if directory.parent is None
-                else ChainID.of(chain_text(directory.parent, directory.diff_id).encode("ascii"))
-            )
-            if expected != directory.chain_id:
-                where = f"{self.place.where}: {self.path}/sha256/{directory.chain_id.hex}"
-                problems.append(Problem("chain-mismatch", where, expected, directory.chain_id))
-            problems += self._directory_problems(directory)
+            expected: Digest = entry.diff_id
+            if entry.parent is not None:
+                expected = ChainID.of(chain_text(entry.parent, entry.diff_id).encode("ascii"))
+            if expected != entry.chain_id:
+                where = f"{self.place.where}: {self.path}/sha256/{entry.chain_id.hex}"
+                problems.append(Problem("chain-mismatch", where, expected, entry.chain_id))
+            problems += self._directory_problems(entry)
         return problems

@@ -166,12 +166,12 @@ class DockerRoot(KeepsRecipes, Alone):
     # directories and mounts
 
     def folder(self, chain_id: ChainID) -> LayerEntry:
-        """Look a chain_id up in the layerdb; see `LayerDB.directory`."""
-        return self.layerdb.folder(chain_id)
+        """Look a chain_id up in the layerdb; see `LayerDB.entry`."""
+        return self.layerdb.entry(chain_id)
 
     def layer_folders(self) -> tuple[LayerEntry, ...]:
         """All layers of the layerdb that can be read, in the order of their chain_ids."""
-        return self.layerdb.layer_folders()
+        return tuple(self.layerdb.entries([]))
 
     def link_target(self, link: str) -> str | None:
         """The directory that a short name in ``l/`` leads to; see `ShortNames.target`."""
