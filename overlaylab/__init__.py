@@ -10,40 +10,47 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 __version__ = "0.1.0"
 
 
-def load_lazily(
-    package: str, names: Mapping[str, str], rooms: Sequence[str] = ()
-) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """Make a package that loads each of its modules when one of that module's names is first used (PEP 562).
+def load_name(package: str, modules: Mapping[str, str], name: str, rooms: Sequence[str] = ()) -> Any:
+    """Load a name of a package when it is first used: the package's ``__getattr__`` (PEP 562) is a `partial` of this.
 
     Args:
         package: The package's own name.
-        names: Module, relative to the package -> the names that it gives, with spaces between them.
+        modules: Module, relative to the package -> the names that it gives, with spaces between them.
+        name: What is asked for; ``__all__`` is all names of `modules`.
         rooms: Packages in it that are loaded when they are first used.
 
-    Returns:
-        The package's ``__all__``, ``__getattr__`` and ``__dir__``.
+    Raises:
+        AttributeError: The package gives no such name.
     """
-    module_of = {name: module for module, given in names.items() for name in given.split()}
-
-    def load(name: str) -> Any:
-        if name in rooms:
-            return importlib.import_module(f".{name}", package)
-        if name not in module_of:
-            raise AttributeError(_no_such_name(package, name))
-        value = getattr(importlib.import_module(f".{module_of[name]}", package), name)
-        setattr(sys.modules[package], name, value)
-        return value
-
-    return sorted(module_of), load, lambda: sorted({*vars(sys.modules[package]), *module_of, *rooms})
+    if name == "__all__":
+        return sorted(" ".join(modules.values()).split())
+    if name in rooms:
+        return importlib.import_module(f".{name}", package)
+    module = next((module for module, given in modules.items() if name in given.split()), None)
+    if module is None:
+        raise AttributeError(_no_such_name(package, name))
+    value = getattr(importlib.import_module(f".{module}", package), name)
+    setattr(sys.modules[package], name, value)
+    return value
 
 
-__all__, __getattr__, __dir__ = load_lazily(
+def list_names(package: str, rooms: Sequence[str] = ()) -> list[str]:
+    """List what a package gives, loaded or not: its ``__dir__`` is a `partial` of this."""
+    module = sys.modules[package]
+    return sorted({*vars(module), *module.__all__, *rooms})
+
+
+_ROOMS = "errors limits tree image overlay linux stores kernel views course cli".split()
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "errors": "InputError KernelUnavailable NoSuchImage",
@@ -75,8 +82,9 @@ __all__, __getattr__, __dir__ = load_lazily(
         ),
         "course": "MapGuide check hint info_table machine_report map_picture page predict progress reset_progress",
     },
-    rooms="errors limits tree image overlay linux stores kernel views course cli".split(),
+    rooms=_ROOMS,
 )
+__dir__ = partial(list_names, __name__, _ROOMS)
 
 # Where a name is looked for that this package does not give.
 ROOMS = (

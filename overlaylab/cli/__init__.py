@@ -1,10 +1,14 @@
 """The command line."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "commands": "main run",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """What a lesson is made of: exercises, hints, forms, predictions, progress, the map."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "ask": "check",
@@ -14,3 +17,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "standing": "progress",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """What an image is: exact bytes, digests, documents, and the changes that a layer tar stands for."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "changeset": "Changeset Link OpaqueWhiteout Upsert Whiteout apply flatten read_changeset write_tar",
@@ -17,3 +20,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "samples": "layer_tar member_names page_overlay stream tiny_layer",
     },
 )
+__dir__ = partial(list_names, __name__)

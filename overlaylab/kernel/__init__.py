@@ -1,8 +1,11 @@
 """This machine's own overlayfs, mounted in a private namespace, and the model compared with it."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "mount": "mounted_view probe",
@@ -10,3 +13,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "replays": "replay",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """A small Linux in memory to mount an overlay in: paths, permissions, open files, mounts, a shell."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "mount_command": "parse_mount",
@@ -12,3 +15,4 @@ __all__, __getattr__, __dir__ = load_lazily(
     },
     rooms=["proof"],
 )
+__dir__ = partial(list_names, __name__)

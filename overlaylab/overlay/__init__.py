@@ -1,8 +1,11 @@
 """overlayfs as a value: lookup, merge, copy-up, whiteouts, mount options, and the two encodings of a deletion."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "commits": "commit",
@@ -13,3 +16,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "whiteouts": "is_opaque is_whiteout",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """Where engines keep images: one reader for each store, one protocol for all."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "archive_writer": "write_docker_archive write_oci_layout",
@@ -14,3 +17,4 @@ __all__, __getattr__, __dir__ = load_lazily(
     },
     rooms=["docker", "audit"],
 )
+__dir__ = partial(list_names, __name__)

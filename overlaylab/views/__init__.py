@@ -1,8 +1,11 @@
 """Values as text, tables, pictures and widgets."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "image": (
@@ -27,3 +30,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         ),
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,11 +1,15 @@
 """What proves the model, as data: experiments, recorded vectors, comparisons, mutants."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "experiments": "experiment shortest",
         "mutants": "BROKEN",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """What can be asked of an image in a store: is it intact, what is this ID, who owns this directory, who notices a flipped bit."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "identify": "investigate names_of",
@@ -14,3 +17,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "validation": "Report merged_entries overlay_of validate",
     },
 )
+__dir__ = partial(list_names, __name__)

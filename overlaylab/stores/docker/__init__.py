@@ -1,10 +1,14 @@
 """Docker's classic store: the data root, its layerdb, and the archive of `docker save`."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "walk": "cat follow layer_size ls",
     },
 )
+__dir__ = partial(list_names, __name__)

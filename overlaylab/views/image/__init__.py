@@ -1,8 +1,11 @@
 """Configs, chains of digests, and bits that are flipped."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "chain": "ChainStepper chain_picture layer_table packing_table",
@@ -10,3 +13,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "flipper": "ByteFlipper differing flip_bit",
     },
 )
+__dir__ = partial(list_names, __name__)

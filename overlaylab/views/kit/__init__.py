@@ -1,8 +1,11 @@
 """What every view is made of: palette, sheet, picture, table, panel."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "picture": "Picture",
@@ -10,3 +13,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "text": "hex_dump source",
     },
 )
+__dir__ = partial(list_names, __name__)

@@ -1,8 +1,11 @@
 """Stacks of layers, lookups, the playground, the proof."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "kernel_comparison": "side_by_side",
@@ -19,3 +22,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "widgets": "LayerPicker LookupTrace LowerdirOrder",
     },
 )
+__dir__ = partial(list_names, __name__)

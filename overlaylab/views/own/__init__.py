@@ -1,8 +1,11 @@
 """The image that the learner brings, from its name to its files."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "overview": "findings journey journey_picture mount_lines proof_table",
@@ -12,3 +15,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "widgets": "LayerBrowser ReportKeeper SourceChooser TamperLab open_own",
     },
 )
+__dir__ = partial(list_names, __name__)

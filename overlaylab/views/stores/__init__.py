@@ -1,8 +1,11 @@
 """The walk through a data root, the ID detective, owners, stores side by side."""
 
-from overlaylab import load_lazily
+from functools import partial
 
-__all__, __getattr__, __dir__ = load_lazily(
+from overlaylab import list_names, load_name
+
+__getattr__ = partial(
+    load_name,
     __name__,
     {
         "detective": "Detective names_picture",
@@ -12,3 +15,4 @@ __all__, __getattr__, __dir__ = load_lazily(
         "stores_compared": "ids_table kinds_table layers_table own_stores recipe_table stores_picture tell_roots",
     },
 )
+__dir__ = partial(list_names, __name__)
