@@ -8,7 +8,8 @@ __getattr__ = partial(
     load_name,
     __name__,
     {
-        "changeset": "Changeset Link OpaqueWhiteout Upsert Whiteout apply flatten read_changeset write_tar",
+        "changeset": "Changeset Link OpaqueWhiteout Upsert Whiteout apply flatten",
+        "changeset_tar": "read_changeset write_tar",
         "compression": "inflate pack sniff unpack",
         "config": "HistoryEntry ImageConfig layer_history parse_config",
         "digest": "ChainID DiffID Digest Hasher ImageID chain_ids chain_text digest_bytes short verify",

@@ -9,7 +9,8 @@ from typing import BinaryIO
 from overlaylab.errors import Finding, Problem
 from overlaylab.limits import Limits
 
-from .changeset import Changeset, read_changeset
+from .changeset import Changeset
+from .changeset_tar import read_changeset
 from .compression import Inflated, Pieces, sniff
 from .digest import Digest, Hasher, Names
 from .image import Layer

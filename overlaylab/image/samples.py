@@ -80,7 +80,7 @@ def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
         members: A name to a file's content; a name that ends in ``/`` is a directory.
 
     Example:
-        >>> from overlaylab.image.changeset import read_changeset
+        >>> from overlaylab.image.changeset_tar import read_changeset
         >>> [change.path for change in read_changeset(layer_tar({"etc/": "", "etc/motd": "hello"})).changes]
         ['etc', 'etc/motd']
     """

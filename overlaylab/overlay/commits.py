@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from overlaylab.errors import Finding
-from overlaylab.image.changeset import Changeset, tar_pieces
+from overlaylab.image.changeset import Changeset
+from overlaylab.image.changeset_tar import tar_pieces
 from overlaylab.image.config import ExecutionConfig, ImageConfig, parse_config
 from overlaylab.image.digest import ChainID, DiffID, Hasher, ImageID
 from overlaylab.image.document import go_json, parse_json

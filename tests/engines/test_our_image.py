@@ -27,7 +27,8 @@ from engines.test_archives import (
     without_times,
 )
 
-from overlaylab.image.changeset import Link, OpaqueWhiteout, Upsert, Whiteout, read_changeset
+from overlaylab.image.changeset import Link, OpaqueWhiteout, Upsert, Whiteout
+from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.config import ExecutionConfig
 from overlaylab.linux.operations import Player, op
 from overlaylab.overlay.commits import commit, empty_config

@@ -18,18 +18,8 @@ import sys
 from pathlib import Path
 
 from overlaylab.errors import Finding, error_name
-from overlaylab.image.changeset import (
-    OPAQUE,
-    PREFIX,
-    Changeset,
-    Link,
-    OpaqueWhiteout,
-    Upsert,
-    Whiteout,
-    apply,
-    read_changeset,
-    write_tar,
-)
+from overlaylab.image.changeset import OPAQUE, PREFIX, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply
+from overlaylab.image.changeset_tar import read_changeset, write_tar
 from overlaylab.image.digest import chain_ids
 from overlaylab.linux.proof.invariants import Corrupt
 from overlaylab.linux.proof.replay_vectors import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overlaylab.course.exercises import exercise, letters, plain, prediction
-from overlaylab.image.changeset import read_changeset, write_tar
+from overlaylab.image.changeset_tar import read_changeset, write_tar
 from overlaylab.image.samples import layer_tar, member_names
 from overlaylab.linux.shell import after
 from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout

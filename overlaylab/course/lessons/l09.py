@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from overlaylab.course.exercises import exercise, letters, prediction
-from overlaylab.image.changeset import read_changeset
+from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.compression import pack
 from overlaylab.image.config import parse_config
 from overlaylab.image.digest import Digest, chain_ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from overlaylab.image.changeset import read_changeset
+from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.image import Image
 from overlaylab.image.samples import ODD_LAYERS, layer_tar
 from overlaylab.linux.mount_command import parse_mount
