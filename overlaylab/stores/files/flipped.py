@@ -40,7 +40,7 @@ class _Around(Place):
     """A place that stands before another one and asks it for everything."""
 
     def __init__(self, place: Place) -> None:
-        super().__init__(place.where, place.limits)
+        self.where, self.limits = place.where, place.limits
         self._place = place
 
     def type_of(self, path: str) -> str | None:
@@ -64,7 +64,7 @@ class _Around(Place):
     def duplicates(self) -> frozenset[str]:
         return self._place.duplicates()
 
-    def _open(self, path: str) -> BinaryIO:
+    def open_plain(self, path: str) -> BinaryIO:
         return self._place.open_plain(path)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
@@ -83,9 +83,9 @@ class Surveyed(_Around):
         self.opened: dict[str, None] = {}
         self.directories: dict[str, None] = {}
 
-    def _open(self, path: str) -> BinaryIO:
+    def open_plain(self, path: str) -> BinaryIO:
         self.opened[path] = None
-        return super()._open(path)
+        return super().open_plain(path)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
         self.directories[path] = None
@@ -109,8 +109,8 @@ class Altered(_Around):
             raise Finding("wrong-call", f"{place.where}: {flip.path}", "a byte of a file", f"byte {flip.offset}")
         self.flip = flip
 
-    def _open(self, path: str) -> BinaryIO:
-        stream = super()._open(path)
+    def open_plain(self, path: str) -> BinaryIO:
+        stream = super().open_plain(path)
         return io.BufferedReader(_Flipping(stream, self.flip)) if path == self.flip.path else stream
 
     def tree(self, path: str, keep: int = 0) -> Directory:
@@ -126,7 +126,7 @@ class Altered(_Around):
     def _file(self, old: File) -> File:
         """The file with its new digest; its content is read once."""
         hasher, kept = hashlib.sha256(), []
-        with self._open(self.flip.path) as stream:
+        with self.open_plain(self.flip.path) as stream:
             while piece := stream.read(CHUNK):
                 hasher.update(piece)
                 if old.data is not None:

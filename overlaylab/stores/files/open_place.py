@@ -14,7 +14,6 @@ from overlaylab.image.media_types import Compression
 from overlaylab.image.tar_reader import looks_like_tar
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 
-from .bolt import HEAD, looks_like_bolt, problems_of
 from .place import DirectoryPlace, Place
 from .tar_place import Tar
 
@@ -88,15 +87,23 @@ def bolt_problems(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
     where = os.path.basename(path)
     if len(data) > limits.database:
         return (Problem("limit", where, f"at most {limits.database} bytes", "more"),)
+    from .bolt import problems_of  # noqa: PLC0415 - archives and directories do not need it
+
     return problems_of(data, where, limits)
 
 
 def is_bolt(stream: BinaryIO) -> bool:
     """Whether a file is bolt's by its first pages; it is left at its start."""
     stream.seek(0)
+    if looks_like_tar(stream.read(512)):
+        stream.seek(0)
+        return False
+    from .bolt import HEAD, looks_like_bolt  # noqa: PLC0415 - archives do not need it
+
+    stream.seek(0)
     head = stream.read(HEAD)
     stream.seek(0)
-    return not looks_like_tar(head[:512]) and looks_like_bolt(head)
+    return looks_like_bolt(head)
 
 
 def _regular(path: str) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""A directory, or a tar of one, read alike: names in, bytes out, never outside.
+"""Files that are read by name, in a directory of this machine or in a tar of one, and nothing outside of it.
 
 Paths are relative and clean. Symlinks are followed by `Place.resolve` alone, and
 only inside the place.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shlex
 import stat
+from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import BinaryIO
 
 from overlaylab.errors import Finding, NotReadable
@@ -18,49 +20,66 @@ from overlaylab.tree import Directory, parent_of, parts_of
 from .directory import read_directory
 from .section import FileSection
 
-__all__ = ["DirectoryPlace", "Inside", "Place", "within"]
+__all__ = ["DirectoryPlace", "Place", "Subdirectory", "within"]
 
-# How many symlinks a name may lead through, as the kernel has it.
+# Symlinks that one resolution may follow: MAXSYMLINKS of the kernel.
 HOPS = 40
 
 
-class Place:
-    """What directories and tars have in common.
+class Place(ABC):
+    """Where the files of a store are read: what is common to directories and tars.
 
     Args:
-        where: What to call it in findings.
-        limits: How much it may ask for.
+        where: What findings call it.
+        limits: Bounds on what is read.
     """
 
-    def __init__(self, where: str, limits: Limits) -> None:
-        self.where, self.limits = where, limits
-        self._plain: dict[str, bool] = {}
+    where: str
+    limits: Limits
 
+    @abstractmethod
     def type_of(self, path: str) -> str | None:
-        """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
-        raise NotImplementedError
+        """``file``, ``dir``, ``symlink``, ``other``, or None if there is nothing; a symlink is not followed."""
 
+    @abstractmethod
     def names(self, path: str) -> tuple[str, ...]:
-        """What is in a directory, sorted; nothing if it is absent."""
-        raise NotImplementedError
+        """List a directory, sorted; empty if there is none."""
 
+    @abstractmethod
     def link_target(self, path: str) -> str:
         """The text of a symlink."""
-        raise NotImplementedError
 
+    @abstractmethod
     def size(self, path: str) -> int:
         """Bytes of a file."""
-        raise NotImplementedError
 
-    def _open(self, path: str) -> BinaryIO:
-        raise NotImplementedError
+    @abstractmethod
+    def open_plain(self, path: str) -> BinaryIO:
+        """Open the file at exactly this path, which `is_plain_file`."""
 
+    @abstractmethod
     def tree(self, path: str, keep: int = 0) -> Directory:
-        """A directory with all that is in it, as a value."""
-        raise NotImplementedError
+        """Read a directory and all that is in it as a value.
+
+        Args:
+            path: The directory.
+            keep: Keep the content of files as long as all of them together have at most this many bytes.
+        """
+
+    @abstractmethod
+    def owner(self, path: str) -> int:
+        """The user ID of a file's or directory's owner; 0 if it is not known."""
+
+    @abstractmethod
+    def content_bytes(self, path: str) -> int:
+        """Bytes of all regular files below a directory, hard links once; nothing is opened."""
+
+    def duplicates(self) -> frozenset[str]:
+        """Files that are there twice: possible in a tar only."""
+        return frozenset()
 
     def resolve(self, name: str) -> str | None:
-        """The path that a name leads to, symlinks followed inside this place; None if it is absent.
+        """Follow symlinks inside this place, and return the path that a name leads to; None if nothing is there.
 
         Raises:
             Finding: ``path-escape``, ``symlink-loop``.
@@ -87,7 +106,7 @@ class Place:
         return "/".join(done) or "."
 
     def _inside(self, path: str, name: str) -> str:
-        """Work out ``..`` without ever leaving the root."""
+        """Normalise a path; ``..`` never leaves the root."""
         out: list[str] = []
         for part in path.split("/"):
             if part == "..":
@@ -99,7 +118,7 @@ class Place:
         return "/".join(out) or "."
 
     def open(self, name: str) -> BinaryIO:
-        """A file to read from, seekable.
+        """Open a file; the stream is seekable.
 
         Raises:
             Finding: ``missing-member`` and those of `resolve`.
@@ -107,34 +126,28 @@ class Place:
         path = self.resolve(name)
         if path is None or self.type_of(path) != "file":
             raise Finding("missing-member", f"{self.where}: {name}", "a file", "nothing" if path is None else "no file")
-        return self._open(path)
+        return self.open_plain(path)
 
     def is_plain_file(self, path: str) -> bool:
-        """Whether exactly this path is a regular file, with directories and no symlinks on the way."""
+        """Whether this path is a regular file that is reached through directories alone, without symlinks."""
         parts = parts_of(path)
         above = "/".join(parts[:-1]) or "."
-        if above not in self._plain:
-            self._plain[above] = all(self.type_of("/".join(parts[:depth])) == "dir" for depth in range(1, len(parts)))
-        return self._plain[above] and self.type_of(path) == "file"
+        if above not in self._real_directories:
+            directories = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+            self._real_directories[above] = all(self.type_of(directory) == "dir" for directory in directories)
+        return self._real_directories[above] and self.type_of(path) == "file"
 
-    def open_plain(self, path: str) -> BinaryIO:
-        """The file at exactly this path, which `is_plain_file`."""
-        return self._open(path)
-
-    def owner(self, path: str) -> int:
-        """The user who owns a file or a directory, by number; 0 if that is not known."""
-        raise NotImplementedError
-
-    def content_bytes(self, path: str) -> int:
-        """Bytes of all regular files below a directory, hard links once; nothing is opened."""
-        raise NotImplementedError
+    @cached_property
+    def _real_directories(self) -> dict[str, bool]:
+        """A memo of `is_plain_file`: whether a path leads through directories only."""
+        return {}
 
     def read(self, name: str, limit: int = 0) -> bytes:
-        """A document's bytes, of bounded size.
+        """Read a small file whole.
 
         Args:
-            name: Where.
-            limit: The largest size, if it is not that of a document.
+            name: The file.
+            limit: The largest size in bytes; that of a document if it is 0.
 
         Raises:
             Finding: ``limit`` and those of `open`.
@@ -146,24 +159,20 @@ class Place:
         return data
 
     def has(self, name: str) -> bool:
-        """Whether a name leads to something inside."""
+        """Whether a name resolves to something that is there."""
         return self.resolve(name) is not None
-
-    def duplicates(self) -> frozenset[str]:
-        """Files that are there twice: possible in a tar only."""
-        return frozenset()
 
 
 class DirectoryPlace(Place):
-    """A directory of this machine; only ever read."""
+    """A directory of this machine; it is only read."""
 
     def __init__(self, root: str, where: str, limits: Limits) -> None:
-        super().__init__(where, limits)
+        self.where, self.limits = where, limits
         self.root = os.path.realpath(root)
         self._sound: set[str] = set()
 
     def _full(self, path: str) -> str:
-        """Where a path lies on this machine; no symlink on the way to it may lead outside.
+        """The path on this machine; no symlink on the way to it may lead outside.
 
         Raises:
             Finding: ``path-escape``.
@@ -172,10 +181,10 @@ class DirectoryPlace(Place):
         return f"{self._directory(parent)}/{name}" if path != "." else self.root
 
     def _directory(self, path: str) -> str:
-        """A directory on this machine that lies inside, whether or not it is a symlink itself."""
+        """The path on this machine of a directory, which may be a symlink to one inside."""
         full = self.root if path == "." else f"{self.root}/{path}"
         if path not in self._sound:
-            # A name that the host cannot have leads nowhere.
+            # A name with a NUL byte cannot exist on the host.
             real = os.path.realpath(full) if "\0" not in full else full
             if os.path.commonpath([self.root, real]) != self.root:
                 raise Finding("path-escape", f"{self.where}: {path}", "a directory inside", real)
@@ -190,7 +199,7 @@ class DirectoryPlace(Place):
         except PermissionError:
             raise self.denied(path) from None
         except (OSError, ValueError):
-            # A name that the host cannot have, such as one longer than it allows, is not there.
+            # A name that the host does not allow, such as one that is too long, does not exist.
             return None
         for kind, test in (("file", stat.S_ISREG), ("dir", stat.S_ISDIR), ("symlink", stat.S_ISLNK)):
             if test(mode):
@@ -211,7 +220,7 @@ class DirectoryPlace(Place):
     def size(self, path: str) -> int:
         return os.lstat(self._full(path)).st_size
 
-    def _open(self, path: str) -> BinaryIO:
+    def open_plain(self, path: str) -> BinaryIO:
         try:
             descriptor = os.open(
                 self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -233,7 +242,7 @@ class DirectoryPlace(Place):
         try:
             top = self._full(path) if self.type_of(path) == "dir" else ""
         except Finding:
-            # What is wrong with the way to it is said elsewhere.
+            # Reported by whoever resolves the path.
             top = ""
         for directory, _, names in os.walk(top):
             for name in names:
@@ -246,7 +255,7 @@ class DirectoryPlace(Place):
         return sum(inodes.values())
 
     def denied(self, path: str) -> NotReadable:
-        """The error that says how to read it with the right to do so."""
+        """Make the error for a refused permission; it says how to read the store with it."""
         advice = "the right to read it: sudo overlaylab …"
         if os.path.isdir(self.root):
             pack = f"sudo tar --xattrs --xattrs-include='*' --one-file-system -C {shlex.quote(self.root)} -czf root.tar.gz ."
@@ -259,11 +268,11 @@ class DirectoryPlace(Place):
         return read_directory(self._full(path), keep=keep, limits=self.limits)
 
 
-class Inside(Place):
-    """A directory of a place, as a place of its own: nothing above it can be reached."""
+class Subdirectory(Place):
+    """A directory of a place as a place of its own: nothing above it can be reached."""
 
     def __init__(self, place: Place, prefix: str) -> None:
-        super().__init__(f"{place.where}: {prefix}", place.limits)
+        self.where, self.limits = f"{place.where}: {prefix}", place.limits
         self._place, self._prefix = place, prefix
 
     def _at(self, path: str) -> str:
@@ -281,8 +290,8 @@ class Inside(Place):
     def size(self, path: str) -> int:
         return self._place.size(self._at(path))
 
-    def _open(self, path: str) -> BinaryIO:
-        return self._place._open(self._at(path))
+    def open_plain(self, path: str) -> BinaryIO:
+        return self._place.open_plain(self._at(path))
 
     def tree(self, path: str, keep: int = 0) -> Directory:
         return self._place.tree(self._at(path), keep)
@@ -307,4 +316,4 @@ def within(place: Place, path: str) -> Place:
     path = place.resolve(path) or path
     if isinstance(place, DirectoryPlace):
         return DirectoryPlace(f"{place.root}/{path}", f"{place.where}/{path}", place.limits)
-    return Inside(place, path)
+    return Subdirectory(place, path)

@@ -25,7 +25,7 @@ class Tar(Place):
     """
 
     def __init__(self, stream: BinaryIO, size: int, where: str, limits: Limits) -> None:
-        super().__init__(where, limits)
+        self.where, self.limits = where, limits
         self._file, self._size = Shared(stream), size
         self._members: dict[str, Member] = {}
         self._children: dict[str, set[str]] = {".": set()}
@@ -88,7 +88,7 @@ class Tar(Place):
     def size(self, path: str) -> int:
         return self._members[self._final(path)].size
 
-    def _open(self, path: str) -> BinaryIO:
+    def open_plain(self, path: str) -> BinaryIO:
         member = self._members[self._final(path)]
         if member.type == "S":
             raise Finding(
@@ -157,7 +157,7 @@ class Tar(Place):
                 )
             case "6":
                 return Fifo(**attributes)
-        with self._open(path) as stream:
+        with self.open_plain(path) as stream:
             return _file(stream, member.size, attributes, keep)
 
 
