@@ -7,6 +7,7 @@ from pathlib import Path
 
 import check
 import pytest
+import stubs
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,6 +64,13 @@ def test_a_checker_of_the_users_code_reads_our_types():
     assert (PACKAGE / "py.typed").is_file()
     # Without a rule of its own the wheel holds the whole package.
     assert wheel == {}
+
+
+def test_a_checker_of_the_users_code_sees_what_each_room_gives():
+    made = {path.relative_to(PACKAGE).as_posix(): text for path, text in stubs.stubs().items()}
+    found = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.pyi")}
+
+    assert found == made, "run: python tools/stubs.py"
 
 
 def test_what_the_type_checker_lets_pass_is_little_and_has_a_reason():
