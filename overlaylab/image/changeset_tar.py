@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import BinaryIO
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, clean, is_clean, parent_of
 
 from .changeset import BOOKKEEPING, MARKS, OPAQUE, PREFIX, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
-from .tar_reader import NO_XATTRS, Member, TarReader
+from .tar_reader import NO_XATTRS, Member, Readable, TarReader
 from .tar_writer import END, file_member, member_header, padded
 
 __all__ = ["read_changeset", "tar_pieces", "write_tar"]
@@ -28,7 +27,7 @@ TYPE_FLAGS = {"file": "0", "symlink": "2", "char": "3", "block": "4", "dir": "5"
 
 
 def read_changeset(
-    tar: BinaryIO, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0, digests: bool = True
+    tar: Readable, where: str = "layer", limits: Limits = DEFAULT_LIMITS, keep: int = 0, digests: bool = True
 ) -> Changeset:
     """Read an uncompressed layer tar in one pass.
 

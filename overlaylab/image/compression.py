@@ -1,4 +1,4 @@
-"""Media types, and how a layer blob becomes the plain tar that diff_id names."""
+"""Compression: how a layer blob becomes the plain tar whose digest is the diff_id, and back."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import io
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from types import ModuleType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from overlaylab.errors import Finding
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 
 from .media_types import Compression
+from .tar_reader import Readable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["Inflated", "Pieces", "inflate", "pack", "sniff", "unpack"]
 
+# Bytes that are read, and inflated, at a time.
 CHUNK = 1 << 18
 
 
 def sniff(head: bytes) -> Compression:
-    """How these bytes are packed, told by their first four.
+    """Recognise a compression by the first four bytes.
 
     Spec:
         RFC 1952 (gzip magic), RFC 8878 (zstd frames and skippable frames).
@@ -31,16 +36,16 @@ def sniff(head: bytes) -> Compression:
     return Compression.NONE
 
 
-def inflate(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[bytes]:
-    """The plain bytes of a blob, piece by piece, whatever its packing.
+def inflate(stream: Readable, where: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[bytes]:
+    """Decompress a blob in pieces; the compression is recognised by `sniff`.
 
-    Several gzip members or zstd frames are one after the other, as the tools
-    that make them mean it; what follows the last one is refused.
+    Several gzip members, or zstd frames, are decompressed one after the other. Anything else after the last one is
+    refused.
 
     Args:
         stream: The blob, at its start.
-        where: What to call it in findings.
-        limits: `expanded` and `ratio` stop a bomb.
+        where: What to call the blob in findings.
+        limits: `expanded` and `ratio` stop a decompression bomb.
 
     Raises:
         Finding: ``bad-compression``, ``limit``.
@@ -58,8 +63,8 @@ def inflate(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> It
         yield piece
 
 
-def _read_up_to(stream: BinaryIO, size: int) -> bytes:
-    """Read until `size` bytes or the end: a pipe may give less at a time."""
+def _read_up_to(stream: Readable, size: int) -> bytes:
+    """Read `size` bytes, fewer only at the end; a pipe may return less at a time."""
     parts = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)
@@ -68,9 +73,9 @@ def _read_up_to(stream: BinaryIO, size: int) -> bytes:
 
 
 class _Counter:
-    """The compressed bytes, in pieces, counted as they are taken."""
+    """Counts the compressed bytes as they are read."""
 
-    def __init__(self, stream: BinaryIO, head: bytes) -> None:
+    def __init__(self, stream: Readable, head: bytes) -> None:
         self._stream, self._head, self.count = stream, head, 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -86,7 +91,7 @@ def _plain(pieces: _Counter, where: str) -> Iterator[bytes]:
 
 
 def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
-    """Several members; zero bytes of padding may follow the last, as in tape archives."""
+    """Decompress all members of a gzip file; zero padding may follow the last one, as in tape archives."""
     library = _inflater()
     inflater, head, started = library.decompressobj(wbits=31), b"", False
     try:
@@ -98,7 +103,7 @@ def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
                     inflater, head = library.decompressobj(wbits=31), b""
                 started = True
                 head += piece[: 4 - len(head)]
-                # RFC 1952, 2.3.1.2: these flags must be refused, and isal does not.
+                # RFC 1952, 2.3.1.2: these flags must be refused; isal accepts them.
                 if len(head) == 4 and head[3] & 0xE0:
                     raise Finding("bad-compression", where, "gzip data", NO_HEADER)
                 yield inflater.decompress(piece, CHUNK)
@@ -106,7 +111,7 @@ def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
                 if inflater.eof:
                     piece, started = inflater.unused_data, False
                 elif not piece:
-                    # More output may wait inside although no input is left over.
+                    # The inflater may hold more output although its input is used up.
                     while more := inflater.decompress(b"", CHUNK):
                         yield more
     except library.error as error:
@@ -116,9 +121,9 @@ def _gunzip(pieces: _Counter, where: str) -> Iterator[bytes]:
 
 
 def _inflater() -> ModuleType:
-    """isal, which inflates twice as fast as zlib, or zlib where isal is not to be had."""
+    """The library that inflates gzip: isal, twice as fast as zlib; zlib where isal is not installed."""
     try:
-        from isal import isal_zlib
+        from isal import isal_zlib  # noqa: PLC0415 -- a compiled library that not every platform has
     except ImportError:
         return zlib
     return isal_zlib
@@ -128,7 +133,7 @@ NO_HEADER = "a header that is not gzip's"
 
 
 def _broken(words: str) -> str:
-    """What an inflater says, in words that are the same for all of them."""
+    """One wording for the error messages of both libraries."""
     if any(word in words for word in ("data check", "length check", "checksum", "crc")):
         return "data that does not fit its checksum"
     if any(word in words for word in ("header", "wrapper", "method")):
@@ -137,13 +142,13 @@ def _broken(words: str) -> str:
 
 
 def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:
-    """Several frames; skippable frames (zstd:chunked keeps its table in one) give nothing."""
-    import zstandard
+    """Decompress all zstd frames; skippable frames (zstd:chunked stores its table in one) are passed over."""
+    import zstandard  # noqa: PLC0415 -- loaded when a blob needs it: not every platform has this compiled library
 
     frames = _Frames(pieces)
-    # It gives no more than it is asked for, however much a piece stands for.
+    # A stream reader returns no more than it is asked for, however much a piece expands to.
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-        frames, read_size=CHUNK, read_across_frames=True
+        cast("BinaryIO", frames), read_size=CHUNK, read_across_frames=True
     )
     try:
         while piece := reader.read(CHUNK):
@@ -155,7 +160,7 @@ def _unzstd(pieces: _Counter, where: str) -> Iterator[bytes]:
 
 
 class _Frames:
-    """Passes zstd data on as it is, and knows from the sizes of its blocks whether it ends where a frame ends."""
+    """Passes zstd data through, and parses the sizes of its blocks to notice data that ends inside a frame."""
 
     def __init__(self, pieces: _Counter) -> None:
         self._pieces, self._steps, self._head = iter(pieces), _steps(), b""
@@ -163,11 +168,11 @@ class _Frames:
 
     @property
     def complete(self) -> bool:
-        """Whether a frame may begin here."""
+        """Whether the data so far ends where a frame ends."""
         return self._wanted == FRAME and not self._head
 
     def read(self, size: int) -> bytes:
-        """The next piece, of whatever size."""
+        """The next piece, whatever its size."""
         piece = next(self._pieces, b"")
         at = 0
         while at < len(piece):
@@ -184,12 +189,14 @@ class _Frames:
         return piece
 
 
-# The magic number of a frame, and the byte after it.
+# Bytes of a frame's magic number and of its descriptor.
 FRAME = 5
 
 
 def _steps() -> Generator[int, bytes, None]:
-    """What zstd data consists of: asks for so many bytes to look at or, as negative numbers, to pass over.
+    """A parser of zstd's framing, as a coroutine.
+
+    It yields how many bytes it must see next and is sent these bytes, or yields a negative number of bytes to skip.
 
     Spec:
         RFC 8878, 3.1.1 (frames and blocks) and 3.1.2 (skippable frames).
@@ -206,18 +213,18 @@ def _steps() -> Generator[int, bytes, None]:
         while not last:
             block = int.from_bytes((yield 3), "little")
             last = block & 1
-            # One byte stands for a whole run.
+            # A run-length block stores one byte, whatever its size.
             yield -(1 if block >> 1 & 3 == 1 else block >> 3)
         if head[4] & 4:
             yield -4
 
 
 class Pieces(io.RawIOBase):
-    """Bytes that come piece by piece as something to read from. What is passed over is not copied.
+    """A stream over an iterator of byte strings.
 
     Args:
         pieces: All the bytes, in order.
-        observe: Is given each piece before anyone reads from it.
+        observe: Called with each piece before it is read from, for example to hash it.
     """
 
     def __init__(self, pieces: Iterator[bytes], observe: Callable[[bytes], object] | None = None) -> None:
@@ -225,10 +232,11 @@ class Pieces(io.RawIOBase):
         self._piece, self._at = b"", 0
 
     def readable(self) -> bool:
+        """Always true."""
         return True
 
     def _left(self) -> int:
-        """How much of the current piece is left; the next one is fetched if nothing is. 0 at the end."""
+        """How many bytes of the current piece are unread; fetches the next piece if there are none. 0 at the end."""
         while self._at >= len(self._piece):
             self._piece, self._at = b"", 0
             piece = next(self._pieces, None)
@@ -240,32 +248,34 @@ class Pieces(io.RawIOBase):
         return len(self._piece) - self._at
 
     def read(self, size: int = -1) -> bytes:
-        """At most so many bytes, from one piece."""
+        """Read at most `size` bytes, all from one piece."""
         if size < 0:
             return self.readall()
         count = min(size, self._left())
         self._at += count
         return self._piece[self._at - count : self._at]
 
-    def readinto(self, buffer: bytearray) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read into a buffer; returns the number of bytes."""
+        view = memoryview(buffer)
+        data = self.read(len(view))
+        view[: len(data)] = data
         return len(data)
 
 
 class Inflated(Pieces):
-    """The plain bytes of a blob as something to read from.
+    """A stream over the decompressed bytes of a blob.
 
     Args:
         stream: The blob, at its start.
-        where: What to call it in findings.
+        where: What to call the blob in findings.
         limits: See `inflate`.
         observe: See `Pieces`.
     """
 
     def __init__(
         self,
-        stream: BinaryIO,
+        stream: Readable,
         where: str,
         limits: Limits = DEFAULT_LIMITS,
         observe: Callable[[bytes], object] | None = None,
@@ -274,26 +284,26 @@ class Inflated(Pieces):
 
 
 def pack(data: bytes, compression: str = "gzip", level: int = 6) -> bytes:
-    """Compress bytes, as an engine does with a layer before it sends it.
+    """Compress bytes, as an engine compresses a layer before it pushes it.
 
     Args:
         data: The plain bytes.
         compression: ``gzip``, ``zstd`` or ``none``.
-        level: How hard to try; other levels give other bytes.
+        level: The compression level; different levels give different bytes.
     """
     kind = Compression(compression)
     if kind is Compression.GZIP:
         packer = zlib.compressobj(level, wbits=31)
         return packer.compress(data) + packer.flush()
     if kind is Compression.ZSTD:
-        import zstandard
+        import zstandard  # noqa: PLC0415 -- as in `_unzstd`
 
         return zstandard.ZstdCompressor(level=level).compress(data)
     return data
 
 
 def unpack(blob: bytes) -> bytes:
-    """The plain bytes of a blob that is small enough to be held whole. See `inflate`.
+    """Decompress a blob that is small enough to be held in memory; see `inflate`.
 
     Example:
         >>> unpack(pack(b"one") + pack(b"two"))

@@ -189,7 +189,7 @@ class Hasher:
         self._hashes = {name: hashlib.new(name) for name in algorithms or ("sha256",)}
         self.size = 0
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Feed the next piece."""
         self.size += len(data)
         for value in self._hashes.values():

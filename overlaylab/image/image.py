@@ -1,4 +1,4 @@
-"""Images, layers and containers as values, and what every store can be asked."""
+"""Images, layers and containers, as values that every store gives in the same form."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["Container", "Image", "Layer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer of an image, with its three different names.
+    """One layer of an image, with its three identifiers: diff_id, chain_id, and what the store calls it.
 
     Args:
         position: Counted from the bottom; 0 is the base.
         diff_id: The digest of its uncompressed tar, as the config says.
-        chain_id: The name of it and everything beneath.
-        source: Where the store keeps it: an archive member, a blob's path, or a cache-id. Layers are told
-            apart by this, never by diff_id: equal layers repeat.
-        descriptor: How the manifest points at its blob, where there is a manifest.
+        chain_id: The digest that names this layer together with everything beneath it.
+        source: Where the store keeps it: an archive member, a blob's path, or a cache-id. This distinguishes layers;
+            the diff_id does not, since an image may contain equal layers.
+        descriptor: The manifest's descriptor of its blob, where there is a manifest.
         history: The build step that made it, if the history fits.
-        directory: The directory it is unpacked in, where the store unpacks.
-        readable: False if it is known already that it cannot be read; a problem then says why.
-        v1_ids: The directories that an old ``docker save`` keeps it under: digests of nothing that can be checked.
-        blobs: Digests of blobs that it is known to have come from, where no manifest names them.
+        directory: The directory that it is unpacked in, for stores that unpack layers.
+        readable: False if the reader found that it cannot be read; a problem then says why.
+        v1_ids: Its directories in an archive of an old ``docker save``: IDs that cannot be computed from its content.
+        blobs: Digests of the blobs that it is known to come from, where no manifest names them.
     """
 
     position: int
@@ -52,16 +52,16 @@ class Image:
         names: RepoTags, sorted.
         platform: ``os/architecture[/variant]``.
         config: The parsed config; None for a platform whose blobs are absent.
-        config_digest: As a manifest or a file name claims it, or computed from the config.
+        config_digest: As claimed by a manifest or a file name, or else computed from the config.
         manifest_digest: None where there is no manifest.
         manifest: The parsed manifest, if there is one.
         layers: Bottom first.
         problems: What is wrong with this image's documents.
-        references: ``repo@sha256:…`` names that the store also knows it by.
-        indexes: The indexes that led to it, outermost first.
-        other_manifests: Further manifests that the store knows it by.
-        namespace: In containerd's stores.
-        store: The kind of its store, where one root holds several.
+        references: Further names of the form ``repo@sha256:…``.
+        indexes: The indexes that lead to it, outermost first.
+        other_manifests: Further manifests in the store that describe the same image.
+        namespace: Its namespace in containerd's store; empty in others.
+        store: The kind of its store, where one data root holds several stores.
     """
 
     id: Digest
@@ -92,7 +92,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A container's place in a store.
+    """A container as a store knows it.
 
     Args:
         id: 64 hex digits.
@@ -100,12 +100,12 @@ class Container:
         image_id: The image it was made from.
         lower: Directory names, **topmost first**, the init layer among them.
         upper: Directory name of its writable layer.
-        mount: The option text that the engine used, or would use.
+        mount: The mount options that the engine used, or would use.
         links: The short names of `lower` as the store writes them, topmost first.
         problems: What is wrong with it.
-        init: The directory of the engine's own files (``etc/hosts`` and the like) right below the upper; empty if none.
-        namespace: In containerd's stores.
-        store: The kind of its store, where one root holds several.
+        init: The directory with the engine's own files (such as ``etc/hosts``) right below the upper; empty if none.
+        namespace: Its namespace in containerd's store; empty in others.
+        store: The kind of its store, where one data root holds several stores.
     """
 
     id: str

@@ -49,10 +49,10 @@ class Platform:
         return cls(os=parts[0], architecture=parts[1], variant=parts[2] if len(parts) == 3 else "")
 
     def accepts(self, offered: str) -> bool:
-        """Whether an image of the platform `offered` is what this one asks for; no variant asks for any.
+        """Whether an image for the platform `offered` satisfies this request; no variant matches any variant.
 
         Spec:
-            containerd, platforms.Normalize: ``arm64/v8`` is another word for ``arm64``.
+            containerd, platforms.Normalize: ``arm64/v8`` is the same as ``arm64``.
         """
         asked, offered = (
             text.removesuffix("/v8") if text.endswith("/arm64/v8") else text for text in (str(self), offered)
@@ -66,12 +66,12 @@ class Descriptor:
 
     Args:
         media_type: Of the blob.
-        digest: Of the blob as it is stored, compressed or not.
-        size: Of the blob in bytes.
-        platform: In an index, what the manifest is for.
+        digest: Of the blob as stored, compressed or not.
+        size: Of the blob, in bytes.
+        platform: In an index, the platform that the manifest is for.
         annotations: Free text by key.
-        urls: Where a layer may be fetched that is not stored with the image.
-        where: Its place in the document, for findings.
+        urls: Where to download a layer that is not stored with the image.
+        where: The descriptor's place in the document, for findings.
 
     Spec:
         image-spec, descriptor.md.
@@ -88,7 +88,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One platform's image: its config and its layers, bottom layer first. Spec: image-spec, manifest.md."""
+    """One platform's image: its config and its layers, bottom first. Spec: image-spec, manifest.md."""
 
     raw: bytes
     media_type: str
@@ -100,7 +100,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """A choice of manifests, or of further indexes. Spec: image-spec, image-index.md."""
+    """A list of manifests, or of further indexes, to choose from. Spec: image-spec, image-index.md."""
 
     raw: bytes
     media_type: str
@@ -110,12 +110,12 @@ class Index:
 def parse_index(raw: bytes, where: str = "index", problems: list[Problem] | None = None) -> Index:
     """Read an image index or a Docker manifest list.
 
-    ``"manifests": null`` counts as absent: an index that names nothing.
+    ``"manifests": null`` counts as absent: an index without entries.
 
     Args:
         raw: The document's bytes.
-        where: What to call it in findings.
-        problems: Gets what is wrong with single entries, which are then left out; if None, the first one is raised.
+        where: What to call the document in findings.
+        problems: Gets the problems of single entries, which are then left out; if None, the first problem is raised.
 
     Raises:
         Finding: ``bad-json``, ``duplicate-json-key``, ``bad-manifest``, ``bad-digest``,
@@ -137,7 +137,7 @@ def parse_manifest(raw: bytes, where: str = "manifest") -> Manifest:
     """Read an image manifest, OCI's or Docker's schema 2.
 
     Raises:
-        Finding: as `parse_index`, and ``unsupported-schema1`` for a manifest from before content addressing.
+        Finding: As `parse_index`, and ``unsupported-schema1`` for a manifest from before content addressing.
     """
     root = parse_json(raw, where, "bad-manifest")
     if root.get("fsLayers") is not None or (root.get("schemaVersion") is not None and root.value["schemaVersion"] == 1):
@@ -170,10 +170,10 @@ def _platform(node: Node) -> Platform:
 
 
 def is_attestation(descriptor: Descriptor) -> bool:
-    """Whether an index entry is BuildKit's statement *about* an image and not an image.
+    """Whether an index entry is an attestation, BuildKit's statement *about* an image, and not an image.
 
-    Such entries have the platform ``unknown/unknown``; the annotation
-    ``vnd.docker.reference.digest`` says which image they speak of.
+    Such entries have the platform ``unknown/unknown``; the annotation ``vnd.docker.reference.digest`` names the
+    image that they describe.
     """
     if ATTESTATION in descriptor.annotations:
         return True
@@ -184,11 +184,11 @@ def select_platform(candidates: Sequence[Descriptor], platform: Platform) -> Des
     """Choose the manifest for a platform; attestations are never chosen.
 
     Args:
-        candidates: Entries of an index, in its order; the first that fits wins, as the specification says.
+        candidates: The entries of an index, in its order; the first that fits wins, as the specification says.
         platform: Without a variant any variant fits.
 
     Raises:
-        Finding: ``no-such-image`` with the platforms that there are.
+        Finding: ``no-such-image`` with the platforms that the index offers.
 
     Spec:
         image-spec, image-index.md.

@@ -1,4 +1,4 @@
-"""Media types: what a manifest says that a blob is, and how a layer is compressed."""
+"""Media types: what a manifest says a blob is, and how a layer is compressed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ __all__ = ["Compression", "MediaType", "layer_compression"]
 
 
 class MediaType(StrEnum):
-    """The media types that images are made of. Spec: image-spec, media-types.md; Docker's own from distribution."""
+    """The media types of an image's documents and layers.
+
+    Spec:
+        image-spec, media-types.md; Docker's own are those of the distribution project.
+    """
 
     OCI_INDEX = "application/vnd.oci.image.index.v1+json"
     OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -32,20 +36,20 @@ class MediaType(StrEnum):
 
     @classmethod
     def configs(cls) -> tuple[str, ...]:
-        """Image configs."""
+        """Documents that are image configs."""
         return (cls.OCI_CONFIG, cls.DOCKER_CONFIG)
 
 
 class Compression(StrEnum):
-    """How a layer blob is packed."""
+    """How a layer blob is compressed."""
 
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
 
 
-# What each layer type claims. image-spec, layer.md; the "foreign" ones are Docker's and OCI's
-# names for layers that are fetched from URLs (Windows base layers).
+# The compression that each layer type claims. image-spec, layer.md; "foreign" (Docker) and "nondistributable" (OCI)
+# layers are fetched from URLs (Windows base layers).
 _LAYERS = {
     "application/vnd.oci.image.layer.v1.tar": Compression.NONE,
     "application/vnd.oci.image.layer.v1.tar+gzip": Compression.GZIP,
@@ -62,5 +66,5 @@ _LAYERS = {
 
 
 def layer_compression(media_type: str) -> Compression | None:
-    """What a layer's media type says about its packing; None if it is no known layer type."""
+    """The compression that a layer's media type claims; None if it is no known layer type."""
     return _LAYERS.get(media_type.partition(";")[0].strip().lower())

@@ -1,4 +1,4 @@
-"""Small file systems to try things on, made in memory, the same every time."""
+"""Small file systems and layers for experiments, made in memory, the same every time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from overlaylab.tree import MADE_AT, Directory, make_tree
 
 __all__ = ["ODD_LAYERS", "layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
 
-# The directories of the page's overlayfs example, in the order of its listing, and the files in them.
+# The directories of the web page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
     "Fruits": ("Apple", "Orange", "Tomato"),
     "Meat": ("Beef", "cccc", "Pork"),
     "Vegetables": ("Carrots", "Tomato"),
 }
 
-# Layers that broke some tool once: a title, and the members of the tar.
+# Layers that broke a tool once: a title, and the members of the tar.
 ODD_LAYERS: dict[str, dict[str, str]] = {
     "the mark after its sibling": {"docs/": "", "docs/new": "", "docs/.wh..wh..opq": ""},
     "a name with .wh. inside": {".wh.note.wh.b": ""},
@@ -29,9 +29,9 @@ ODD_LAYERS: dict[str, dict[str, str]] = {
 
 
 def page_overlay() -> dict[str, Directory]:
-    """The directories Fruits, Meat and Vegetables of the page's example.
+    """The directories Fruits, Meat and Vegetables of the web page's example.
 
-    The page shows no contents, so each file says which directory it is from.
+    The page shows no contents, so each file contains the name of its directory.
 
     Example:
         >>> page_overlay()["Fruits"].names["Tomato"].data
@@ -44,7 +44,7 @@ def page_overlay() -> dict[str, Directory]:
 
 
 def page_layers() -> tuple[Directory, Directory, Directory]:
-    """The same three, bottom first, as ``lowerdir=Fruits:Vegetables,upperdir=Meat`` stacks them.
+    """The same three directories, bottom first, as ``lowerdir=Fruits:Vegetables,upperdir=Meat`` stacks them.
 
     Example:
         >>> from overlaylab.overlay.overlay import Overlay
@@ -57,7 +57,7 @@ def page_layers() -> tuple[Directory, Directory, Directory]:
 
 
 def tiny_layer() -> bytes:
-    """A layer of one directory and one file: a plain tar, the same bytes on every machine.
+    """A layer with one directory and one file: a plain tar, the same bytes on every machine.
 
     Example:
         >>> len(tiny_layer())
@@ -74,10 +74,10 @@ def tiny_layer() -> bytes:
 
 
 def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
-    """A small layer, as a stream at its start: a plain tar, the same bytes on every machine.
+    """A small layer as a stream: a plain tar, the same bytes on every machine.
 
     Args:
-        members: A name to a file's content; a name that ends in ``/`` is a directory.
+        members: Maps a name to a file's content; a name that ends in ``/`` is a directory.
 
     Example:
         >>> from overlaylab.image.changeset_tar import read_changeset
@@ -97,11 +97,11 @@ def layer_tar(members: Mapping[str, str]) -> io.BytesIO:
 
 
 def member_names(tar: bytes) -> list[str]:
-    """The names of a tar's members, in their order."""
+    """The names of a tar's members, in order."""
     with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
         return archive.getnames()
 
 
 def stream(data: bytes) -> io.BytesIO:
-    """Bytes as a stream at its start."""
+    """A stream over bytes."""
     return io.BytesIO(data)

@@ -1,7 +1,6 @@
-"""Tar headers, read straight from the bytes: ustar, PAX and GNU, in one pass over a stream.
+"""A tar reader: ustar, PAX and GNU headers, parsed in one pass over a stream.
 
-Names stay bytes in disguise (``surrogateescape``), times stay whole nanoseconds,
-extended attributes stay exact. Nothing is ever written.
+Names that are not UTF-8 survive (``surrogateescape``), times are exact nanoseconds, extended attributes exact bytes.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import BinaryIO
+from typing import Protocol, runtime_checkable
 
 from overlaylab.errors import Finding
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["BLOCK", "Member", "TarReader", "looks_like_tar"]
+__all__ = ["BLOCK", "Member", "Readable", "TarReader", "looks_like_tar"]
 
 BLOCK = 512
 
@@ -26,24 +25,41 @@ _XATTR = "SCHILY.xattr."
 
 _NO_DATA = frozenset("123456")
 
-# Name, mode with user and group, size, time, checksum, type, link, magic, device numbers, prefix.
+# Name; mode, user and group together; size, time, checksum, type, link, magic, device numbers, prefix.
 _FIELDS = struct.Struct("100s 24s 12s 12s 8s c 100s 6s 66x 16s 155s 12x")
 
-# No layer has a file of a tebibyte: such a size is a mistake or an attack, whatever the limits are.
+# No layer has a file of a tebibyte: such a size is an error or an attack, whatever the limits are.
 ABSURD = 1 << 40
 
-
-# What most members have, as one object for all of them.
+# Most members have neither: one shared object each.
 NO_DEVICE = (0, 0)
 
 NO_XATTRS: Mapping[str, bytes] = {}
 
-# Bytes that are fetched at a time from a stream that does not say what it likes best: no less than any piece has that an
-# inflater gives, so that none is copied.
+# Bytes to read at a time from a stream without a preference of its own. An inflater's pieces are never larger, so that
+# none of them has to be copied.
 AHEAD = 1 << 20
 
-# Layers repeat a few owners, modes and times: so many different fields are kept, so that equal numbers are one object.
-KEPT = 4096
+# How many different fields of a kind are memoised: layers repeat a few owners, modes and times.
+MEMO = 4096
+
+
+class Readable(Protocol):
+    """A stream of bytes that can be read forwards."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Read at most `size` bytes; none at the end."""
+
+
+@runtime_checkable
+class _RandomAccess(Protocol):
+    """A stream in which content can be skipped without reading it."""
+
+    ahead: int
+
+    def read_at(self, position: int, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
 
 
 @dataclass(slots=True)
@@ -51,13 +67,13 @@ class Member:
     """One member of a tar.
 
     Args:
-        name: As it stands in the tar; not yet made safe.
+        name: As written in the tar; it may be absolute or lead outside.
         type: The type flag: ``0`` file, ``1`` hard link, ``2`` symlink, ``3`` and ``4`` devices,
-            ``5`` directory, ``6`` fifo, ``S`` a file with holes, whose content is not read here.
+            ``5`` directory, ``6`` FIFO, ``S`` a sparse file, whose content is not read here.
         mode: Permission bits.
         size: Bytes of content; 0 for everything but files.
         mtime_ns: Nanoseconds since 1970.
-        link: Target of a link, as it stands in the tar.
+        link: Target of a link, as written in the tar.
         rdev: ``(major, minor)`` of a device.
         xattrs: Extended attributes, exact bytes.
         offset: Where the content starts, in bytes from the start of the tar.
@@ -80,15 +96,19 @@ class Member:
 
 
 def looks_like_tar(head: bytes) -> bool:
-    """Whether the first block is a tar header, sound or damaged: a right checksum, or the ustar magic."""
+    """Whether the first block is a tar header, sound or damaged: it has a correct checksum, or the ustar magic."""
     if len(head) < BLOCK:
         return False
     return head[257:262] == b"ustar" or _checksum_holds(head[:BLOCK])
 
 
 def _checksum_holds(header: bytes) -> bool:
-    """The stored sum is that of all bytes, its own field taken as spaces. Old tars summed signed bytes: both are right."""
-    # Adler-32 that starts at 0 holds the plain sum in its lower half, as long as that is below 65521: 512 ASCII bytes are.
+    """Whether the stored checksum is the sum of all bytes, with the checksum field itself counted as spaces.
+
+    Some old tar programs summed signed bytes; their sum is accepted too.
+    """
+    # Adler-32 that starts at 0 has the plain sum in its lower half, as long as that is below 65521, as it is for 512
+    # ASCII bytes.
     total = zlib.adler32(header, 0) & 0xFFFF if header.isascii() else sum(header)
     right = _right_sum(header[148:156])
     if total == right or right is None:
@@ -99,7 +119,7 @@ def _checksum_holds(header: bytes) -> bool:
 
 @lru_cache(1 << 16)
 def _right_sum(field: bytes) -> int | None:
-    """What all bytes of a header must add up to when this is its checksum field; None if that holds no number."""
+    """The sum of all bytes that this checksum field requires; None if it contains no number."""
     try:
         return int(field.replace(b"\0", b" "), 8) + sum(field) - 8 * 32
     except ValueError:
@@ -107,7 +127,7 @@ def _right_sum(field: bytes) -> int | None:
 
 
 class _BadNumber(ValueError):
-    """A numeric field of a header that holds none; `expected` and `found` say it."""
+    """A numeric field of a header without a valid number."""
 
     def __init__(self, expected: str, found: object) -> None:
         super().__init__(expected)
@@ -115,7 +135,7 @@ class _BadNumber(ValueError):
 
 
 def _number(raw: bytes, negative: bool = False) -> int:
-    """Octal text, or GNU's base-256 with the top bit set."""
+    """A numeric field: octal text, or GNU's base-256 with the top bit set."""
     try:
         value = int(raw.replace(b"\0", b" "), 8)
     except ValueError:
@@ -135,37 +155,38 @@ def _other_number(raw: bytes) -> int:
     return 0
 
 
-@lru_cache(KEPT)
+@lru_cache(MEMO)
 def _owner(raw: bytes) -> tuple[int, int, int]:
-    """Mode, user and group, which stand side by side."""
+    """Mode, user and group, which are adjacent fields."""
     return _number(raw[:8]) & 0o7777, _number(raw[8:16]), _number(raw[16:])
 
 
-@lru_cache(KEPT)
+@lru_cache(MEMO)
 def _nanoseconds(raw: bytes) -> int:
-    """A header's time, whole seconds."""
+    """A header's time, which is in whole seconds."""
     return _number(raw, negative=True) * 10**9
 
 
 class TarReader:
-    """The members of a tar, one after the other.
+    """Iterates over the members of a tar.
 
-    Content that the caller does not take by `content` is skipped.
+    Content that the caller does not read by `content` is skipped.
 
     Args:
-        stream: At the start of the tar; need not be seekable. If it has ``read_at(position, size)``, content that nobody
-            takes is not even read; its ``ahead`` is how many bytes to fetch at a time.
-        where: What to call it in findings.
+        stream: At the start of the tar; need not be seekable. If it has ``read_at`` and ``seek``, skipped content is
+            not even read; its ``ahead`` is how many bytes to read at a time.
+        where: What to call the tar in findings.
         limits: `entries` bounds the number of members, `path` the size of one extended value.
-        whole: Whether the stream is a whole file, so that a size beyond the limits is a mistake in any case.
+        whole: Whether the stream is a whole file, so that a size beyond the limits is ``absurd-size`` in any case.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
+    def __init__(self, stream: Readable, where: str, limits: Limits = DEFAULT_LIMITS, whole: bool = False) -> None:
         self._stream, self._where, self._limits, self._whole = stream, where, limits, whole
-        self._read_at, self._ahead = getattr(stream, "read_at", None), getattr(stream, "ahead", AHEAD)
-        # The bytes that were fetched last, and where they begin in the tar.
+        self._section = stream if isinstance(stream, _RandomAccess) else None
+        self._ahead = self._section.ahead if self._section else AHEAD
+        # The bytes that were read last, and their offset in the tar.
         self._window, self._start = b"", 0
-        # Where reading is, where the content of the member ends, and where the next header begins.
+        # Offsets in the tar: of the next byte, of the end of the member's content, and of the next header.
         self._position = self._end = self._next = 0
         self.complete = False
 
@@ -187,8 +208,8 @@ class TarReader:
             if extended or common:
                 self._finish(member, {**common, **extended})
                 extended = {}
-            # The oldest tars have no type for directories, only a slash. The short name may end in one by chance, where
-            # a long name was cut, so this looks at the final name.
+            # The oldest tars have no type for directories, only a trailing slash. A long name may be cut right after a
+            # slash in the header, so this checks the final name.
             if not member.size and member.type == "0" and member.name.endswith("/"):
                 member.type = "5"
             yield member
@@ -196,7 +217,7 @@ class TarReader:
             raise Finding("limit", self._where, f"at most {self._limits.entries} members", "more")
 
     def content(self, size: int = 1 << 18) -> Iterator[bytes]:
-        """The content of the member that was yielded last, piece by piece."""
+        """The content of the member that was yielded last, in pieces of at most `size` bytes."""
         while left := self._end - self._position:
             piece = self._fetched(min(size, left))
             if not piece:
@@ -207,7 +228,7 @@ class TarReader:
         return Finding("truncated", self._where, f"{self._end - self._position} more bytes", "the end")
 
     def _fetched(self, size: int) -> bytes:
-        """At most so many bytes, from what was fetched at once; none at the end, and then reading is there."""
+        """At most `size` bytes from the window; none at the end of the tar, and then the position is there."""
         if self._position - self._start >= len(self._window) and not self._move():
             return b""
         at = self._position - self._start
@@ -216,11 +237,11 @@ class TarReader:
         return piece
 
     def _move(self) -> bool:
-        """Fetch what lies at the position; False at the end, and then the position is there."""
-        if self._read_at is not None:
-            self._start, self._window = self._position, self._read_at(self._position, self._ahead)
+        """Move the window to the position; False at the end of the tar, and then the position is there."""
+        if self._section is not None:
+            self._start, self._window = self._position, self._section.read_at(self._position, self._ahead)
             if not self._window:
-                self._start = self._stream.seek(0, 2)
+                self._start = self._section.seek(0, 2)
         else:
             while self._position >= self._start + len(self._window):
                 self._start += len(self._window)
@@ -232,7 +253,7 @@ class TarReader:
         return bool(self._window)
 
     def _read(self, size: int) -> bytes:
-        """So many bytes, fewer only at the end of the stream."""
+        """Read `size` bytes, fewer only at the end of the stream."""
         data = b""
         while len(data) < size and (piece := self._fetched(size - len(data))):
             data += piece
@@ -248,38 +269,31 @@ class TarReader:
             self._move()
             at = start - self._start
             header = self._window[at : at + BLOCK]
-        # What `_checksum_holds` says of most headers, without a call.
-        if (
-            header.isascii()
-            and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156])
-            and len(header) == BLOCK
-        ):
+        # The common case of `_checksum_holds`, inlined for speed.
+        summed = header.isascii() and zlib.adler32(header, 0) & 0xFFFF == _right_sum(header[148:156])
+        if summed and len(header) == BLOCK:
             self._position = start + BLOCK
             return header
         self._position = start
+        return self._unusual_header(f"{self._where} at byte {start}")
+
+    def _unusual_header(self, where: str) -> bytes | None:
+        """The header at the position, if it is one; None at the end."""
         header = self._read(BLOCK)
         if not header:
             if self._position < self._end:
                 raise self._cut_short()
             return None
         if header == _ZERO:
-            # One block of zeros ends a tar for all readers that matter; a second one should follow.
-            second = self._read(BLOCK)
-            if second.strip(b"\0"):
-                raise Finding("bad-tar-header", f"{self._where} at byte {start + BLOCK}", "zeros", "a header")
+            # One block of zeros ends a tar for all common readers; a second one should follow.
+            if self._read(BLOCK).strip(b"\0"):
+                raise Finding("bad-tar-header", f"{self._where} at byte {self._next + BLOCK}", "zeros", "a header")
             self.complete = True
             return None
         if len(header) < BLOCK:
-            raise Finding(
-                "truncated", f"{self._where} at byte {start}", "a header of 512 bytes", f"{len(header)} bytes"
-            )
+            raise Finding("truncated", where, "a header of 512 bytes", f"{len(header)} bytes")
         if not _checksum_holds(header):
-            raise Finding(
-                "bad-tar-header",
-                f"{self._where} at byte {start}",
-                "a header with a right checksum",
-                _text(header[:100]),
-            )
+            raise Finding("bad-tar-header", where, "a header with a right checksum", _text(header[:100]))
         return header
 
     def _parse(self, header: bytes) -> Member:
@@ -292,33 +306,23 @@ class TarReader:
             self._pass_map(header)
         try:
             mode, uid, gid = _owner(owner)
-            member = Member(
-                name,
-                kind,
-                mode,
-                uid,
-                gid,
-                _number(size),
-                _nanoseconds(mtime),
-                _text(link) if link[0] else "",
-                (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE,
-                NO_XATTRS,
-                self._position,
-            )
+            length, time, target = _number(size), _nanoseconds(mtime), _text(link) if link[0] else ""
+            rdev = (_number(device[:8]), _number(device[8:])) if kind in "34" else NO_DEVICE
+            member = Member(name, kind, mode, uid, gid, length, time, target, rdev, NO_XATTRS, self._position)
         except _BadNumber as error:
             raise Finding("bad-tar-header", f"{self._where}: {name}", error.expected, error.found) from None
         self._announce(member)
         return member
 
     def _pass_map(self, header: bytes) -> None:
-        """The map of a sparse file's holes goes on in blocks of its own; byte 504 says whether one more follows."""
+        """Skip the map of a sparse file's holes: blocks after the header; byte 504 says whether another one follows."""
         more = header[482]
         while more:
             block = self._read(BLOCK)
-            more = len(block) == BLOCK and block[504]
+            more = block[504] if len(block) == BLOCK else 0
 
     def _announce(self, member: Member) -> None:
-        """Note how much content follows the header, after a look at whether that can be."""
+        """Check the size of the content that follows the header, and note where it ends."""
         if member.type in _NO_DATA:
             member.size = 0
         size = member.size
@@ -329,14 +333,10 @@ class TarReader:
         self._next = self._end + -size % BLOCK
 
     def _extend(self, member: Member, extended: dict[str, bytes], common: dict[str, bytes]) -> None:
-        """Take in a header that speaks of the next member (x, L, K) or of all that follow (g)."""
+        """Read an extended header, which describes the next member (x, L, K) or all that follow (g)."""
         if member.size > self._limits.path:
-            raise Finding(
-                "limit",
-                f"{self._where}: {member.name}",
-                f"an extended header of at most {self._limits.path} bytes",
-                member.size,
-            )
+            most = f"an extended header of at most {self._limits.path} bytes"
+            raise Finding("limit", f"{self._where}: {member.name}", most, member.size)
         data = b"".join(self.content())
         if member.type == "L":
             extended.setdefault("path", data.rstrip(b"\0"))
@@ -346,7 +346,7 @@ class TarReader:
             (extended if member.type == "x" else common).update(self._records(data, member.name))
 
     def _records(self, data: bytes, name: str) -> dict[str, bytes]:
-        """PAX records: ``length key=value`` and a newline, where the length counts all of it."""
+        """Parse PAX records: ``length key=value`` and a newline, where the length is that of the whole record."""
         records: dict[str, bytes] = {}
         while data:
             digits, _, rest = data[:20].partition(b" ")
@@ -360,7 +360,7 @@ class TarReader:
         return records
 
     def _finish(self, member: Member, records: dict[str, bytes]) -> None:
-        """Put the extended values in place of the short ones."""
+        """Replace the fields of the header by the values of the extended header."""
         member.xattrs = {
             key[len(_XATTR) :]: value for key, value in records.items() if key.startswith(_XATTR)
         } or NO_XATTRS
@@ -384,7 +384,7 @@ class TarReader:
         return int(raw)
 
     def _fraction(self, raw: bytes, name: str) -> int:
-        """Decimal seconds, perhaps with a fraction, kept exact: a float would be wrong in the nanoseconds."""
+        """Decimal seconds as exact nanoseconds: a float would round them."""
         sign = -1 if raw.startswith(b"-") else 1
         whole, _, fraction = raw.lstrip(b"-").partition(b".")
         if not (whole or fraction) or not (whole + fraction).isdigit() or len(whole) > 24:
@@ -393,5 +393,5 @@ class TarReader:
 
 
 def _text(raw: bytes) -> str:
-    """Up to the first NUL, as text that gives the same bytes back."""
+    """The bytes up to the first NUL as text; encoding it gives the same bytes."""
     return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -1,10 +1,8 @@
-"""Tar headers, written so that the same member gives the same bytes on every machine.
+"""A tar writer: the same member gives the same bytes on every machine.
 
-The other half of `tarball`, and its inverse: what is written here is read there as
-it was. A header is plain ustar; a PAX record stands before it only for what an old
-header cannot hold, as Go's writer does it, which the engines use. Python's own
-``tarfile`` is not used because its bytes are its own affair: it adds a record
-``hdrcharset`` for bytes that are not UTF-8, and fills the end up to 10240 bytes.
+It is the inverse of `tar_reader`. A header is plain ustar, preceded by PAX records only for values that an old header
+cannot hold, as with Go's writer, which the engines use. Python's own ``tarfile`` writes other bytes: it adds a record
+``hdrcharset`` for names that are not UTF-8, and pads the end to 10240 bytes.
 """
 
 from __future__ import annotations
@@ -22,19 +20,19 @@ END = bytes(2 * BLOCK)
 
 _XATTR = "SCHILY.xattr."
 
-# What fits into the octal digits of an old header: 7 for owners and device numbers, 11 for sizes and times.
+# One more than the largest number in the octal digits of a header: 7 for owners and devices, 11 for sizes and times.
 _SHORT, _LONG = 8**7, 8**11
 
 
 def member_header(member: Member) -> bytes:
-    """Everything that stands in front of a member's content.
+    """The header blocks that precede a member's content.
 
     Args:
-        member: `offset` does not count. The name of a directory gets its slash here.
+        member: Its `offset` is ignored. A directory's name gets its slash here.
 
     Raises:
         Finding: ``bad-tar-header`` for an attribute with ``=`` in its name, ``absurd-size`` for a device number that
-            no Linux has: no header has room for these.
+            Linux does not have: a header has no room for these.
 
     Spec:
         POSIX.1-2017, pax, "ustar Interchange Format", "pax Header Keyword Definitions"; xattrs under
@@ -56,13 +54,13 @@ def member_header(member: Member) -> bytes:
 
 
 def padded(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Content, and the zeros that fill its last block."""
+    """Content, followed by the zeros that fill its last block."""
     yield from pieces
     yield bytes(-size % BLOCK)
 
 
 def file_member(name: str, size: int) -> Member:
-    """A plain file of root, from 1970, for archives whose members say nothing but their content."""
+    """A plain file, owned by root and dated 1970, for archives in which only a member's content matters."""
     return Member(name=name, type="0", mode=0o644, uid=0, gid=0, size=size, mtime_ns=0, link="", rdev=(0, 0))
 
 
@@ -71,7 +69,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _records(member: Member, name: bytes, link: bytes) -> dict[bytes, bytes]:
-    """What an old header cannot hold: long or non-ASCII names, large numbers, exact times, attributes."""
+    """PAX records for what an old header cannot hold: long or non-ASCII names, large numbers, exact times, xattrs."""
     records: dict[bytes, bytes] = {}
     for key, text in ((b"path", name), (b"linkpath", link)):
         if len(text) > 100 or not text.isascii():
@@ -85,22 +83,22 @@ def _records(member: Member, name: bytes, link: bytes) -> dict[bytes, bytes]:
             records[key] = b"%d" % number
     if member.mtime_ns % 10**9 or not 0 <= member.mtime_ns < _LONG * 10**9:
         records[b"mtime"] = _seconds(member.mtime_ns)
-    for key, value in member.xattrs.items():
-        if "=" in key:
-            raise Finding("bad-tar-header", member.name, "an attribute name without =", key)
-        records[_bytes(_XATTR + key)] = value
+    for attribute, value in member.xattrs.items():
+        if "=" in attribute:
+            raise Finding("bad-tar-header", member.name, "an attribute name without =", attribute)
+        records[_bytes(_XATTR + attribute)] = value
     return records
 
 
 def _seconds(mtime_ns: int) -> bytes:
-    """Decimal seconds; the sign stands for the fraction too: -1.5 is one and a half seconds before 1970."""
+    """Decimal seconds; the sign applies to the fraction too: -1.5 is one and a half seconds before 1970."""
     whole, rest = divmod(abs(mtime_ns), 10**9)
     text = f"{'-' if mtime_ns < 0 else ''}{whole}"
     return (f"{text}.{rest:09d}".rstrip("0") if rest else text).encode()
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """``length key=value`` and a newline, where the length counts its own digits too."""
+    """A PAX record: ``length key=value`` and a newline, where the length includes its own digits."""
     rest = b" " + key + b"=" + value + b"\n"
     length = len(rest)
     while length != len(rest) + len(str(length)):
@@ -109,7 +107,7 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def _ustar(member: Member, name: bytes, link: bytes) -> bytes:
-    """One block. What has a record beside it stands here cut, or as 0: old readers see something harmless."""
+    """A ustar header. A value that has a PAX record is cut, or 0: old readers see something harmless."""
     short = name[:100] if member.type == "5" else name[:100].rstrip(b"/")
     seconds = member.mtime_ns // 10**9
     header = bytearray(BLOCK)
