@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from overlaylab.errors import Finding
 from overlaylab.overlay.mount_options import MountOptions, parse_options
 
-__all__ = ["MountCommand", "parse_mount", "parse_options"]
+__all__ = ["MountCommand", "flags_and_words", "parse_mount"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def parse_mount(command: str) -> MountCommand:
         words = words[1:]
     if not words or words[0] != "mount":
         raise Finding("wrong-call", "mount command", "the word mount", words[0] if words else "nothing")
-    flags, plain = _sorted(words[1:])
+    flags, plain = flags_and_words(words[1:])
     if len(plain) != 2:
         raise Finding("wrong-call", "mount command", "a source and a target", " ".join(plain) or "nothing")
     if flags.get("-t") != "overlay":
@@ -62,8 +62,12 @@ def parse_mount(command: str) -> MountCommand:
     return MountCommand(kind="overlay", source=plain[0], target=plain[1], options=parse_options(flags.get("-o", "")))
 
 
-def _sorted(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The two flags with their values, and the words that stand alone."""
+def flags_and_words(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Sort the words after ``mount``.
+
+    Returns:
+        ``-t`` and ``-o`` with their values, several ``-o`` joined by commas; and all other words.
+    """
     flags: dict[str, str] = {}
     plain: list[str] = []
     rest = iter(words)

@@ -18,9 +18,10 @@ from overlaylab.errors import Finding
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, parent_of
 
-from .descriptors import O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY
 from .names import Stat
+from .open_files import O_APPEND, O_CREAT, O_NONBLOCK
 from .operations import Op, Player, Step, op
+from .process import O_WRONLY
 from .shell_parser import Command, parse
 
 __all__ = ["Complaint", "Said", "after", "carry_out"]
@@ -244,9 +245,7 @@ class _Run:
                 self.write(
                     f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}"
                 )
-                self.write(
-                    f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
-                )
+                self.write(f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}")
 
     def _find(self) -> None:
         path = (self.command.words or ("/",))[0]

@@ -13,7 +13,8 @@ from overlaylab.linux.names import Stat
 from overlaylab.linux.operations import Op, run
 from overlaylab.linux.proof.compare import Sights, first_difference, seen, stored
 from overlaylab.linux.proof.invariants import Guard
-from overlaylab.linux.system import MS_RDONLY, System
+from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.system import System
 from overlaylab.tree import Directory, Inode
 from tests.kernel import live
 from tests.kernel.cases import layer

@@ -11,7 +11,8 @@ import random
 import sys
 
 from overlaylab.errors import error_name
-from overlaylab.linux.system import MS_RDONLY, System
+from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.system import System
 from overlaylab.tree import Directory, File, Symlink
 from tests.kernel import live
 

@@ -9,7 +9,8 @@ import overlaylab as ol
 from overlaylab.linux.operations import Op, Player, op, parse_op, run, simulate
 from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, first_difference, seen, stored
 from overlaylab.linux.proof.invariants import Guard
-from overlaylab.linux.system import MS_RDONLY, System
+from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.system import System
 from overlaylab.overlay.features import Features
 from overlaylab.overlay.mount_parameters import parse_data
 from overlaylab.tree import Directory, File, copied

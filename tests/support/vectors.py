@@ -32,7 +32,8 @@ from overlaylab.linux.proof.replay_vectors import (
     run_ordinary,
 )
 from overlaylab.linux.proof.vectors import DEFAULT_TIME, field, inode, operations, raw, raw_entry, recorded, shown, tree
-from overlaylab.linux.system import MS_RDONLY, System
+from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.system import System
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.translate import to_changeset, to_lowerdir
 from overlaylab.tree import Directory, File, find, parent_of

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from overlaylab.errors import OverlayLabError, error_name
+from overlaylab.linux.mounts import close_all
 from overlaylab.linux.operations import Op, run
 from overlaylab.linux.system import System
 from overlaylab.overlay.filesystem import TYPES, Stat
@@ -215,7 +216,7 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
     guard = [repr(raw(lower)) for lower in system.cwd.fs.lowerdirs]
     lowers = system.cwd.fs.lowerdirs
     Results(system, level, lambda: system.cwd.fs.upperdir).run(ops, expected.get("results", []), f"{where}.ops")
-    system._close_all(system.cwd.fs)
+    close_all(system, system.cwd.fs)
     overlay = system.cwd.fs
     if overlay.upperdir is not None:
         links = compare_upper("upper", field(expected, "upper", list, where), overlay.upperdir, level, where)
