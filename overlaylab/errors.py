@@ -1,15 +1,14 @@
-"""Everything that can be wrong with an input, as one tree of errors and one table of kinds.
+"""Everything that can be wrong with an input: one hierarchy of errors, and one table of the kinds of problems.
 
     OverlayLabError
       InputError(ValueError)            has a problem: kind, where, expected, found
-        Finding                         something is wrong with what was read; a reader may go on with the rest
+        Finding                         a part of the input is wrong; a reader may go on with the rest
         NotReadable                     the input as a whole cannot be read
-        NoSuchImage(LookupError)        IMAGE fits nothing, or several that differ
+        NoSuchImage(LookupError)        IMAGE matches nothing, or several images that differ
       KernelUnavailable(RuntimeError)   a real mount is not possible here: reason
 
-A `Problem` is such an error as data. A reader that can go on collects problems;
-a reader that cannot raises. Severity and the sentence for a person stand in
-`KINDS` and nowhere else.
+A `Problem` is such an error as data. A reader that can go on collects problems, otherwise it raises an error. The
+severity and the sentence for people are in `KINDS` and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 __all__ = [
     "KINDS",
@@ -61,18 +61,18 @@ TEXT = {
 
 
 def error_name(number: int) -> str:
-    """The name of an errno; where two names share a number, the one of Linux' pages."""
+    """The name of an errno; where two names share a number, the one in Linux's manual pages."""
     return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
 
 
 def fail(number: int, path: str = "") -> OSError:
-    """The error that a system call gives; Python turns the number into the fitting class."""
+    """Make the error of a failed system call; Python chooses the subclass of OSError by the number."""
     return OSError(number, TEXT.get(number, errno.errorcode.get(number, "error")), *([path] if path else []))
 
 
 ERROR, WARNING = "error", "warning"
 
-# kind -> (severity, what it means, in words for a person). A closed list.
+# Kind -> (severity, its meaning in words for people). A closed list.
 KINDS: dict[str, tuple[str, str]] = {
     "absolute-name": (WARNING, "a layer member has an absolute name; it is read as relative to the image's root"),
     "absurd-size": (ERROR, "a size that the input cannot hold"),
@@ -96,7 +96,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "device-whiteout": (ERROR, "a character device 0:0 in a layer tar; on an overlay it would delete a name"),
     "diffid-mismatch": (
         ERROR,
-        "a layer whose uncompressed bytes have another digest than the config says, or whose folder is not what they say",
+        "a layer whose uncompressed bytes have another digest than the config says, "
+        "or whose folder is not what they say",
     ),
     "digest-mismatch": (ERROR, "bytes that have another digest than their name or descriptor says"),
     "duplicate-entry": (WARNING, "a path that occurs twice in one layer; the later one counts"),
@@ -150,13 +151,13 @@ KINDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding about an input: what kind, where, what was expected and what was found.
+    """One thing that is wrong with an input: its kind, its place, what was expected and what was found.
 
     Args:
-        kind: A word of `KINDS`.
+        kind: A key of `KINDS`.
         where: The place in the input, such as ``manifest.layers[3].size``.
-        expected: What should have been there, as text.
-        found: What was there, as text.
+        expected: What should be there, as text.
+        found: What is there, as text.
     """
 
     kind: str
@@ -177,17 +178,17 @@ class Problem:
 
 
 class OverlayLabError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class InputError(OverlayLabError, ValueError):
-    """Something is wrong with an input; `problem` is the same as data.
+    """Something is wrong with an input; `problem` describes it as data.
 
     Args:
-        kind: A word of `KINDS`.
+        kind: A key of `KINDS`.
         where: The place in the input.
-        expected: What should have been there.
-        found: What was there.
+        expected: What should be there.
+        found: What is there.
     """
 
     def __init__(self, kind: str, where: str, expected: object = "", found: object = "") -> None:
@@ -195,24 +196,24 @@ class InputError(OverlayLabError, ValueError):
         super().__init__(str(self.problem))
 
     def _render_traceback_(self) -> list[str]:
-        """IPython shows this instead of a traceback, so a learner reads one sentence."""
+        """What IPython shows instead of a traceback: one sentence."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class Finding(InputError):
-    """Something is wrong with a part of what was read; what is beside it may be sound."""
+    """A part of the input is wrong; the other parts may be sound."""
 
 
 class NotReadable(InputError):
-    """The input as a whole cannot be read: no image can be listed. `problems` are all that were found on the way."""
+    """The input as a whole cannot be read: no image can be listed. `problems` has everything that is wrong."""
 
     def __init__(self, kind: str, where: str, expected: object = "", found: object = "") -> None:
         super().__init__(kind, where, expected, found)
         self.problems: tuple[Problem, ...] = (self.problem,)
 
     @classmethod
-    def of(cls, problems: Sequence[Problem]) -> NotReadable:
-        """One error for several problems: the first one of severity ``error`` gives the message."""
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """Make one error of several problems; the message is that of the first one of severity ``error``."""
         first = next((problem for problem in problems if problem.severity == ERROR), problems[0])
         error = cls(first.kind, first.where, first.expected, first.found)
         error.problems = tuple(problems)
@@ -220,22 +221,22 @@ class NotReadable(InputError):
 
 
 class NoSuchImage(InputError, LookupError):
-    """A name or ID that fits no image, or several that differ."""
+    """A name or ID that matches no image, or several images that differ."""
 
 
 class KernelUnavailable(OverlayLabError, RuntimeError):
-    """A real overlay mount is not possible here; `reason` is the sentence that says why."""
+    """A real overlay mount is not possible here; `reason` is a sentence that says why."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
 
     def _render_traceback_(self) -> list[str]:
-        """IPython shows this instead of a traceback."""
+        """What IPython shows instead of a traceback."""
         return [f"KernelUnavailable: {self.reason}"]
 
 
 def _short(value: object, limit: int = 2000) -> str:
-    """The value as text, cut at `limit` characters, so that a hostile input cannot flood a message."""
+    """The value as text of at most `limit` characters, so that a hostile input cannot flood a message."""
     text = value if isinstance(value, str) else repr(value) if isinstance(value, bytes) else str(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,4 +1,4 @@
-"""The limits that keep a hostile input from using up memory, disk or time."""
+"""Limits that keep a hostile input from exhausting memory, disk or time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["DEFAULT_LIMITS", "Limits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much an input may ask for before it is refused with the kind ``limit``.
+    """How much an input may require before it is refused with a problem of the kind ``limit``.
 
     Args:
         document: Bytes of one JSON document (config, manifest, index).
         database: Bytes of one database file.
         expanded: Bytes that one compressed stream may expand to.
-        ratio: Expanded bytes per compressed byte, looked at beyond `free` bytes.
-        free: Expanded bytes below which the ratio does not matter.
+        ratio: Expanded bytes per compressed byte, checked beyond `free` expanded bytes.
+        free: Expanded bytes up to which any ratio is allowed.
         entries: Members of one tar, or entries of one layer.
-        depth: How deep indexes may nest.
+        depth: Levels of nested indexes.
         path: Bytes of one path, and of one extended tar header value.
     """
 

@@ -1,8 +1,7 @@
-"""A file system as a value: directories hold a small table from name to inode.
+"""A file system as a value: each directory holds a table from names to inodes.
 
-A hard link is one inode under two names. Paths are relative, with ``/`` between
-names and ``.`` for the root. Names that are not UTF-8 are kept with Python's
-``surrogateescape``. Trees of lower layers are never changed after they are built.
+A hard link is one inode under two names. Paths are relative, with ``/`` between names and ``.`` for the root. Names
+that are not UTF-8 are decoded with Python's ``surrogateescape``. The trees of lower layers never change once built.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from overlaylab.errors import Finding
 
@@ -38,13 +37,13 @@ __all__ = [
     "whiteout",
 ]
 
-# The time that made-up trees carry: nanoseconds since 1970, a round number that is easy to spot.
+# The modification time in hand-made trees, in nanoseconds since 1970: a round number that is easy to recognise.
 MADE_AT = 1_000_000_000 * 10**9
 
 
 @dataclass(slots=True)
 class Inode:
-    """What a name stands for.
+    """What a name refers to: a file, a directory, or another object of a file system.
 
     Args:
         mode: Permission bits with setuid, setgid and sticky: ``0o755``.
@@ -66,7 +65,7 @@ class Inode:
 
 @dataclass(slots=True)
 class Directory(Inode):
-    """A directory; `names` is its table. As a root it is a whole tree."""
+    """A directory; `names` is its table. A root directory is a whole tree."""
 
     type: ClassVar[str] = "dir"
     mode: int = 0o755
@@ -79,8 +78,8 @@ class File(Inode):
 
     Args:
         size: In bytes.
-        sha256: Hex digits of its content's digest.
-        data: The content itself, where it was kept; None for the layers of large images.
+        sha256: The digest of its content, as hex digits.
+        data: The content, where it was kept; None for the layers of large images.
     """
 
     type: ClassVar[str] = "file"
@@ -89,14 +88,14 @@ class File(Inode):
     data: bytes | None = None
 
     @classmethod
-    def of(cls, data: bytes, **attributes: Any) -> File:
-        """A file with this content."""
+    def of(cls, data: bytes, **attributes: Any) -> Self:
+        """Make a file with this content."""
         return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data, **attributes)
 
 
 @dataclass(slots=True)
 class Symlink(Inode):
-    """A symbolic link; `target` is its text, verbatim."""
+    """A symbolic link; `target` is its text, exactly as stored."""
 
     type: ClassVar[str] = "symlink"
     mode: int = 0o777
@@ -111,7 +110,8 @@ class Device(Inode):
     rdev: tuple[int, int] = (0, 0)
 
     @property
-    def type(self) -> str:  # type: ignore[override]  # read only: it follows from rdev
+    def type(self) -> str:  # type: ignore[override]  # read only; a constant in the other classes
+        """``char`` or ``block``."""
         return self.kind
 
 
@@ -130,19 +130,19 @@ class Socket(Inode):
 
 
 def whiteout() -> Device:
-    """A whiteout as overlayfs keeps it: a character device 0:0. Kernel: overlay vectors wo-01, wo-27."""
+    """Make a whiteout as overlayfs stores it: a character device 0:0. Kernel: overlay vectors wo-01, wo-27."""
     return Device(mode=0, kind="char", rdev=(0, 0))
 
 
 def clean(name: str, where: str) -> tuple[str, bool]:
-    """Make a path from a name that came from outside.
+    """Normalise a path that came from outside.
 
     Args:
         name: For example ``./etc/hosts`` or ``/etc/``.
-        where: What to call its place in findings.
+        where: Where the name was found, for findings.
 
     Returns:
-        The path, ``.`` for the root, and whether the name was absolute.
+        The relative path, ``.`` for the root, and whether the name was absolute.
 
     Raises:
         Finding: ``path-escape`` for a ``..`` part or a NUL character.
@@ -158,18 +158,18 @@ def clean(name: str, where: str) -> tuple[str, bool]:
 
 
 def is_clean(name: str) -> bool:
-    """Whether a name is a path as it is, as most names are; what begins with a dot is looked at more closely."""
+    """Whether a name is a normalised path already: a quick test, false also for names that begin with a dot."""
     return "/." not in name and "//" not in name and name[:1] not in "/." and name[-1] != "/" and "\0" not in name
 
 
 def parent_of(path: str) -> tuple[str, str]:
-    """The path of the directory that holds `path`, and the last name."""
+    """Split a path into the path of its directory and its last name."""
     parent, _, name = path.rpartition("/")
     return parent or ".", name
 
 
 def parts_of(path: str) -> list[str]:
-    """The names of a path, from the root; none for ``.``."""
+    """Split a path into its names; none for ``.``."""
     return [] if path == "." else path.split("/")
 
 
@@ -184,7 +184,7 @@ def find(root: Directory, path: str) -> Inode | None:
 
 
 def walk(root: Directory) -> Iterator[tuple[str, Inode]]:
-    """Every path and its inode, the root first, names sorted, each directory before its content."""
+    """Yield every path with its inode: the root first, names sorted, each directory before its content."""
     yield ".", root
     stack = [("", name, root.names[name]) for name in sorted(root.names, reverse=True)]
     while stack:
@@ -196,22 +196,25 @@ def walk(root: Directory) -> Iterator[tuple[str, Inode]]:
 
 
 def copied(root: Directory) -> Directory:
-    """A copy of a tree with its hard links, every link counted."""
+    """Copy a tree with its hard links, and count the links of every inode."""
     made: dict[int, Inode] = {}
 
-    def copy(inode: Inode) -> Inode:
+    def directory(original: Directory) -> Directory:
+        return replace(original, names={name: any_inode(child) for name, child in original.names.items()})
+
+    def any_inode(inode: Inode) -> Inode:
         if isinstance(inode, Directory):
-            return replace(inode, names={name: copy(child) for name, child in inode.names.items()})
+            return directory(inode)
         if id(inode) not in made:
             made[id(inode)] = replace(inode, nlink=0)
         made[id(inode)].nlink += 1
         return made[id(inode)]
 
-    return copy(root)
+    return directory(root)
 
 
 def some(root: Directory, most: int) -> Iterator[tuple[str, Inode]]:
-    """At most so many paths and their inodes, without the root, directories near the root first: quick in any tree."""
+    """Yield at most `most` paths with their inodes, breadth first, without the root: quick in a tree of any size."""
     waiting = deque([("", root)])
     while waiting:
         prefix, directory = waiting.popleft()
@@ -226,8 +229,8 @@ def make_tree(names: Mapping[str, Any], **attributes: Any) -> Directory:
     """Build a small tree by hand.
 
     Args:
-        names: A name to `str` or `bytes` (a file's content), a mapping (a directory),
-            None (a whiteout), or an `Inode` as it is.
+        names: Maps a name to a file's content (`str` or `bytes`), a directory (a mapping), a whiteout (None), or
+            any `Inode`.
 
     Example:
         >>> [path for path, _ in walk(make_tree({"a": "text", "d": {"b": "more"}}))]
@@ -252,15 +255,15 @@ def _made(value: Any) -> Inode:
 
 
 def entry(inode: Inode, hidden: str = "trusted.overlay.") -> dict[str, Any]:
-    """One line of a listing, as plain data; a key that does not apply is absent.
+    """Describe an inode as plain data, as one line of a listing; keys that do not apply are absent.
 
     Args:
         inode: What to describe.
-        hidden: The namespace of overlay marks, which a mount does not show.
+        hidden: The namespace of overlayfs' own xattrs, which a mount does not show.
 
     Spec:
-        Kernel: marks are invisible through the mount (overlay vectors wo-33, wo-14); one escape
-        level is stripped (wo-31).
+        Kernel: these xattrs are invisible through the mount (overlay vectors wo-33, wo-14); one level of escaping is
+        removed (wo-31).
     """
     fields: dict[str, Any] = {
         "type": inode.type,
@@ -288,7 +291,7 @@ def entry(inode: Inode, hidden: str = "trusted.overlay.") -> dict[str, Any]:
 
 
 def same(first: Inode, second: Inode) -> bool:
-    """Whether two inodes look the same to a reader: type, attributes and content, whatever is inside a directory."""
+    """Whether two inodes have the same type, attributes and content; what is inside a directory is not compared."""
     one, two = entry(first), entry(second)
     one.pop("nlink", None)
     two.pop("nlink", None)
@@ -296,7 +299,7 @@ def same(first: Inode, second: Inode) -> bool:
 
 
 def sizes(root: Directory) -> int:
-    """The bytes of all regular files, hard links once: what Docker calls the size of a layer, symlinks aside."""
+    """The bytes of all regular files, hard links counted once: Docker's size of a layer, apart from symlinks."""
     seen: set[int] = set()
     total = 0
     for _, inode in walk(root):

@@ -1,7 +1,7 @@
-"""All words that a learner reads in checks, hints, widgets and pictures, from one table.
+"""The texts that a learner reads in checks, hints, widgets and pictures, from one table for each language.
 
-The table is ``data/words/<language>.toml``. Another language is another file; keys that it lacks are taken from
-English. ``OVERLAYLAB_LANGUAGE`` chooses.
+The table is ``data/words/<language>.toml``; keys that it lacks are taken from English. The environment variable
+``OVERLAYLAB_LANGUAGE`` selects the language.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -16,12 +17,12 @@ __all__ = ["known", "printable", "say", "table"]
 
 
 def printable(text: str) -> str:
-    """A name that came from outside, safe to print: no control characters, and bytes that are not UTF-8 escaped."""
+    """Make a name from outside safe to print: control characters, and bytes that are not UTF-8, are escaped."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:
-    """One character as an escape; JSON may also hold half a surrogate pair, which no encoding takes."""
+    """Escape one character; lone surrogates, which JSON may contain, cannot be encoded otherwise."""
     if "\udc80" <= char <= "\udcff":
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii")
@@ -32,14 +33,14 @@ DEFAULT = "en"
 
 @functools.cache
 def table(language: str) -> dict[str, str]:
-    """The flat table of a language: ``section.key`` -> text; empty if there is no such language."""
+    """The texts of a language by their keys, ``section.key``; empty if there is no such language."""
     path = files("overlaylab") / "data" / "words" / f"{language}.toml"
     if not path.is_file():
         return {}
     return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")), ""))
 
 
-def _flat(node: dict[str, Any], prefix: str) -> Any:
+def _flat(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for key, value in node.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
@@ -48,15 +49,15 @@ def _flat(node: dict[str, Any], prefix: str) -> Any:
 
 
 def known(key: str) -> bool:
-    """Whether the table has this key."""
+    """Whether there is a text for this key."""
     return key in table(DEFAULT)
 
 
 def say(key: str, /, **values: object) -> str:
-    """The words for a key, with values put in.
+    """The text for a key, with its placeholders replaced by values.
 
     Raises:
-        KeyError: There is no such key in the default table.
+        KeyError: The default table has no such key.
     """
     language = os.environ.get("OVERLAYLAB_LANGUAGE", DEFAULT)
     text = table(language).get(key) or table(DEFAULT)[key]
