@@ -100,7 +100,7 @@ def _check(config: ImageConfig, layers: Sequence[LayerTar]) -> None:
     """Refuse layers that are not the config's: every engine would."""
     if len(layers) != len(config.diff_ids):
         raise Finding("layer-count", "layers", f"{len(config.diff_ids)} layers, as the config says", len(layers))
-    for position, (layer, diff_id) in enumerate(zip(layers, config.diff_ids)):
+    for position, (layer, diff_id) in enumerate(zip(layers, config.diff_ids, strict=True)):
         if layer.diff_id != diff_id:
             raise Finding("diffid-mismatch", f"layers[{position}]", diff_id, layer.diff_id)
 

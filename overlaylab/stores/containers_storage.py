@@ -22,13 +22,12 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.image.manifest import Manifest, parse_manifest
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
-from overlaylab.stores.files.place import DirectoryPlace, Place
-from overlaylab.tree import Directory
+from overlaylab.stores.files.place import Place
 
-from .known_files import IMAGES
-from .short_names import ShortNames, named_directory
-from .store import Alone, NotChecked, StoreDirectory
-from .tar_split import KeepsRecipes, Recipe
+from .marker_files import IMAGES
+from .overlay_driver import OverlayDriver
+from .store import NotChecked
+from .tar_split import TarSplitStore
 
 __all__ = ["ContainersStorage", "podman_layer_ids"]
 
@@ -78,7 +77,15 @@ class StoredLayer:
     blob: Digest | None
 
 
-class ContainersStorage(KeepsRecipes, Alone):
+class LayerDirectories(OverlayDriver):
+    """The directories in ``overlay/``; others in there are no layers'."""
+
+    def names(self) -> tuple[str, ...]:
+        """The directories whose names are layer IDs."""
+        return tuple(name for name in super().names() if self.pattern.fullmatch(name))
+
+
+class ContainersStorage(TarSplitStore):
     """A storage root as a store; a directory or a tar of one, read alike and never changed.
 
     Args:
@@ -90,21 +97,22 @@ class ContainersStorage(KeepsRecipes, Alone):
 
     kind = "containers-storage"
     directory_kind = "layer-id"
+    driver: LayerDirectories
 
     def __init__(self, place: Place) -> None:
         if not place.has(IMAGES):
             drivers = [name.removesuffix("-images") for name in place.names(".") if name.endswith("-images")]
             raise NotReadable("unsupported-driver", place.where, DRIVER, ", ".join(drivers) or "none")
         self.place = place
-        self.short_names = ShortNames(place, DRIVER, LAYER_ID)
-        # Without root the marks are attributes that a user may set, and the kernel is told so.
+        self.driver = LayerDirectories(place, DRIVER, LAYER_ID, "a layer ID")
+        # Without root, overlayfs keeps its xattrs in a namespace that a user may write, and is mounted with userxattr.
         self.rootless = place.owner(DRIVER) != 0
+        self.default_root = ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT
         self.marks = "user.overlay." if self.rootless else "trusted.overlay."
         problems: list[Problem] = []
         self._layers = self._read_layers(problems)
         self._checked: dict[str, tuple[Problem, ...]] = {}
         self._images = tuple(self._read_images(problems))
-        self._recorded = ""
         self._containers = tuple(self._read_containers(problems))
         self.problems = tuple(problems)
         self.not_checked: tuple[NotChecked, ...] = ()
@@ -186,7 +194,8 @@ class ContainersStorage(KeepsRecipes, Alone):
         self, node: Node, image_id: str, used: Digest
     ) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
         """Indexes and manifests that the image was also known by, beside the one in use."""
-        indexes, manifests = [], []
+        indexes: list[Digest] = []
+        manifests: list[Digest] = []
         for name in node.strings("big-data-names"):
             if (
                 not name.startswith("manifest-")
@@ -211,7 +220,7 @@ class ContainersStorage(KeepsRecipes, Alone):
         layers = []
         known = dict(enumerate(reversed(chain))) if not problems else {}
         for position, (diff_id, chain_id, step) in enumerate(
-            zip(config.diff_ids, config.chain_ids, layer_history(config))
+            zip(config.diff_ids, config.chain_ids, layer_history(config), strict=True)
         ):
             stored = known.get(position)
             found = self._layer_problems(stored, diff_id) if stored else ()
@@ -249,7 +258,7 @@ class ContainersStorage(KeepsRecipes, Alone):
         """What is wrong with a layer's entry and its directory; the directory is looked at once."""
         if stored.id not in self._checked:
             below, _ = self._chain(stored.parent)
-            self._checked[stored.id] = tuple(self.short_names.problems(stored.id, [layer.id for layer in below]))
+            self._checked[stored.id] = tuple(self.driver.problems(stored.id, [layer.id for layer in below]))
         if stored.diff_id in (None, diff_id):
             return self._checked[stored.id]
         where = f"{self.place.where}: overlay-layers/layers.json: {stored.id}"
@@ -270,10 +279,8 @@ class ContainersStorage(KeepsRecipes, Alone):
         chain, problems = self._chain(upper)
         lower = [layer.id for layer in chain[1:]]
         # A chain that is broken is no chain to compare the directory's own list with.
-        problems += (
-            self.short_names.problems(upper, lower) if not problems or not self.short_names.is_there(upper) else ()
-        )
-        problems += self.short_names.missing(lower)
+        problems += self.driver.problems(upper, lower) if not problems or not self.driver.is_there(upper) else ()
+        problems += self.driver.missing(lower)
         image, container_id = node.string("image"), node.need("id").text()
         self._recorded = self._recorded or self._recorded_root(container_id)
         container = Container(
@@ -283,7 +290,7 @@ class ContainersStorage(KeepsRecipes, Alone):
             lower=tuple(lower),
             upper=upper,
             mount="",
-            links=self.short_names.lower(upper),
+            links=self.driver.lower(upper),
             problems=tuple(problems),
         )
         return replace(container, mount=self.mount(container).options)
@@ -296,31 +303,15 @@ class ContainersStorage(KeepsRecipes, Alone):
         """
         base = f"{(root or self.root()).rstrip('/')}/{DRIVER}"
         upper = target.upper if isinstance(target, Container) else None
-        names = self._lower_names(target)
-        short = [self._short(name) for name in names]
+        names = self.lower_names(target)
+        short = [self.driver.mount_name(name) for name in names]
         whole = self.place.has(f"{DRIVER}/{upper or (names or ['.'])[0]}/lower-layers")
         lower = [f"{name}/diff" for name in names] if whole else short
         mount = Mount.at(base, lower, upper and f"{upper}/diff", upper and f"{upper}/work", self.rootless)
         return mount if len(mount.options) <= PAGE else mount.relative(base, short)
 
-    def _lower_names(self, target: Image | Container) -> list[str]:
-        """Layer IDs, topmost first."""
-        if isinstance(target, Container):
-            return list(target.lower)
-        names = [layer.directory for layer in reversed(target.layers)]
-        if None in names:
-            raise Finding("missing-layer", f"{self.place.where}: {DRIVER}", "a folder for each layer", "nothing")
-        return names
-
-    def _short(self, name: str) -> str:
-        link = self.short_names.link(name)
-        return f"l/{link}" if link else f"{name}/diff"
-
-    def root(self) -> str:
-        """The root's own path: where a directory lies, else what a container's runtime config says, else podman's default."""
-        if isinstance(self.place, DirectoryPlace):
-            return self.place.root
-        return self._recorded or (ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT)
+    def _not_unpacked(self, layer: Layer) -> Finding:
+        return Finding("missing-layer", f"{self.place.where}: {DRIVER}", "a folder for each layer", "nothing")
 
     def _recorded_root(self, container_id: str) -> str:
         """The path beneath which a container was mounted when it ran; empty if nothing says so."""
@@ -331,65 +322,14 @@ class ContainersStorage(KeepsRecipes, Alone):
         above, _, rest = (root.string("path") if root else "").partition(f"/{DRIVER}/")
         return above if rest else ""
 
-    # the store as every store
+    # directories
 
-    def images(self) -> tuple[Image, ...]:
-        """Every image of images.json, in its order."""
-        return self._images
+    def _directory_chain_ids(self) -> Iterator[tuple[str, str]]:
+        layers = (layer for image in self._images for layer in image.layers)
+        return ((layer.directory, layer.chain_id) for layer in layers if layer.directory is not None)
 
-    def containers(self) -> tuple[Container, ...]:
-        """Every container, those of buildah too."""
-        return self._containers
-
-    def directories(self) -> tuple[StoreDirectory, ...]:
-        """All directories of layers, with the chain_ids that their images give them."""
-        chains: dict[str, list[str]] = {}
-        for image in self._images:
-            for layer in image.layers:
-                known = chains.setdefault(layer.directory or "", [])
-                known += [layer.chain_id] if layer.chain_id not in known else []
-        return tuple(
-            StoreDirectory(
-                name=name,
-                chain_ids=tuple(chains.get(name, ())),
-                links=tuple(filter(None, [self.short_names.link(name)])),
-            )
-            for name in self.short_names.names()
-        )
-
-    def directory_path(self, name: str) -> str:
-        """The place of a directory's content, as findings name it."""
-        return f"{self.place.where}: {DRIVER}/{name}/diff"
-
-    def directory_size(self, name: str) -> int:
-        """Bytes of the regular files in a directory, hard links once."""
-        return self.place.content_bytes(f"{DRIVER}/{name}/diff")
-
-    def directory_of(self, path: str) -> str | None:
-        """The directory that a path goes through, a short name in ``l/`` too."""
-        parts = path.rstrip("/").split("/")
-        for above, name in zip(parts, parts[1:]):
-            if above == "l" and (target := self.short_names.target(name)):
-                return target
-        return named_directory(path, DRIVER, self.short_names.names())
-
-    def recipe(self, layer: Layer) -> Recipe | None:
-        """What the store kept to rebuild a layer's tar; None if that is gone."""
-        path = f"overlay-layers/{layer.directory}.tar-split.gz"
-        if layer.directory is None or not self.place.has(path):
-            return None
-        return Recipe(self.place, path, f"{DRIVER}/{layer.directory}/diff")
-
-    def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """The directory ``overlay/<layer id>/diff`` as overlayfs has it."""
-        if not LAYER_ID.fullmatch(name):
-            raise Finding("path-escape", f"{self.place.where}: {DRIVER}", "a layer ID", name)
-        try:
-            return self.place.tree(f"{DRIVER}/{name}/diff", keep)
-        except Finding as finding:
-            if finding.problem.kind != "not-found":
-                raise
-            raise self.short_names.gone(name) from None
+    def _tar_split_path(self, layer: Layer) -> str:
+        return f"overlay-layers/{layer.directory}.tar-split.gz"
 
 
 def _layer(node: Node) -> StoredLayer:

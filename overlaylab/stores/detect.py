@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 
 from overlaylab.errors import Finding, InputError, NotReadable, Problem
+from overlaylab.image.image import Container, Image
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.docker.archive import DockerArchive
 from overlaylab.stores.files.open_place import Progress, open_place
 from overlaylab.stores.files.place import DirectoryPlace, Place, within
 from overlaylab.stores.files.tar_place import Tar
 
-from .known_files import DAEMON, IMAGES, META
+from .marker_files import DAEMON, IMAGES, META
 from .oci_layout import OciLayout
-from .store import Store
+from .store import SingleStore, Store
 
 __all__ = ["open_store", "store_in"]
 
@@ -88,10 +89,8 @@ def _steady(place: DirectoryPlace) -> Store:
 
 
 def _errors(store: Store) -> set[Problem]:
-    found = [
-        *store.problems,
-        *(problem for item in (*store.images(), *store.containers()) for problem in item.problems),
-    ]
+    items: list[Image | Container] = [*store.images(), *store.containers()]
+    found = [*store.problems, *(problem for item in items for problem in item.problems)]
     return {problem for problem in found if problem.severity == "error"}
 
 
@@ -128,15 +127,19 @@ def _recognise(place: Place) -> Store:
         stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
     if not stores:
         raise NotReadable.of(refused) if refused else _refusal(place)
-    store = stores[0] if len(stores) == 1 else _mixed(stores)
-    # What is wrong with one store is said; the others are read all the same.
+    store: Store = stores[0]
+    if len(stores) > 1:
+        from .mixed_store import MixedStore  # noqa: PLC0415 - few inputs hold several stores
+
+        store = MixedStore(stores)
+    # Of a store that cannot be read the problems are reported, and the others are read all the same.
     store.problems += tuple(refused)
     return store
 
 
-def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
+def _stores(place: Place, refused: list[Problem]) -> Iterator[SingleStore]:
     """The stores whose root this is; what is wrong with those that cannot be read goes to `refused`."""
-    makers: list[Callable[[Place], Store | None]] = [_docker, _containerd, _storage]
+    makers: list[Callable[[Place], SingleStore | None]] = [_docker, _containerd, _storage]
     for make in makers:
         try:
             store = make(place)
@@ -147,36 +150,29 @@ def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
             yield store
 
 
-def _mixed(stores: list[Store]) -> Store:
-    from .several import Mixed
-
-    return Mixed(stores)
+# Most inputs are archives: the readers of data roots are imported only for a data root, which keeps the start quick.
 
 
-# Most of what is opened is an archive: what reads the roots of engines is imported when there is one.
-
-
-def _docker(place: Place) -> Store | None:
+def _docker(place: Place) -> SingleStore | None:
     """Docker's classic store."""
     classic = place.has("image") and (
         place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))
     )
     if not classic:
         return None
-    from overlaylab.stores.docker.root import DockerRoot, check_driver, has_layerdb
+    from overlaylab.stores.docker.drivers import has_layerdb, open_data_root  # noqa: PLC0415 - for data roots alone
 
     if place.has(f"{DAEMON}/{META}") and not has_layerdb(place):
         return None
-    check_driver(place)
-    return DockerRoot(place)
+    return open_data_root(place)
 
 
-def _containerd(place: Place) -> Store | None:
+def _containerd(place: Place) -> SingleStore | None:
     """containerd's own root, or the one that dockerd runs by itself."""
     if not place.has(META) and not place.has(f"{DAEMON}/{META}"):
         return None
-    from overlaylab.stores.containerd.root import ContainerdRoot
-    from overlaylab.stores.docker.root import has_layerdb
+    from overlaylab.stores.containerd.root import ContainerdRoot  # noqa: PLC0415 - for data roots alone
+    from overlaylab.stores.docker.drivers import has_layerdb  # noqa: PLC0415 - for data roots alone
 
     store = ContainerdRoot(place)
     if place.has(META):
@@ -185,11 +181,11 @@ def _containerd(place: Place) -> Store | None:
     return store if store.images() or not has_layerdb(place) else None
 
 
-def _storage(place: Place) -> Store | None:
+def _storage(place: Place) -> SingleStore | None:
     """That of podman, buildah and CRI-O."""
     if not place.has(IMAGES) and not any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
         return None
-    from .containers_storage import ContainersStorage
+    from .containers_storage import ContainersStorage  # noqa: PLC0415 - for data roots alone
 
     return ContainersStorage(place)
 

@@ -16,7 +16,7 @@ from overlaylab.image.media_types import MediaType, layer_compression
 from overlaylab.stores.files.place import Place
 from overlaylab.tree import Directory
 
-from .store import Alone, Found, NotChecked, StoreDirectory
+from .store import Collector, NotChecked, SingleStore, StoreDirectory
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
@@ -30,7 +30,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 REFERENCE = "vnd.docker.reference.digest"
 
 
-class BlobStore(Alone):
+class BlobStore(SingleStore):
     """What archives have in common: layers as blobs in a place, no containers, no directories."""
 
     kind = directory_kind = ""
@@ -43,7 +43,7 @@ class BlobStore(Alone):
         self.not_checked = tuple(found.not_checked)
         self._images = tuple(found.images)
 
-    def _read(self) -> Found:
+    def _read(self) -> Collector:
         raise NotImplementedError
 
     def images(self) -> tuple[Image, ...]:
@@ -92,8 +92,8 @@ class OciLayout(BlobStore):
 
     kind = "oci-layout"
 
-    def _read(self) -> Found:
-        found = Found()
+    def _read(self) -> Collector:
+        found = Collector()
         check_layout(self.place, found)
         if not self.place.has("index.json"):
             raise NotReadable("not-an-image", self.place.where, "index.json beside oci-layout", "nothing")
@@ -103,7 +103,7 @@ class OciLayout(BlobStore):
             self._explain(walk, found)
         return found
 
-    def _explain(self, walk: IndexWalk, found: Found) -> None:
+    def _explain(self, walk: IndexWalk, found: Collector) -> None:
         """Say why there is no image at all."""
         if any(problem.severity == "error" for problem in found.problems):
             raise NotReadable.of(found.problems)
@@ -112,7 +112,7 @@ class OciLayout(BlobStore):
         raise NotReadable("empty-index", f"{self.place.where}: index.json", "an image", "nothing")
 
 
-def check_layout(place: Place, found: Found) -> None:
+def check_layout(place: Place, found: Collector) -> None:
     """The version in ``oci-layout``; without that file the directory is no layout in the specification's sense."""
     where = f"{place.where}: oci-layout"
     if not place.has("oci-layout"):
@@ -139,7 +139,7 @@ class IndexWalk:
     artifacts: list[str]
 
 
-def read_index(place: Place, found: Found) -> IndexWalk:
+def read_index(place: Place, found: Collector) -> IndexWalk:
     """Follow ``index.json`` to every image, through nested indexes.
 
     Args:
@@ -178,10 +178,10 @@ class IndexWalker:
         partial: Whether blobs of a platform may be absent, as in the store of an engine that fetched only some.
     """
 
-    def __init__(self, place: Place, found: Found, partial: bool = False) -> None:
+    def __init__(self, place: Place, found: Collector, partial: bool = False) -> None:
         self._partial = partial
         self._place, self._found = place, found
-        self.entries: dict[tuple[str, Digest], IndexEntry] = {}
+        self.entries: dict[tuple[Digest, Digest | None], IndexEntry] = {}
         self.artifacts: list[str] = []
         self._documents: dict[Digest, bytes] = {}
         self._walked: set[tuple[Digest, int, str]] = set()
@@ -309,7 +309,7 @@ class IndexWalker:
             problems.append(Problem("layer-count", where, f"{len(config.diff_ids)} layers", str(len(manifest.layers))))
         layers = []
         for position, (blob, diff_id, chain_id, step) in enumerate(
-            zip(manifest.layers, config.diff_ids, config.chain_ids, layer_history(config))
+            zip(manifest.layers, config.diff_ids, config.chain_ids, layer_history(config), strict=False)
         ):
             directory = self.directory_of(chain_id)
             problem = None if directory else self._layer_problem(blob)
@@ -347,7 +347,7 @@ class IndexWalker:
         return None
 
     def _add(self, image: Image, top: int, name: str) -> None:
-        key = (str(image.id), image.manifest_digest)
+        key = image.id, image.manifest_digest
         if key in self.entries:
             known = self.entries[key]
             image, top = known.image, known.top

@@ -9,8 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from overlaylab.errors import InputError
-from overlaylab.stores.docker.root import DEFAULT_ROOT, DockerRoot
+from overlaylab.errors import Finding, InputError
+from overlaylab.stores.docker.classic_store import DEFAULT_ROOT
+from overlaylab.stores.docker.root import DockerRoot
 
 from .detect import open_store
 from .store import Store
@@ -40,7 +41,7 @@ def packings() -> dict[str, bytes]:
 
 ROOT = "docker20-dataroot.tar.gz"
 
-# A root of the containerd image store, which Docker 29 uses by default: the directories that make it one, without images.
+# A root of the containerd image store, the default of Docker 29: the directories that make it one, without images.
 NEW_ROOT = "docker29-dataroot.tar.gz"
 
 # The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.
@@ -76,8 +77,12 @@ def shipped_root(name: str = ROOT) -> DockerRoot:
 
     Raises:
         NotReadable: For a root that has no layerdb.
+        Finding: ``wrong-call`` for a file that is no data root.
     """
-    return open_store(shipped(name))
+    store = open_store(shipped(name))
+    if not isinstance(store, DockerRoot):
+        raise Finding("wrong-call", name, "a Docker data root", store.kind)
+    return store
 
 
 def four_stores() -> dict[str, Store]:
@@ -93,7 +98,7 @@ def recorded_mount() -> str:
 
 @cache
 def recorded_experiments() -> dict[str, Any]:
-    """Some experiments that were carried out on a real kernel, Linux 6.18, by their names; see `vectors` and `verdict`."""
+    """Experiments recorded on a real kernel, Linux 6.18: id -> experiment with the results."""
     with open(shipped("vectors.json"), encoding="utf-8") as file:
         return {vector["id"]: vector for vector in json.load(file)["vectors"]}
 

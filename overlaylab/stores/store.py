@@ -1,19 +1,20 @@
-"""What every store can be asked, and the values that readers share."""
+"""The protocol of all stores, and the values that readers share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from overlaylab.errors import Problem
+from overlaylab.image.image import Container, Image, Layer
 from overlaylab.tree import Directory
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
-from overlaylab.image.image import Container, Image, Layer
 
-__all__ = ["Alone", "NotChecked", "Store", "StoreDirectory", "home", "unowned_directories"]
+__all__ = ["Collector", "NotChecked", "SingleStore", "Store", "StoreDirectory", "home", "unowned_directories"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class NotChecked:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a reader collects while it goes through a store's documents."""
+class Collector:
+    """What a reader collects on its way through a store's documents."""
 
     images: list[Image] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -51,17 +52,21 @@ class Found:
 
 
 class Store(Protocol):
-    """A place that holds images. Readers make stores; nothing else knows where the bytes lie."""
+    """A place that holds images. Readers make stores; no other code knows where the bytes lie."""
 
     kind: str
     # The word for its directories: cache-id, snapshot or layer-id; empty for archives.
     directory_kind: str
-    # The stores in it: several where one root holds several, else itself.
-    parts: tuple[Store, ...]
+    # The namespace of the overlay xattrs in the store's directories.
+    marks: str
+    # Whether a directory holds the whole file system up to its layer, and not the layer's changes alone.
+    whole_directories: bool
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...]
-    # The namespace of overlay marks in the store's directories.
-    marks: str
+
+    @property
+    def parts(self) -> tuple[Store, ...]:
+        """The stores in it: several where one root holds several, else itself."""
 
     def images(self) -> tuple[Image, ...]:
         """All images, in a stable order."""
@@ -85,25 +90,49 @@ class Store(Protocol):
         """How the engine mounts an image or a container, with `root` in place of the store's own path."""
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's bytes: its blob as it is stored, seekable; or the plain tar, rebuilt from a directory, not seekable.
+        """The layer's bytes: its blob as stored, seekable; or the plain tar, rebuilt from a directory, not seekable.
 
-        None where the store keeps neither the blob nor a recipe for the tar.
+        None where the store keeps neither the blob nor a tar-split file.
         """
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """Name the files of a layer's directory that are not what was recorded, where the store recorded that."""
+        """Name the files of a layer's directory that differ from their recorded checksums, where a store has some."""
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """A layer's directory as overlayfs has it, by its name in the store; with contents while `keep` bytes last."""
+        """The content of a directory as a tree.
+
+        Args:
+            name: The directory's name in the store.
+            keep: How many bytes of file contents to keep in memory, in all.
+        """
 
 
-class Alone:
-    """A store that holds no others. It does not keep itself, so that it goes when nobody has it any more."""
+class SingleStore(Store):
+    """A store that holds no other stores."""
+
+    whole_directories = False
+    _images: tuple[Image, ...] = ()
+    _containers: tuple[Container, ...] = ()
 
     @property
     def parts(self) -> tuple[Store, ...]:
-        """The stores in it: itself."""
+        """The store itself; made on demand, since a stored tuple would be a reference cycle."""
         return (self,)
+
+    def images(self) -> tuple[Image, ...]:
+        """All images, in the order of the documents."""
+        return self._images
+
+    def containers(self) -> tuple[Container, ...]:
+        """All containers, those that have ended too; none in archives."""
+        return self._containers
+
+    def labelled(self) -> Self:
+        """The same store, whose images and containers say its kind: for a root that holds several stores."""
+        labelled = copy(self)
+        labelled._images = tuple(replace(image, store=self.kind) for image in self._images)
+        labelled._containers = tuple(replace(container, store=self.kind) for container in self._containers)
+        return labelled
 
 
 def home(store: Store, target: Image | Container) -> Store:

@@ -1,11 +1,10 @@
-"""The layer tar, rebuilt byte for byte from a directory and the recipe that lies beside it.
+"""A layer's tar, rebuilt byte for byte from the layer's directory and a tar-split file.
 
-    {"type": 2, "payload": …}                      raw bytes: headers, padding, the closing zeros
-    {"type": 1, "name": …, "size": …, "payload": …}  the content of a file, with its CRC-64
+    {"type": 2, "payload": …}                          raw bytes: headers, padding, the closing zeros
+    {"type": 1, "name": …, "size": …, "payload": …}    the content of a file, with its CRC-64
 
-Docker and containers-storage unpack a layer and keep no tar of it. What they keep is this recipe, one JSON object a
-line, so that a push gives the same bytes again. It also proves the directory: the SHA-256 of the rebuilt tar must be the
-diff_id.
+Docker and containers-storage unpack a layer and keep no tar of it. They keep this file, one JSON object a line, so that
+a push gives the same bytes again. It also proves the directory: the SHA-256 of the rebuilt tar must be the diff_id.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import binascii
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.image.compression import Inflated
@@ -24,7 +23,12 @@ from overlaylab.image.image import Layer
 from overlaylab.stores.files.place import Place
 from overlaylab.tree import clean
 
-__all__ = ["KeepsRecipes", "Piece", "Rebuilt", "Recipe", "crc64"]
+from .unpacked_store import UnpackedStore
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
+__all__ = ["Piece", "RebuiltTar", "TarSplit", "TarSplitStore", "crc64"]
 
 CHUNK = 1 << 18
 
@@ -34,7 +38,7 @@ LINE = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One line of a recipe: raw bytes, or the content of a file.
+    """One line of a tar-split file: raw bytes, or the content of a file.
 
     Args:
         raw: The bytes; None where a file's content belongs.
@@ -49,20 +53,20 @@ class Piece:
     crc: bytes = b""
 
 
-class Recipe:
-    """A layer's recipe and the directory that it speaks of.
+class TarSplit:
+    """A layer's tar-split file and the directory that holds the files' contents.
 
     Args:
         place: Where both lie.
-        path: The recipe, compressed or not.
-        directory: The layer's ``diff/``.
+        path: The tar-split file, compressed or not.
+        directory: The content of the layer's directory, such as its ``diff/``.
 
     Spec:
         vbatts/tar-split, tar/storage, "Entry"; its ``position`` counts from 0 without gaps.
     """
 
     def __init__(self, place: Place, path: str, directory: str) -> None:
-        self.place, self.path, self.folder = place, path, directory
+        self.place, self.path, self.directory = place, path, directory
         self.where = f"{place.where}: {path}"
 
     def pieces(self) -> Iterator[Piece]:
@@ -98,16 +102,16 @@ class Recipe:
                 raise Finding("bad-json", f"{node.where}.type", "1 or 2", other)
 
     def content(self, piece: Piece) -> Iterator[bytes]:
-        """The content of one file of the directory, bit by bit; no symlink on the way is followed.
+        """The content of one file of the directory, in chunks; no symlink on the way is followed.
 
         Raises:
             Finding: ``missing-content``, ``size-mismatch``, ``path-escape``, ``changed-while-reading``.
         """
-        path = f"{self.folder}/{clean(piece.name, self.where)[0]}"
+        path = f"{self.directory}/{clean(piece.name, self.where)[0]}"
         if not self.place.is_plain_file(path):
-            if self.place.type_of(self.folder) is None:
+            if self.place.type_of(self.directory) is None:
                 # It was there when the store was opened.
-                raise Finding("changed-while-reading", f"{self.place.where}: {self.folder}", "a folder", "nothing")
+                raise Finding("changed-while-reading", f"{self.place.where}: {self.directory}", "a folder", "nothing")
             raise Finding(
                 "missing-content", f"{self.place.where}: {path}", f"a file of {piece.size} bytes", "no such file"
             )
@@ -123,7 +127,7 @@ class Recipe:
             raise Finding("size-mismatch", f"{self.place.where}: {path}", f"{piece.size} bytes", found)
 
     def tar(self) -> Iterator[bytes]:
-        """The tar, bit by bit.
+        """The tar, in chunks.
 
         Raises:
             Finding: what `pieces` and `content` raise, and ``limit`` for a tar that is larger than allowed.
@@ -137,9 +141,9 @@ class Recipe:
                 yield data
 
     def changed_files(self) -> Iterator[Problem]:
-        """Name the files whose content is no longer what the recipe recorded.
+        """Report the files whose content differs from the recorded CRC-64.
 
-        This is asked when the digest of the whole does not fit: a CRC-64 in Python is slow, and proves nothing.
+        For use after the digest of the whole tar differs: a CRC-64 in Python is slow, and proves nothing by itself.
         """
         for piece in self.pieces():
             if not piece.size or len(piece.crc) != 8:
@@ -148,38 +152,41 @@ class Recipe:
             for data in self.content(piece):
                 value = crc64(data, value)
             if value.to_bytes(8, "big") != piece.crc:
-                path = f"{self.place.where}: {self.folder}/{clean(piece.name, self.where)[0]}"
+                path = f"{self.place.where}: {self.directory}/{clean(piece.name, self.where)[0]}"
                 yield Problem("crc-mismatch", path, f"CRC-64 {piece.crc.hex()}", f"{value:016x}")
 
 
-class Rebuilt(io.RawIOBase):
-    """A rebuilt tar as something to read from. It cannot be sought: it is made while it is read."""
+class RebuiltTar(io.RawIOBase):
+    """A rebuilt tar as a stream. It is not seekable, because it is made while it is read."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._pieces, self._rest = recipe.tar(), memoryview(b"")
+    def __init__(self, tar_split: TarSplit) -> None:
+        self._chunks, self._rest = tar_split.tar(), memoryview(b"")
 
     def readable(self) -> bool:
+        """Always true."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill the buffer as far as one chunk reaches; 0 at the end."""
         while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
+            chunk = next(self._chunks, None)
+            if chunk is None:
                 return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
+            self._rest = memoryview(chunk)
+        target = memoryview(buffer)
+        count = min(len(target), len(self._rest))
+        target[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
 
     @classmethod
-    def open(cls, recipe: Recipe) -> BinaryIO:
-        """The tar, with a buffer."""
-        return io.BufferedReader(cls(recipe), CHUNK)
+    def open(cls, tar_split: TarSplit) -> BinaryIO:
+        """The tar as a buffered stream."""
+        return io.BufferedReader(cls(tar_split), CHUNK)
 
 
 def _decoded(node: Node, key: str) -> bytes:
-    """A field of base64; no bytes if it is absent, null or empty."""
+    """A base64 field, decoded; empty if it is absent, null or empty."""
     text = node.string(key)
     try:
         return base64.b64decode(text, validate=True)
@@ -188,7 +195,7 @@ def _decoded(node: Node, key: str) -> bytes:
 
 
 def _name(node: Node) -> str:
-    """A member's name; ``name_raw`` holds one that is not UTF-8."""
+    """A member's name; a name that is not UTF-8 is in ``name_raw``."""
     raw = _decoded(node, "name_raw")
     return raw.decode("utf-8", "surrogateescape") if raw else node.string("name")
 
@@ -208,7 +215,11 @@ _ONES = (1 << 64) - 1
 
 
 def crc64(data: bytes, value: int = 0) -> int:
-    """The CRC-64 of some bytes, going on from the value of those before.
+    """The CRC-64 of some bytes.
+
+    Args:
+        data: The bytes.
+        value: The CRC-64 of the bytes before them.
 
     Spec:
         ISO 3309, reflected polynomial 0xD800000000000000, start and end with all bits inverted, as Go's hash/crc64.
@@ -223,19 +234,25 @@ def crc64(data: bytes, value: int = 0) -> int:
     return value ^ _ONES
 
 
-class KeepsRecipes:
-    """What stores have in common that unpack a layer and keep its recipe."""
+class TarSplitStore(UnpackedStore):
+    """A store that unpacks a layer, drops its tar, and keeps a tar-split file to rebuild it from."""
 
-    def recipe(self, layer: Layer) -> Recipe | None:
-        """What the store kept to rebuild a layer's tar; None if that is gone."""
+    def _tar_split_path(self, layer: Layer) -> str:
+        """Where the tar-split file of an unpacked layer lies, relative to the store's root."""
         raise NotImplementedError
 
+    def tar_split(self, layer: Layer) -> TarSplit | None:
+        """What the store kept to rebuild a layer's tar; None if that is gone."""
+        if layer.directory is None or not self.place.has(path := self._tar_split_path(layer)):
+            return None
+        return TarSplit(self.place, path, self.driver.content(layer.directory))
+
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's tar, rebuilt from its directory and its recipe; None without a recipe."""
-        recipe = self.recipe(layer)
-        return Rebuilt.open(recipe) if recipe else None
+        """The layer's tar, rebuilt from its directory; None without a tar-split file."""
+        tar_split = self.tar_split(layer)
+        return RebuiltTar.open(tar_split) if tar_split else None
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """The files of a layer's directory that are not what the recipe recorded."""
-        recipe = self.recipe(layer)
-        return recipe.changed_files() if recipe else iter(())
+        """The files of a layer's directory whose content differs from the recorded checksum."""
+        tar_split = self.tar_split(layer)
+        return tar_split.changed_files() if tar_split else iter(())

@@ -10,7 +10,7 @@ from builders import member, tar
 from overlaylab.errors import Finding
 from overlaylab.limits import Limits
 from overlaylab.stores.files.place import DirectoryPlace
-from overlaylab.stores.tar_split import Rebuilt, Recipe, crc64
+from overlaylab.stores.tar_split import RebuiltTar, TarSplit, crc64
 
 DATA = b"some content\n"
 PLAIN = tar(member("./etc/x", DATA))
@@ -42,7 +42,7 @@ def recipe(tmp_path, *lines, raw=None, limits=Limits()):
             b"".join(json.dumps({"position": i} | line).encode() + b"\n" for i, line in enumerate(lines))
         )
     (tmp_path / "recipe").write_bytes(raw)
-    return Recipe(DirectoryPlace(str(tmp_path), "here", limits), "recipe", "diff")
+    return TarSplit(DirectoryPlace(str(tmp_path), "here", limits), "recipe", "diff")
 
 
 def refusal(recipe):
@@ -55,7 +55,7 @@ def refusal(recipe):
 def test_tar_is_rebuilt_from_raw_bytes_and_files(pack, tmp_path):
     raw = pack(b"".join(json.dumps({"position": i} | line).encode() + b"\n" for i, line in enumerate(GOOD)))
 
-    assert Rebuilt.open(recipe(tmp_path, raw=raw)).read() == PLAIN
+    assert RebuiltTar.open(recipe(tmp_path, raw=raw)).read() == PLAIN
 
 
 def test_empty_and_absent_payloads_are_no_bytes(tmp_path):

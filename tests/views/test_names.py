@@ -181,9 +181,9 @@ def test_every_kind_that_can_be_found_is_told_from_the_others(stores):
 
 
 def test_a_root_of_several_stores_is_searched_part_by_part(stores):
-    from overlaylab.stores.several import Mixed
+    from overlaylab.stores.mixed_store import MixedStore
 
-    mixed = Mixed([stores["docker"], stores["docker29"]])
+    mixed = MixedStore([stores["docker"], stores["docker29"]])
     found = leads("7bbf", {"both": mixed})
 
     assert [lead.label for lead in found] == ["both (docker-root)", "both (docker-containerd-root)"]

@@ -11,7 +11,7 @@ Namespaces share blobs and nothing else: one chain_id may have a number in each.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -23,12 +23,12 @@ from overlaylab.image.manifest import Descriptor
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
 from overlaylab.stores.files.bolt import Bucket, read_database
-from overlaylab.stores.files.place import DirectoryPlace, Place, within
-from overlaylab.stores.known_files import DAEMON, META
+from overlaylab.stores.files.place import Place, within
+from overlaylab.stores.marker_files import DAEMON, META
 from overlaylab.stores.oci_layout import IndexWalker
-from overlaylab.stores.short_names import named_directory
-from overlaylab.stores.store import Alone, Found, NotChecked, StoreDirectory
-from overlaylab.tree import Directory
+from overlaylab.stores.storage_driver import StorageDriver
+from overlaylab.stores.store import Collector, NotChecked
+from overlaylab.stores.unpacked_store import UnpackedStore
 
 from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
 
@@ -37,6 +37,8 @@ __all__ = ["ContainerdRoot"]
 CONTENT = "io.containerd.content.v1.content"
 
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
+
+SNAPSHOTS = f"{SNAPSHOTTER}/snapshots"
 
 DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
 
@@ -52,7 +54,7 @@ _BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
 class _Walker(IndexWalker):
     """A walk from one target, which finds the directories of the layers that are unpacked in one namespace."""
 
-    def __init__(self, place: Place, found: Found, snapshots: Snapshots, namespace: str) -> None:
+    def __init__(self, place: Place, found: Collector, snapshots: Snapshots, namespace: str) -> None:
         super().__init__(place, found, partial=True)
         self._snapshots, self._namespace = snapshots, namespace
 
@@ -61,7 +63,21 @@ class _Walker(IndexWalker):
         return snapshot.number if snapshot and snapshot.kind == "committed" else None
 
 
-class ContainerdRoot(Alone):
+class SnapshotDirectories(StorageDriver):
+    """The directories in ``snapshots/``, which have numbers for names and their content in ``fs/``."""
+
+    inner = "fs"
+
+    def names(self) -> tuple[str, ...]:
+        """All directories, in the order of their numbers."""
+        return tuple(sorted(super().names(), key=lambda name: (len(name), name)))
+
+    def find(self, path: str) -> str | None:
+        """The snapshot that a path leads through; a number alone must be whole."""
+        return super().find(path) if "/" in path else path if path in self.names() else None
+
+
+class ContainerdRoot(UnpackedStore):
     """A containerd root as a store; a directory or a tar of one, read alike, without locks and never changed.
 
     Args:
@@ -74,26 +90,23 @@ class ContainerdRoot(Alone):
         self.docker = place if place.has(f"{DAEMON}/{META}") else None
         self.place = within(place, DAEMON) if self.docker else place
         self.content = within(self.place, CONTENT)
-        self.marks = "user.overlay." if self.place.owner(f"{SNAPSHOTTER}/snapshots") else "trusted.overlay."
-        found = Found()
+        self.driver = SnapshotDirectories(self.place, SNAPSHOTS, _NUMBER, "a number")
+        self.default_root = f"{DOCKER_ROOT}/{DAEMON}" if self.docker else DEFAULT_ROOT
+        self.marks = "user.overlay." if self.place.owner(SNAPSHOTS) else "trusted.overlay."
+        found = Collector()
         self._meta = self._database(META, found)
         self.snapshots = self._read_snapshots(found)
         found.problems += self.snapshots.problems
-        self._recorded = ""
-        self._gone = {
-            snapshot.number: problem
-            for snapshot in self.snapshots
-            for problem in self._directory_problems(snapshot.number)
-        }
+        missing = tuple(self.driver.missing(snapshot.number for snapshot in self.snapshots))
         self._images = tuple(self._read_images(found))
         self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
         self._containers = tuple(self._read_containers(found))
-        found.problems += self._gone.values()
+        found.problems += missing
         self.problems = tuple(dict.fromkeys(found.problems))
         found.not_checked += self._other_blobs()
         self.not_checked = tuple(dict.fromkeys(found.not_checked))
 
-    def _database(self, path: str, found: Found) -> Bucket:
+    def _database(self, path: str, found: Collector) -> Bucket:
         bucket, steady = read_database(self.place, path)
         if not steady:
             found.problems.append(
@@ -103,7 +116,7 @@ class ContainerdRoot(Alone):
             )
         return bucket_at(bucket, "v1")
 
-    def _read_snapshots(self, found: Found) -> Snapshots:
+    def _read_snapshots(self, found: Collector) -> Snapshots:
         """The snapshots; none where their own database cannot be read: the blobs are there all the same."""
         path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
         try:
@@ -123,7 +136,7 @@ class ContainerdRoot(Alone):
             name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict)
         )
 
-    def _read_images(self, found: Found) -> Iterator[Image]:
+    def _read_images(self, found: Collector) -> Iterator[Image]:
         for namespace in self.namespaces():
             targets: dict[Digest, tuple[Descriptor, list[str]]] = {}
             for key, entry in bucket_at(self._meta, namespace, "images").items():
@@ -149,14 +162,14 @@ class ContainerdRoot(Alone):
             where=where,
         )
 
-    def _images_of(self, namespace: str, target: Descriptor, names: list[str], found: Found) -> Iterator[Image]:
+    def _images_of(self, namespace: str, target: Descriptor, names: list[str], found: Collector) -> Iterator[Image]:
         """One image per config that a target leads to, each with the target's names."""
         walker = _Walker(self.content, found, self.snapshots, namespace)
         walker.visit(target, 0, "", ())
         tags = tuple(sorted(name for name in names if _is_tag(name)))
         others = tuple(sorted(name for name in names if not _is_tag(name)))
         for entry in walker.entries.values():
-            missing = self._missing(layer.directory for layer in entry.image.layers)
+            missing = self.driver.missing(layer.directory for layer in entry.image.layers if layer.directory)
             problems = (*entry.image.problems, *missing)
             yield replace(
                 entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems
@@ -173,19 +186,9 @@ class ContainerdRoot(Alone):
         if others:
             yield NotChecked(f"{len(others)} blobs", "no image names them: attestations, build cache, or leftovers")
 
-    def _directory_problems(self, number: str) -> Iterator[Problem]:
-        """A snapshot that the databases know, without its directory."""
-        path = f"{SNAPSHOTTER}/snapshots/{number}"
-        if self.place.type_of(f"{path}/fs") != "dir":
-            yield Problem("missing-cache-dir", f"{self.place.where}: {path}", "a folder with fs/", "nothing")
-
-    def _missing(self, names: Iterable[str | None]) -> tuple[Problem, ...]:
-        """Of some directories, those that were not there when the store was opened."""
-        return tuple(self._gone[name] for name in names if name in self._gone)
-
     # containers and mounts
 
-    def _read_containers(self, found: Found) -> Iterator[Container]:
+    def _read_containers(self, found: Collector) -> Iterator[Container]:
         known: set[tuple[str, str]] = set()
         for namespace, container_id, name, image_id, key in self._listed_containers(found):
             snapshot = self.snapshots.find(namespace, key or container_id)
@@ -204,7 +207,7 @@ class ContainerdRoot(Alone):
             except Finding as finding:
                 found.problems.append(finding.problem)
 
-    def _listed_containers(self, found: Found) -> Iterator[tuple[str, str, str, str, str]]:
+    def _listed_containers(self, found: Collector) -> Iterator[tuple[str, str, str, str, str]]:
         """``(namespace, id, name, image, snapshot key)``: Docker's configs, containerd's table, Docker's snapshots."""
         yield from self._docker_containers(found)
         for namespace in self.namespaces():
@@ -233,8 +236,10 @@ class ContainerdRoot(Alone):
             if snapshot.namespace == MOBY and snapshot.kind == "active" and _CONTAINER.fullmatch(snapshot.key):
                 yield MOBY, snapshot.key, "", "", snapshot.key
 
-    def _docker_containers(self, found: Found) -> Iterator[tuple[str, str, str, str, str]]:
-        for name in self.docker.names("containers") if self.docker else ():
+    def _docker_containers(self, found: Collector) -> Iterator[tuple[str, str, str, str, str]]:
+        if self.docker is None:
+            return
+        for name in self.docker.names("containers"):
             path = f"containers/{name}/config.v2.json"
             if not _CONTAINER.fullmatch(name) or not self.docker.has(path):
                 continue
@@ -260,7 +265,7 @@ class ContainerdRoot(Alone):
             mount="",
             init=init,
             namespace=snapshot.namespace,
-            problems=self._missing((snapshot.number, *(item.number for item in below))),
+            problems=tuple(self.driver.missing(item.number for item in (snapshot, *below))),
         )
         return replace(container, mount=self.mount(container).options)
 
@@ -270,9 +275,9 @@ class ContainerdRoot(Alone):
         Spec:
             containerd, mount/mount_linux.go: from a page less 512 bytes on, the lowers alone become relative.
         """
-        base = f"{self._root(root)}/{SNAPSHOTTER}/snapshots"
+        base = f"{self._containerd_root(root)}/{SNAPSHOTS}"
         upper = target.upper if isinstance(target, Container) else None
-        lower = [f"{number}/fs" for number in self._lower_numbers(target)]
+        lower = [f"{number}/fs" for number in self.lower_names(target)]
         userxattr = self.marks.startswith("user.")
         if not lower and upper:
             return Mount(lowerdir=(f"{base}/{upper}/fs",), userxattr=userxattr)
@@ -281,66 +286,29 @@ class ContainerdRoot(Alone):
         length = len("index=off") + len(mount.options.replace(",", ""))
         return mount if length < PAGE - 512 or len(lower) < 2 else mount.relative(base, upper_too=False)
 
-    def _lower_numbers(self, target: Image | Container) -> list[str]:
-        """Numbers of snapshots, topmost first: an image's by its chain_ids, a container's by its parents."""
-        if isinstance(target, Container):
-            return list(target.lower)
-        numbers = [layer.directory for layer in reversed(target.layers)]
-        if None in numbers:
-            layer = next(layer for layer in target.layers if layer.directory is None)
-            raise Finding(
-                "missing-layer",
-                f"{self.place.where}: snapshots",
-                f"layer {layer.position} unpacked in a folder",
-                "only its blob",
-            )
-        return numbers
+    def _not_unpacked(self, layer: Layer) -> Finding:
+        expected = f"layer {layer.position} unpacked in a folder"
+        return Finding("missing-layer", f"{self.place.where}: snapshots", expected, "only its blob")
 
-    def _root(self, root: str) -> str:
-        """containerd's own path, from that of the root that was opened."""
-        if root:
-            root = root.rstrip("/")
-            return f"{root}/{DAEMON}" if self.docker and not root.endswith(DAEMON) else root
-        if isinstance(self.place, DirectoryPlace):
-            return self.place.root
-        return self._recorded or (f"{DOCKER_ROOT}/{DAEMON}" if self.docker else DEFAULT_ROOT)
+    def _containerd_root(self, root: str) -> str:
+        """containerd's own path, where `root` is that of the root that was opened; empty for the recorded one."""
+        if not root:
+            return self.root()
+        root = root.rstrip("/")
+        return f"{root}/{DAEMON}" if self.docker and not root.endswith(DAEMON) else root
 
-    # the store as every store
+    # directories and blobs
 
-    def images(self) -> tuple[Image, ...]:
-        """By namespace, and there by name; one for each config."""
-        return self._images
-
-    def containers(self) -> tuple[Container, ...]:
-        """Containers whose files lie here, those that have ended too."""
-        return self._containers
-
-    def directories(self) -> tuple[StoreDirectory, ...]:
-        """All directories in ``snapshots/``, by their numbers."""
-        known: dict[str, list[Snapshot]] = {}
+    def _directory_chain_ids(self) -> Iterator[tuple[str, str]]:
         for snapshot in self.snapshots:
-            known.setdefault(snapshot.number, []).append(snapshot)
-        path = f"{SNAPSHOTTER}/snapshots"
-        names = sorted(
-            (name for name in self.place.names(path) if self.place.type_of(f"{path}/{name}") == "dir"),
-            key=lambda name: (len(name), name),
+            if snapshot.key.startswith("sha256:") and snapshot.kind == "committed":
+                yield snapshot.number, snapshot.key
+
+    def _is_build_cache(self, name: str, holds_layer: bool) -> bool:
+        return any(
+            _BUILDKIT.fullmatch(snapshot.key) or snapshot.namespace == "buildkit"
+            for snapshot in self.snapshots.numbered(name)
         )
-        return tuple(_directory(name, known.get(name, ())) for name in names)
-
-    def directory_path(self, name: str) -> str:
-        """The place of a directory's content, as findings name it."""
-        return f"{self.place.where}: {SNAPSHOTTER}/snapshots/{name}/fs"
-
-    def directory_size(self, name: str) -> int:
-        """Bytes of the regular files in a directory, hard links once."""
-        return self.place.content_bytes(f"{SNAPSHOTTER}/snapshots/{name}/fs")
-
-    def directory_of(self, path: str) -> str | None:
-        """The snapshot that a path goes through; a number alone must be whole."""
-        names = [directory.name for directory in self.directories()]
-        if path in names:
-            return path
-        return named_directory(path, "snapshots", names) if "/" in path else None
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
         """The layer's blob; None if it was dropped after unpacking."""
@@ -349,28 +317,6 @@ class ContainerdRoot(Alone):
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
         """None: containerd records no sums of files."""
         return iter(())
-
-    def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """The directory ``snapshots/<number>/fs`` as overlayfs has it."""
-        if not _NUMBER.fullmatch(name):
-            raise Finding("path-escape", f"{self.place.where}: snapshots", "a number", name)
-        path = f"{SNAPSHOTTER}/snapshots/{name}"
-        try:
-            return self.place.tree(f"{path}/fs", keep)
-        except Finding as finding:
-            if finding.problem.kind != "not-found":
-                raise
-            # It was there when the store was opened, or was missed then already.
-            kind = "missing-cache-dir" if name in self._gone else "changed-while-reading"
-            raise Finding(kind, f"{self.place.where}: {path}", "a folder with fs/", "nothing") from None
-
-
-def _directory(name: str, snapshots: list[Snapshot] | tuple[()]) -> StoreDirectory:
-    chain_ids = tuple(
-        snapshot.key for snapshot in snapshots if snapshot.key.startswith("sha256:") and snapshot.kind == "committed"
-    )
-    cache = any(_BUILDKIT.fullmatch(snapshot.key) or snapshot.namespace == "buildkit" for snapshot in snapshots)
-    return StoreDirectory(name=name, chain_ids=chain_ids, cache=cache)
 
 
 def _is_tag(name: str) -> bool:

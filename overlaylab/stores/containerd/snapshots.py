@@ -55,6 +55,7 @@ class Snapshots:
         self.problems: list[Problem] = []
         self._names: dict[str, Snapshot] = {}
         self._keys: dict[tuple[str, str], Snapshot] = {}
+        self._numbers: dict[str, list[Snapshot]] = {}
         numbers = bucket_at(metadata, "snapshots")
         for namespace in meta:
             for key, entry in bucket_at(meta, _text(namespace), "snapshots", "overlayfs").items():
@@ -72,7 +73,7 @@ class Snapshots:
         kind, number = stored.get(b"kind", b""), stored.get(b"id", b"")
         if not isinstance(kind, bytes) or not isinstance(number, bytes) or len(kind) != 1 or kind[0] not in KINDS:
             raise Finding("bad-manifest", where, "an id and a kind", "something else")
-        self._names[name] = self._keys[namespace, key] = Snapshot(
+        snapshot = Snapshot(
             namespace=namespace,
             key=key,
             name=name,
@@ -80,6 +81,8 @@ class Snapshots:
             kind=KINDS[kind[0]],
             parent=text_at(stored, "parent"),
         )
+        self._names[name] = self._keys[namespace, key] = snapshot
+        self._numbers.setdefault(snapshot.number, []).append(snapshot)
 
     def __iter__(self) -> Iterator[Snapshot]:
         """All, in the order of the database."""
@@ -88,6 +91,10 @@ class Snapshots:
     def find(self, namespace: str, key: str) -> Snapshot | None:
         """The snapshot of this key, or None: an image's layer is unpacked, or it is not."""
         return self._keys.get((namespace, key))
+
+    def numbered(self, number: str) -> list[Snapshot]:
+        """The snapshots whose directory has this number: normally one, and none for a leftover."""
+        return self._numbers.get(number, [])
 
     def below(self, snapshot: Snapshot) -> list[Snapshot]:
         """Those beneath, nearest first.

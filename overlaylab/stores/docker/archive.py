@@ -11,7 +11,7 @@ from overlaylab.image.document import Node, parse_json
 from overlaylab.image.image import Image, Layer
 from overlaylab.image.manifest import Descriptor
 from overlaylab.stores.oci_layout import BlobStore, IndexEntry, check_layout, read_index
-from overlaylab.stores.store import Found
+from overlaylab.stores.store import Collector
 
 __all__ = ["DockerArchive"]
 
@@ -31,8 +31,8 @@ class DockerArchive(BlobStore):
     # What a layer's tar is also known by: member -> directories with version-1 IDs.
     _v1_folders: dict[str, list[str]] | None = None
 
-    def _read(self) -> Found:
-        found = Found()
+    def _read(self) -> Collector:
+        found = Collector()
         where = f"{self.place.where}: manifest.json"
         if "manifest.json" in self.place.duplicates():
             found.problems.append(Problem("duplicate-member", where, "one member", "two"))
@@ -79,7 +79,7 @@ class DockerArchive(BlobStore):
             )
         layers = []
         for position, (member, diff_id, chain_id, step) in enumerate(
-            zip(members, config.diff_ids, config.chain_ids, layer_history(config))
+            zip(members, config.diff_ids, config.chain_ids, layer_history(config), strict=False)
         ):
             source, problem = self._member(member, f"{where}.Layers[{position}]")
             if problem is not None:
@@ -98,7 +98,7 @@ class DockerArchive(BlobStore):
         return tuple(layers), problems
 
     def _v1_ids(self, member: str, source: str) -> tuple[str, ...]:
-        """The directories ``<v1 id>/layer.tar`` of a layer: the one that manifest.json names, else all that lead to it."""
+        """The directories ``<v1 id>/layer.tar`` of a layer: the one in manifest.json, else all symlinks to it."""
         named = _V1.fullmatch(member)
         if named:
             return (named[1],)
@@ -124,7 +124,7 @@ class DockerArchive(BlobStore):
             return name, Problem("missing-member", f"{self.place.where}: {where}", name, "nothing")
         return path, None
 
-    def _add_index(self, found: Found) -> None:
+    def _add_index(self, found: Collector) -> None:
         """Read the same tar as an OCI layout, and let the two views complete each other."""
         try:
             check_layout(self.place, found)
@@ -160,10 +160,10 @@ class DockerArchive(BlobStore):
         image = replace(image, manifest_digest=other.manifest_digest, manifest=other.manifest, indexes=other.indexes)
         blobs = other.manifest.layers if other.manifest else ()
         same = len(blobs) == len(image.layers) and all(
-            self._same_file(layer, blob) for layer, blob in zip(image.layers, blobs)
+            self._same_file(layer, blob) for layer, blob in zip(image.layers, blobs, strict=True)
         )
         if same:
-            layers = tuple(replace(layer, descriptor=blob) for layer, blob in zip(image.layers, blobs))
+            layers = tuple(replace(layer, descriptor=blob) for layer, blob in zip(image.layers, blobs, strict=True))
             mine = {problem.where for problem in image.problems}
             extra = [
                 p for p in other.problems if p.kind not in ("history-mismatch", "missing-blob") and p.where not in mine

@@ -1,6 +1,8 @@
 """Docker's layerdb: the table that maps a computed chain_id to the random name of a directory.
 
-image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
+    image/overlay2/layerdb/sha256/<chain_id>/{diff,parent,cache-id,size} -> overlay2/<cache-id>/{diff,link,lower,work}
+
+Other storage drivers have the same table in ``image/<driver>/layerdb``, and directories of their own.
 """
 
 from __future__ import annotations
@@ -11,11 +13,9 @@ from dataclasses import dataclass
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.image.digest import ChainID, DiffID, Digest, chain_text
-from overlaylab.stores.short_names import Files, ShortNames
+from overlaylab.stores.storage_driver import StorageDriver
 
-__all__ = ["CACHE_ID", "DRIVER", "LayerDB", "LayerEntry"]
-
-DRIVER = "overlay2"
+__all__ = ["CACHE_ID", "LayerDB", "LayerEntry"]
 
 CACHE_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}(-init)?")
 
@@ -43,13 +43,12 @@ class LayerDB:
     """The layers of a data root, each read and checked once.
 
     Args:
-        place: The data root.
+        driver: The storage driver, which knows the layers' directories and the files of the data root.
+        path: Where the layerdb lies, such as ``image/overlay2/layerdb``.
     """
 
-    def __init__(self, place: Files) -> None:
-        self.place = place
-        self.short_names = ShortNames(place, DRIVER, CACHE_ID)
-        self.path = f"image/{DRIVER}/layerdb"
+    def __init__(self, driver: StorageDriver, path: str) -> None:
+        self.driver, self.place, self.path = driver, driver.place, path
         self._layers: dict[ChainID, LayerEntry | Finding] = {}
         self._problems: dict[ChainID, tuple[Problem, ...]] = {}
 
@@ -74,10 +73,10 @@ class LayerDB:
         where = f"{self.place.where}: {path}"
         if not self.place.has(path):
             raise Finding("missing-layer", where, "a folder", "nothing")
-        size = self.short_names.text(f"{path}/size")
+        size = self.driver.text(f"{path}/size")
         if size is not None and not (size.isascii() and size.isdigit() and len(size) < 20):
             raise Finding("absurd-size", f"{where}/size", "a number of bytes", size)
-        parent = self.short_names.text(f"{path}/parent")
+        parent = self.driver.text(f"{path}/parent")
         cache_id = self.need(f"{path}/cache-id")
         if not CACHE_ID.fullmatch(cache_id):
             raise Finding("path-escape", f"{where}/cache-id", "64 hex digits, or 25 letters and digits", cache_id)
@@ -91,7 +90,7 @@ class LayerDB:
 
     def need(self, path: str) -> str:
         """The text of a file that must be there."""
-        text = self.short_names.text(path)
+        text = self.driver.text(path)
         if text is None:
             raise Finding("missing-layer", f"{self.place.where}: {path}", "a file", "nothing")
         return text
@@ -138,7 +137,7 @@ class LayerDB:
 
     def _directory_problems(self, entry: LayerEntry) -> Iterator[Problem]:
         """Check that the layer's directory exists, its short name leads to it, and ``lower`` lists its ancestors."""
-        return self.short_names.problems(entry.cache_id, [ancestor.cache_id for ancestor in self._ancestors(entry)])
+        return self.driver.problems(entry.cache_id, [ancestor.cache_id for ancestor in self._ancestors(entry)])
 
     def stack(self, chain_id: ChainID) -> list[LayerEntry]:
         """A layer and all layers beneath it, topmost first; a broken chain ends early."""

@@ -1,10 +1,10 @@
-"""The walk through a data root as a value: from a name or an ID to the directories that are mounted, step by step.
+"""The walk through a data root as a value: from a name or an ID to the layers' directories, step by step.
 
-    name -> image ID -> diff_id -> chain_id -> layerdb directory -> cache-id -> overlay2 directory -> l/ name -> lower chain
+    name -> image ID -> diff_id -> chain_id -> layerdb entry -> cache-id -> overlay2 directory -> l/ name -> lower chain
     container -> mount-id and init-id -> overlay2 directory -> lower chain -> mount options
 
-Every step says which file or directory was read, what was in it, and where the name that it leads to comes from: hashes
-name the left half of the way, random names the right half.
+Every step says which file or directory was read, what was in it, and where the resulting name comes from: the names in
+the first half of the walk are hashes, those in the second half are random.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ from overlaylab.stores.store import Store
 from overlaylab.tree import Directory, File, Inode, Symlink, walk
 from overlaylab.words import printable
 
-from .root import DRIVER, DockerRoot
+from .classic_store import ClassicStore
+from .root import DockerRoot
 
 __all__ = ["Step", "Walk", "cat", "follow", "layer_size", "ls"]
-
-DB = f"image/{DRIVER}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step: something was read or computed, and a name came out.
+    """One step: something is read or computed, and the result is a name.
 
     Args:
         key: Which step it is, for example ``cache-id``.
         path: The file or directory that was read, beneath the data root; empty where nothing was read.
         content: What was in it, or the text that was hashed.
         found: The name that the next step starts from.
-        origin: Where `found` comes from: ``hash`` (computed from bytes), ``random`` (drawn by lot),
-            or ``list`` (put together from other names).
+        origin: Where `found` comes from: ``hash`` (computed from bytes), ``random`` (a random number),
+            or ``list`` (composed of other names).
     """
 
     key: str
@@ -57,7 +56,7 @@ class Walk:
         query: The name or ID that was asked for.
         steps: In the order of the walk.
         image: The image, if one was asked for.
-        position: Its layer, counted from the bottom; 0 is the base.
+        position: Its layer, counted from the bottom; 0 is the base, -1 means none.
         container: The container, if one was asked for.
     """
 
@@ -88,7 +87,7 @@ def follow(store: Store, query: str, position: int = -1) -> Walk:
         Finding: ``wrong-call`` for another kind of store and for a layer that is not there, and what
             is wrong with the layer.
     """
-    if not isinstance(store, DockerRoot):
+    if not isinstance(store, ClassicStore):
         raise Finding("wrong-call", "follow", "a Docker data root", store.kind)
     found = select(store, query.strip())
     if isinstance(found, Container):
@@ -110,15 +109,15 @@ def follow(store: Store, query: str, position: int = -1) -> Walk:
 # An image's layer
 
 
-def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> Iterator[Step]:
+def _image_steps(store: ClassicStore, image: Image, query: str, position: int) -> Iterator[Step]:
     layer = image.layers[position]
     yield _name_step(store, image, query)
-    config = f"{DB}/imagedb/content/{image.id.algorithm}/{image.id.hex}"
+    config = f"{store.db}/imagedb/content/{image.id.algorithm}/{image.id.hex}"
     listed = "\n".join(f"{number:>3}  {other.diff_id}" for number, other in enumerate(image.layers, 1))
     yield Step(key="config", path=config, content=listed, found=layer.diff_id, origin="hash")
     hashed = layer.diff_id if position == 0 else chain_text(image.layers[position - 1].chain_id, layer.diff_id)
     yield Step(key="chain", path="", content=hashed, found=layer.chain_id, origin="hash")
-    entry = f"{DB}/layerdb/{layer.chain_id.algorithm}/{layer.chain_id.hex}"
+    entry = f"{store.layerdb.path}/{layer.chain_id.algorithm}/{layer.chain_id.hex}"
     yield Step(
         key="layerdb", path=f"{entry}/", content="  ".join(ls(store, entry)), found=layer.chain_id, origin="hash"
     )
@@ -131,66 +130,58 @@ def _image_steps(store: DockerRoot, image: Image, query: str, position: int) -> 
         yield Step(key="lowerdir", path="", content=chain, found=f"lowerdir={chain}", origin="list")
 
 
-def _name_step(store: DockerRoot, image: Image, query: str) -> Step:
-    """How a query becomes an image ID: by the table of names, else by looking at the beginnings of all IDs."""
+def _name_step(store: ClassicStore, image: Image, query: str) -> Step:
+    """How a query becomes an image ID: by the table of names, else as the prefix of an ID."""
     names = {*image.names, *image.references}
     for name in (query, familiar(query)):
         if name in names:
             line = f"{json.dumps(name)}: {json.dumps(image.id)}"
-            return Step(key="name", path=f"{DB}/repositories.json", content=line, found=image.id, origin="hash")
-    directory = f"{DB}/imagedb/content/{image.id.algorithm}"
+            return Step(key="name", path=f"{store.db}/repositories.json", content=line, found=image.id, origin="hash")
+    directory = f"{store.db}/imagedb/content/{image.id.algorithm}"
     prefix = query.rpartition(":")[2]
     content = "\n".join(name for name in ls(store, directory) if name.startswith(prefix))
     return Step(key="prefix", path=f"{directory}/", content=content, found=image.id, origin="hash")
 
 
-def _directory_steps(store: DockerRoot, name: str) -> Iterator[Step]:
-    """What lies in a directory of ``overlay2/``: its short name, and the chain beneath it."""
-    directory = f"{DRIVER}/{name}"
+def _directory_steps(store: ClassicStore, name: str) -> Iterator[Step]:
+    """What lies in a layer's directory; with overlay2 its short name and the chain beneath it, too."""
+    directory = f"{store.driver.path}/{name}"
     yield Step(
         key="directory",
         path=f"{directory}/",
         content="  ".join(ls(store, directory)),
-        found=f"{directory}/diff",
+        found=store.driver.content(name),
         origin="random",
     )
-    link = _text(store, f"{directory}/link")
+    if not isinstance(store, DockerRoot):
+        return
+    link = store.driver.link(name)
     if link is not None:
-        target = store.link_target(link)
-        yield Step(
-            key="link",
-            path=f"{directory}/link",
-            content=link,
-            found=f"l/{link} -> ../{target or '?'}/diff",
-            origin="random",
-        )
-    yield _lower_step(store, directory)
-
-
-def _lower_step(store: DockerRoot, directory: str) -> Step:
-    """The chain beneath, topmost first; a bottom layer has no such file."""
-    lower = _text(store, f"{directory}/lower") or ""
-    targets = [store.link_target(short.removeprefix("l/")) or "?" for short in lower.split(":")] if lower else []
-    return Step(key="lower", path=f"{directory}/lower", content=lower, found="\n".join(targets), origin="list")
+        found = f"l/{link} -> ../{store.link_target(link) or '?'}/diff"
+        yield Step(key="link", path=f"{directory}/link", content=link, found=found, origin="random")
+    lower = store.driver.lower(name)
+    targets = "\n".join(store.link_target(short.removeprefix("l/")) or "?" for short in lower)
+    yield Step(key="lower", path=f"{directory}/lower", content=":".join(lower), found=targets, origin="list")
 
 
 # A container
 
 
-def _container_steps(store: DockerRoot, container: Container) -> Iterator[Step]:
+def _container_steps(store: ClassicStore, container: Container) -> Iterator[Step]:
     config = f"containers/{container.id}/config.v2.json"
     said = f'"Name": "/{container.name}"  "Image": "{container.image_id}"'
     yield Step(key="container", path=config, content=said, found=container.id, origin="random")
-    mounts = f"{DB}/layerdb/mounts/{container.id}"
+    mounts = f"{store.layerdb.path}/mounts/{container.id}"
     yield Step(
         key="mounts", path=f"{mounts}/", content="  ".join(ls(store, mounts)), found=container.id, origin="random"
     )
     for key, origin in (("parent", "hash"), ("init-id", "random"), ("mount-id", "random")):
-        text = _text(store, f"{mounts}/{key}")
+        text = store.driver.text(f"{mounts}/{key}")
         if text is not None:
             yield Step(key=key, path=f"{mounts}/{key}", content=text, found=text, origin=origin)
     yield from _directory_steps(store, container.upper)
-    yield Step(key="mount", path="", content=container.mount, found=container.mount, origin="list")
+    if isinstance(store, DockerRoot):
+        yield Step(key="mount", path="", content=container.mount, found=container.mount, origin="list")
 
 
 # Looking around, as with a shell
@@ -206,7 +197,7 @@ def ls(store: Store, path: str = ".") -> tuple[str, ...]:
     path = path.strip("/") or "."
     real = place.resolve(path)
     if real is None or place.type_of(real) != "dir":
-        raise Finding("not-found", path, "a folder", _beside(store, path))
+        raise Finding("not-found", path, "a folder", _neighbours(place, path))
     return place.names(real)
 
 
@@ -220,15 +211,15 @@ def cat(store: Store, path: str) -> str:
     path = path.strip("/")
     real = place.resolve(path)
     if real is None or place.type_of(real) != "file":
-        raise Finding("not-found", path, "a file", _beside(store, path))
+        raise Finding("not-found", path, "a file", _neighbours(place, path))
     return "\n".join(map(printable, place.read(real).decode("utf-8", "surrogateescape").split("\n")))
 
 
 def layer_size(directory: Directory) -> int:
     """What Docker writes into the file ``size``: the bytes of all files of a layer, each inode once.
 
-    A hard link is a second name of the same inode and counts once. A symlink counts the length of its text. Directories
-    count nothing.
+    A hard link is a further name of an inode and adds nothing. A symlink counts the length of its text; a directory
+    counts nothing.
     """
     inodes = {id(inode): inode for _, inode in walk(directory)}.values()
     return sum(_length(inode) for inode in inodes)
@@ -244,20 +235,13 @@ def _length(inode: Inode) -> int:
 
 
 def _place(store: Store) -> Place:
-    if not isinstance(store, DockerRoot):
+    if not isinstance(store, ClassicStore):
         raise Finding("wrong-call", "ls and cat", "a Docker data root", store.kind)
     return store.place
 
 
-def _beside(store: DockerRoot, path: str) -> str:
+def _neighbours(place: Place, path: str) -> str:
     """What is there instead: the names in the directory that should have held `path`."""
     parent = path.rpartition("/")[0] or "."
-    names = store.place.names(parent)
+    names = place.names(parent)
     return f"only {', '.join(map(printable, names[:8]))}" if names else f"no folder {parent} either"
-
-
-def _text(store: DockerRoot, path: str) -> str | None:
-    """One of the store's small files, stripped; None if it is absent."""
-    if not store.place.has(path):
-        return None
-    return store.place.read(path).decode("utf-8", "surrogateescape").strip()

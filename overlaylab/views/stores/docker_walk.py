@@ -15,7 +15,7 @@ import ipywidgets
 from overlaylab.errors import KINDS, InputError
 from overlaylab.image.digest import ChainID, DiffID, chain_ids, short
 from overlaylab.image.image import Container, Image
-from overlaylab.stores.docker.root import DRIVER, DockerRoot
+from overlaylab.stores.docker.root import OVERLAY2, DockerRoot
 from overlaylab.stores.docker.walk import Step, Walk, follow
 from overlaylab.stores.selection import select
 from overlaylab.stores.shipped_files import Visit
@@ -65,7 +65,7 @@ def walk_picture(walk: Walk) -> Picture:
     height = max(sum(_height(cards[step.key]) for step in arm) + 24 * (len(arm) - 1) for arm in (left, right))
     sheet = Sheet("walk")
     sheet.text(
-        LEFT[0], 0, say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{DRIVER}/")
+        LEFT[0], 0, say("walk.container_side") if walk.container else say("walk.image_side", root=f"image/{OVERLAY2}/")
     )
     sheet.text(RIGHT[0], 0, say("walk.folder_side"))
     bottom = 28 + height
@@ -130,7 +130,7 @@ def _card(
 
 def _lines(walk: Walk, step: Step) -> list[str]:
     """What a box says under its title: what was read, and what came out of it; a first # or □ is drawn as a chip."""
-    path = brief(step.path.removeprefix(f"image/{DRIVER}/"))
+    path = brief(step.path.removeprefix(f"image/{OVERLAY2}/"))
     match step.key:
         case "name" | "prefix":
             return [path, f"# image ID {brief(step.found)}"]
@@ -159,8 +159,8 @@ def _lines(walk: Walk, step: Step) -> list[str]:
     return [
         "lowerdir=",
         *_some(lower),
-        f"upperdir={brief(upper.rpartition(f'{DRIVER}/')[2])}",
-        f"workdir={brief(work.rpartition(f'{DRIVER}/')[2])}",
+        f"upperdir={brief(upper.rpartition(f'{OVERLAY2}/')[2])}",
+        f"workdir={brief(work.rpartition(f'{OVERLAY2}/')[2])}",
     ]
 
 

@@ -11,6 +11,7 @@ from overlaylab.stores.containers_storage import podman_layer_ids
 from overlaylab.stores.selection import select
 from overlaylab.stores.shipped_files import DEFAULT_ROOTS, visit
 from overlaylab.stores.store import Store, home
+from overlaylab.stores.tar_split import TarSplitStore
 from overlaylab.views.kit.palette import MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted
@@ -173,11 +174,11 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
     Raises:
         Finding: ``wrong-call`` where the store keeps no recipe for this layer.
     """
-    recipe = store.recipe(layer) if hasattr(store, "recipe") else None
-    if recipe is None:
+    tar_split = store.tar_split(layer) if isinstance(store, TarSplitStore) else None
+    if tar_split is None:
         raise Finding("wrong-call", printable(layer.source), "a store that keeps a recipe for this layer", store.kind)
     shown = []
-    for number, piece in zip(range(rows), recipe.pieces()):
+    for number, piece in zip(range(rows), tar_split.pieces()):
         if piece.raw is None:
             shown.append(
                 (number, say("recipe.file" if piece.size else "recipe.no_content"), printable(piece.name), piece.size)

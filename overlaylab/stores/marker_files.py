@@ -1,4 +1,4 @@
-"""Where the stores keep the tables that they are known by, below their roots."""
+"""The files by which a store is recognised, relative to its root."""
 
 from __future__ import annotations
 

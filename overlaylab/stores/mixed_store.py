@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import BinaryIO
 
 from overlaylab.errors import Finding, Problem
@@ -11,12 +10,12 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.overlay.mount_options import Mount
 from overlaylab.tree import Directory
 
-from .store import Alone, NotChecked, Store, StoreDirectory
+from .store import NotChecked, SingleStore, Store, StoreDirectory
 
-__all__ = ["Mixed"]
+__all__ = ["MixedStore"]
 
 
-class Mixed:
+class MixedStore(Store):
     """Several stores as one: each image and container says which store it is in.
 
     Args:
@@ -26,15 +25,21 @@ class Mixed:
     kind = "mixed"
     directory_kind = "folder"
     marks = "trusted.overlay."
+    whole_directories = False
 
-    def __init__(self, parts: Sequence[Store]) -> None:
-        self.parts = tuple(_Part(part) for part in parts)
+    def __init__(self, parts: Sequence[SingleStore]) -> None:
+        self._parts = tuple(part.labelled() for part in parts)
         self.problems: tuple[Problem, ...] = tuple(
             dict.fromkeys(problem for part in parts for problem in part.problems)
         )
         self.not_checked: tuple[NotChecked, ...] = tuple(
             dict.fromkeys(item for part in parts for item in part.not_checked)
         )
+
+    @property
+    def parts(self) -> tuple[Store, ...]:
+        """The stores."""
+        return self._parts
 
     def images(self) -> tuple[Image, ...]:
         """The images of all stores, one store after the other."""
@@ -78,21 +83,3 @@ class Mixed:
 
     def _unclear(self, name: str) -> Finding:
         return Finding("wrong-call", name, "one store", ", ".join(part.kind for part in self.parts))
-
-
-class _Part(Alone):
-    """A store whose images and containers say that they are in it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._images = tuple(replace(image, store=store.kind) for image in store.images())
-        self._containers = tuple(replace(container, store=store.kind) for container in store.containers())
-
-    def images(self) -> tuple[Image, ...]:
-        return self._images
-
-    def containers(self) -> tuple[Container, ...]:
-        return self._containers
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
