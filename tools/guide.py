@@ -217,4 +217,7 @@ def grading_text():
     """The way to the grading of a class, where the kit has it."""
     if (ROOT / "docs" / "explanation" / "grading.md").is_file():
         return "How to hand out, collect and grade the notebooks: [grading](../explanation/grading.md)."
-    return "Each learner sees the own progress with `ol.progress()`; ask for that picture, or for the file `notebooks/.overlaylab/progress.json`."
+    return (
+        "Each learner sees the own progress with `ol.progress()`; ask for that picture, or for the file "
+        "`notebooks/.overlaylab/progress.json`."
+    )

@@ -47,8 +47,8 @@ API = """\
 
 This page is made from the tables in the `__init__.py` of each room and from docstrings (`make docs`); a test compares
 them. A name in this page is public: `from overlaylab.ROOM import NAME` works, and the [changelog](../../CHANGELOG.md)
-says when it changes. All other names are private to their room. Names that notebooks use stand at the top of the package
-as well, marked `ol.`, since a notebook begins with `import overlaylab as ol`.
+says when it changes. All other names are private to their room. Names that notebooks use stand at the top of the
+package as well, marked `ol.`, since a notebook begins with `import overlaylab as ol`.
 
 Read the docstring for arguments, errors and the source of a rule: `help(overlaylab.image.chain_ids)`.
 
@@ -79,8 +79,8 @@ PROBLEMS = """\
 # Every kind of problem
 
 `inspect` and `verify` report problems; each has one of the kinds below. An **error** means that something is wrong, and
-`ok` is false. A **warning** means that the input was read and is usable, and that you should know. The first two columns
-are made from the table in [errors.py](../../overlaylab/errors.py), the last from [problems.toml](problems.toml).
+`ok` is false. A **warning** means that the input was read and is usable, and that you should know. The first three
+columns are made from the table in [errors.py](../../overlaylab/errors.py), the last from [problems.toml](problems.toml).
 
 A problem is data: `kind`, `severity`, `where`, `expected`, `found`. See [the command line](command-line.md#verify).
 

@@ -1,6 +1,7 @@
 """Links inside the kit lead somewhere: in the documents, in the notebooks' texts, and in what their cells show."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,14 +68,15 @@ def test_every_notebook_is_linked_from_the_readme_and_leads_on():
     notebooks = [page for page in PAGES if page.suffix == ".ipynb"]
 
     assert {f"notebooks/{page.name}" for page in notebooks} <= set(links(ROOT / "README.md"))
-    for page, following in zip(notebooks, notebooks[1:]):
+    for page, following in pairwise(notebooks):
         assert following.name in links(page), page.name
 
 
 def test_a_dead_link_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        '# One two\n[a](#one-two) [b](page.md#one-two) [c](#three) [d](no.md) ![e](e.png) <a href="f.md">f</a> `[g](g.md)` [h](https://example.org/)\n',
+        "# One two\n[a](#one-two) [b](page.md#one-two) [c](#three) [d](no.md) ![e](e.png) "
+        '<a href="f.md">f</a> `[g](g.md)` [h](https://example.org/)\n',
         encoding="utf-8",
     )
 
