@@ -80,7 +80,8 @@ PROBLEMS = """\
 
 `inspect` and `verify` report problems; each has one of the kinds below. An **error** means that something is wrong, and
 `ok` is false. A **warning** means that the input was read and is usable, and that you should know. The first three
-columns are made from the table in [errors.py](../../overlaylab/errors.py), the last from [problems.toml](problems.toml).
+columns are made from the table in [errors.py](../../overlaylab/errors.py), the last from
+[problems.toml](problems.toml).
 
 A problem is data: `kind`, `severity`, `where`, `expected`, `found`. See [the command line](command-line.md#verify).
 
