@@ -5,6 +5,7 @@ import io
 import tarfile
 import time
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 import zstandard
@@ -130,7 +131,7 @@ def test_hard_link_is_one_inode_under_two_names_wherever_it_stands():
 
 def test_hard_links_to_hard_links_are_resolved_whatever_their_order_and_number():
     names = [f"h{i}" for i in range(2000)]
-    links = [member(name, kind="hardlink", link=target) for name, target in zip(names, names[1:])]
+    links = [member(name, kind="hardlink", link=target) for name, target in pairwise(names)]
     root = merged(tar(*links, member(names[-1], b"x")))
 
     assert len({id(root.names[name]) for name in names}) == 1 and root.names["h0"].nlink == 2000

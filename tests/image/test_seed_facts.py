@@ -189,7 +189,7 @@ def test_the_pages_formula_is_the_rule():
 
 
 def test_only_the_base_has_one_name_for_both():
-    equal = [a == b for a, b in zip(DIFF_IDS, CHAIN_IDS)]
+    equal = [a == b for a, b in zip(DIFF_IDS, CHAIN_IDS, strict=True)]
 
     assert equal == [True] + [False] * 5
 
