@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,7 +100,7 @@ def inspect(path: str, as_json: bool, **options: Any) -> int:
 @_options
 def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     """Recompute every digest in PATH, or of one IMAGE, and report every mismatch."""
-    from overlaylab.stores.audit.facts import report_facts
+    from overlaylab.stores.audit.validation import report_facts
 
     database = _bolt_report(path, options) if image is None else None
     if database is not None:
@@ -114,9 +116,10 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
 def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Report, int]:
     """One whole reading, and how many images it was about."""
     from overlaylab.image.image import Container, Image
+    from overlaylab.stores.audit.layer_reader import LayerReader
     from overlaylab.stores.audit.owners import images_of
     from overlaylab.stores.audit.validation import validate
-    from overlaylab.stores.files.workers import Workers
+    from overlaylab.stores.files.workers import ParallelReader
 
     store = _open(path, options)
     chosen = None
@@ -125,8 +128,8 @@ def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Re
         # An engine may have removed the image of a container that is still there.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with Meter("read") as progress:
-        workers = Workers()
-        report = validate(store, chosen, _limits(options), progress, later=workers.later, apart=workers.apart)
+        reader = partial(LayerReader, limits=_limits(options), progress=progress, digests=False, blobs=ParallelReader)
+        report = validate(store, chosen, reader_of=reader)
     return report, sum(isinstance(item, Image) for item in chosen or store.images())
 
 
@@ -304,8 +307,7 @@ def _store_above(path: str, options: dict[str, Any]) -> Any:
 
 def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
     """Print the report if what is needed is damaged; else say the warnings on standard error."""
-    from overlaylab.stores.audit.facts import report_facts
-    from overlaylab.stores.audit.validation import Report
+    from overlaylab.stores.audit.validation import Report, report_facts
     from overlaylab.words import printable
 
     report = Report(tuple(dict.fromkeys(problems)))
@@ -329,11 +331,13 @@ def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
 
 
 def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> None:
-    """Print facts as JSON, or as a function of `terminal` puts them."""
-    from overlaylab.cli import text as terminal
-
+    """Print facts as JSON, or as a function of `text` puts them."""
     try:
-        click.echo(json.dumps(facts, indent=1) if as_json else getattr(terminal, text)(facts, *arguments))
+        if as_json:
+            click.echo(json.dumps(facts, indent=1))
+        else:
+            terminal = importlib.import_module("overlaylab.cli.text")
+            click.echo(getattr(terminal, text)(facts, *arguments))
     except BrokenPipeError:
         # Whoever reads, head or a pager, has seen enough. The exit status stays what it is.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -391,8 +395,7 @@ def _name(path: str | bytes) -> str:
 
 
 def _refuse(arguments: list[str], *problems: Problem) -> int:
-    from overlaylab.stores.audit.facts import report_facts
-    from overlaylab.stores.audit.validation import Report
+    from overlaylab.stores.audit.validation import Report, report_facts
 
     facts = report_facts(Report(problems)) | {"ok": False}
     if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:

@@ -1,11 +1,11 @@
 """The fast way and the plain way say the same, and the fast way stays fast: told by counts, which do not vary."""
 
-import functools
 import io
 import os
 import random
 import sys
 import zlib
+from functools import partial
 
 import pytest
 import realdata
@@ -17,14 +17,20 @@ from overlaylab.errors import Finding
 from overlaylab.image.tar_reader import TarReader
 from overlaylab.linux.proof.experiments import KINDS, PATHS
 from overlaylab.linux.proof.experiments import layer as experiments_layer
-from overlaylab.stores.audit.facts import report_facts
+from overlaylab.stores.audit.layer_reader import LayerReader
+from overlaylab.stores.audit.validation import report_facts
 from overlaylab.stores.files.section import Section, Shared
-from overlaylab.stores.files.workers import Workers
+from overlaylab.stores.files.workers import ParallelReader, Workers
 
 INPUTS = realdata.inputs()
 ENTRIES = 3_000
 # Measured, and a little more. What is beyond costs every reader of every image.
 CALLS_TO_READ, CALLS_TO_MERGE, CALLS_TO_WALK, CALLS_TO_LOOK = 21, 6, 14, 3
+
+
+def parallel(workers, **options):
+    """A reader of layers with so many threads."""
+    return partial(LayerReader, digests=False, blobs=partial(ParallelReader, workers=Workers(workers)), **options)
 
 
 def judged(path, **options):
@@ -38,7 +44,7 @@ def judged(path, **options):
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
 def test_threads_and_isal_find_what_one_thread_and_zlib_find(path, monkeypatch):
     pytest.importorskip("isal")
-    fast = judged(path, later=Workers(3).later)
+    fast = judged(path, reader_of=parallel(3))
     monkeypatch.setattr(overlaylab.image.compression, "_inflater", lambda: zlib)
 
     assert fast == judged(path)
@@ -48,7 +54,7 @@ def test_threads_and_isal_find_what_one_thread_and_zlib_find(path, monkeypatch):
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
 def test_limits_hold_for_threads_too(path, limit, monkeypatch):
     limits = ol.limits.Limits(expanded=limit, free=limit, entries=limit // 100, path=limit // 10)
-    fast = judged(path, limits=limits, later=Workers(3).later)
+    fast = judged(path, reader_of=parallel(3, limits=limits))
     monkeypatch.setattr(overlaylab.image.compression, "_inflater", lambda: zlib)
 
     assert fast == judged(path, limits=limits)
@@ -117,7 +123,7 @@ def test_a_layer_without_its_end_does_not_go_on_into_what_lies_behind_it():
 
 
 def test_an_error_in_a_thread_is_raised_where_the_result_is_asked_for():
-    result = Workers(1).later(zlib.decompress, b"no")
+    result = Workers(1).submit(zlib.decompress, b"no")
 
     with pytest.raises(zlib.error):
         result()
@@ -188,7 +194,7 @@ def test_verify_hashes_each_stored_byte_once(tmp_path):
     read = []
     store = ol.open_store(write(tmp_path, docker_archive((layers, {}))))
 
-    assert ol.validate(store, progress=read.append, later=Workers(2).later).ok
+    assert ol.validate(store, reader_of=parallel(2, progress=read.append)).ok
     assert sum(read) == sum(map(len, layers))
 
 
@@ -288,8 +294,8 @@ def test_a_file_that_is_written_between_two_readings_is_noticed(workers, tmp_pat
             status = path.stat()
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
-    later = Workers(workers).later if workers else functools.partial
-    report = ol.validate(ol.open_store(path), progress=write_into, later=later)
+    reader_of = parallel(workers, progress=write_into) if workers else partial(LayerReader, progress=write_into)
+    report = ol.validate(ol.open_store(path), reader_of=reader_of)
 
     at_rest = ol.validate(ol.open_store(path)).problems
     assert [problem.kind for problem in set(report.problems) - set(at_rest)] == ["changed-while-reading"]
@@ -329,7 +335,7 @@ def test_a_look_at_what_leads_on_is_refused_where_a_look_at_every_path_is():
 def test_a_blob_that_is_gone_when_it_is_hashed_is_a_change(tmp_path):
     store = ol.open_store(write(tmp_path, docker_archive(([layer(300)], {}))))
     opened = store.open_layer
-    calls = iter([opened, opened])
+    calls = iter([opened])
 
     store.open_layer = lambda layer: next(calls, lambda layer: None)(layer)
     report = ol.validate(store)

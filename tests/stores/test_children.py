@@ -15,8 +15,10 @@ FORKS = sys.platform == "linux"
 
 EVERY_INPUT = """
 import json, sys
+from functools import partial
 import overlaylab as ol
-from overlaylab.stores.audit.facts import report_facts
+from overlaylab.stores.audit.layer_reader import LayerReader
+from overlaylab.stores.audit.validation import report_facts
 from overlaylab.stores.files import workers
 
 begun = []
@@ -29,13 +31,17 @@ def judged(path, **options):
     except ol.InputError as error:
         return str(error)
 
+def children(**options):
+    blobs = partial(workers.ParallelReader, workers=workers.Workers(2, too_little=0, threads=False))
+    return partial(LayerReader, digests=False, blobs=blobs, **options)
+
 narrow = ol.limits.Limits(expanded=20_000, free=20_000, entries=200, path=2_000)
 different = []
 for path in sys.argv[1:]:
     plain = judged(path)
-    if judged(path, apart=workers.Workers(2, little=0).apart) != plain:
+    if judged(path, reader_of=children()) != plain:
         different.append(path)
-    if judged(path, limits=narrow, apart=workers.Workers(2, little=0).apart) != judged(path, limits=narrow):
+    if judged(path, reader_of=children(limits=narrow)) != judged(path, limits=narrow):
         different.append("narrow: " + path)
 print(json.dumps([different, len(begun)]))
 """
@@ -78,7 +84,7 @@ def harm(item):
 
 parent = os.getpid()
 heard = []
-waits = Workers(2, little=0).apart(work, [5, 4, 3, 2, 1], [5, 4, 3, 2, 1], heard.append)
+waits = Workers(2, too_little=0).submit_to_children(work, [5, 4, 3, 2, 1], [5, 4, 3, 2, 1], heard.append)
 results = [waits[number]() for number in range(5)]
 results += [waits[number]() for number in reversed(range(5))][::-1]
 print(json.dumps([[item for item, _ in results], [pid == parent for _, pid in results][:5], sum(heard)]))
@@ -107,16 +113,16 @@ def test_what_a_child_does_not_bring_is_done_here(harm):
 
 ORPHAN = """
 import os, sys, time
-from overlaylab.stores.files.workers import OFTEN
+from overlaylab.stores.files.workers import PROGRESS_STEP
 from overlaylab.stores.files.workers import Workers
 
 def work(item, progress):
     print(os.getpid(), flush=True)
     while True:
-        progress(OFTEN)
+        progress(PROGRESS_STEP)
         time.sleep(0.01)
 
-Workers(1, little=0).apart(work, [1], [1], None)
+Workers(1, too_little=0).submit_to_children(work, [1], [1], None)
 sys.stdin.read()
 os._exit(0)
 """
@@ -143,9 +149,12 @@ def test_the_command_hashes_in_children_and_says_how_much_was_read(tmp_path):
     path = write(tmp_path, docker_archive((layers, {})))
     program = f"""
 import json, overlaylab as ol
+from functools import partial
+from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.files import workers
-made, read = workers.Workers(2), []
-report = ol.validate(ol.open_store({str(path)!r}), progress=read.append, later=made.later, apart=made.apart)
+read, blobs = [], partial(workers.ParallelReader, workers=workers.Workers(2))
+reader_of = partial(LayerReader, progress=read.append, digests=False, blobs=blobs)
+report = ol.validate(ol.open_store({str(path)!r}), reader_of=reader_of)
 print(json.dumps([report.ok, sum(read), len(read)]))
 """
     ok, count, times = told(program)
@@ -166,7 +175,7 @@ def fork():
         raise BlockingIOError(11, "no process to be had")
 real, os.fork = os.fork, fork
 before = len(os.listdir("/proc/self/fd"))
-waits = workers.Workers(2, little=0).apart(lambda item, progress: (item, os.getpid()), [3, 2, 1], [3, 2, 1], None)
+waits = workers.Workers(2, too_little=0).submit_to_children(lambda item, progress: (item, os.getpid()), [3, 2, 1], [3, 2, 1], None)
 results = {number: wait() for number, wait in waits.items()}
 print(json.dumps([[(number, item) for number, (item, pid) in results.items() if pid != os.getpid()], len(os.listdir("/proc/self/fd")) - before]))
 """

@@ -34,7 +34,7 @@ NAMES = [
     *(f"{name}:{file}.db" for name in realdata.CONTAINERD for file in ("meta", "metadata")),
 ]
 # Children hash the smallest blobs, too.
-Workers.__init__.__defaults__ = (0, 0)
+Workers.__init__.__defaults__ = (0, 0, True)
 # What a reader of files may do, but not outside of its input; what it may never do.
 READS = {"open", "os.listdir", "os.scandir", "os.listxattr", "os.getxattr"}
 WRITES = {

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from overlaylab.errors import Problem
 from overlaylab.image.image import Container, Image
-from overlaylab.stores.store import NotChecked, Store, unowned_directories
+from overlaylab.stores.store import Store, unowned_directories
 
-from .validation import Report
+from .validation import problem_facts
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
@@ -21,8 +20,6 @@ __all__ = [
     "inspect_facts",
     "mount_facts",
     "one_per_config",
-    "problem_facts",
-    "report_facts",
 ]
 
 
@@ -102,27 +99,3 @@ def mount_facts(mount: Mount) -> dict[str, Any]:
         "options": mount.options,
         "command": mount.command,
     }
-
-
-def problem_facts(problem: Problem) -> dict[str, str]:
-    """One finding."""
-    return {
-        "kind": problem.kind,
-        "severity": problem.severity,
-        "where": problem.where,
-        "expected": str(problem.expected),
-        "found": str(problem.found),
-    }
-
-
-def report_facts(report: Report) -> dict[str, Any]:
-    """Everything that ``verify`` says."""
-    return {
-        "ok": report.ok,
-        "problems": [problem_facts(problem) for problem in report.problems],
-        "not_checked": [_not_checked(item) for item in report.not_checked],
-    }
-
-
-def _not_checked(item: NotChecked) -> dict[str, str]:
-    return {"what": str(item.what), "why": item.why}

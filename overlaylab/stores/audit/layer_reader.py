@@ -1,48 +1,41 @@
-"""The layers of a store, each read once in a run: what their bytes are called, and the directories that they become."""
+"""A pipe from a store's layers to the directories that they become, which reads every layer once.
+
+read: `image.layer_blob` unpacks and hashes a blob, in one thread or in several. stack: `to_lowerdir_on` makes a
+directory of each layer, the bottom one first. judge: `Reading.problems` and `directory_problems` compare what was read
+with what was promised. `LayerReader` remembers what each step returned.
+"""
 
 from __future__ import annotations
 
-import io
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
-from typing import Any, BinaryIO
 
-from overlaylab.errors import Finding, InputError, Problem
+from overlaylab.errors import Finding, Problem
 from overlaylab.image.changeset import Upsert
-from overlaylab.image.digest import Names
 from overlaylab.image.image import Container, Image, Layer
-from overlaylab.image.layer_blob import Content, Progress, Reading, hash_blob, look, read_content
-from overlaylab.image.media_types import Compression
+from overlaylab.image.layer_blob import BlobReader, Content, Progress, Reading, Stored, pass_key
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.store import Store
 from overlaylab.tree import Directory, File
 
 from .directory_check import LostMarks, directory_problems
 
-__all__ = ["Apart", "Later", "LayerReader"]
+__all__ = ["LayerReader"]
 
-# Begins with a call, and gives what waits for its result.
-Later = Callable[..., Callable[[], Any]]
-
-# Begins with calls for some of some items, and gives what waits for their results, by number.
-Apart = Callable[..., Mapping[int, Callable[[], Any]]]
-
-# Findings after which a layer's bytes were read to their end all the same, so that their digest means something.
-WHOLE = ("absurd-size", "bad-layer", "bad-tar-header", "media-type-mismatch", "truncated")
+# Findings that are true only if all layers below could be read.
+ABOUT_LAYERS_BELOW = ("no-op-whiteout", "dangling-hardlink")
 
 
 class LayerReader:
-    """Layers of a store as overlayfs directories, each read once in a run.
+    """The layers of a store as overlayfs directories: a memo.
 
     Args:
-        store: Where the layers lie.
-        limits: How much they may ask for.
-        keep: See `read_changeset`; `digests` too.
-        progress: Called with each number of stored bytes that was read, by whichever thread reads them.
-        later: Begins with a call in another thread; without it everything is done when it is asked for.
-        apart: Begins with calls in other processes, likewise; see `Workers.apart`.
+        store: Holds the layers.
+        limits: Bounds on what is read.
+        keep: See `read_changeset`.
+        progress: Called with each number of stored bytes that was read, by the thread that reads them.
+        digests: See `read_changeset`.
+        blobs: What reads the layers' bytes: `BlobReader` when they are asked for, `ParallelReader` ahead of that.
     """
 
     def __init__(
@@ -52,190 +45,162 @@ class LayerReader:
         keep: int = 0,
         progress: Progress | None = None,
         digests: bool = True,
-        later: Later = partial,
-        apart: Apart = lambda *_: {},
+        blobs: Callable[..., BlobReader] = BlobReader,
     ) -> None:
-        self._store, self._limits, self._keep, self._progress = store, limits, keep, progress
-        self._digests, self._later, self._apart = digests, later, apart
-        self._contents: dict[tuple[str, ...], Callable[[], Content | None]] = {}
-        self._hashes: dict[tuple[str, ...], Callable[[], tuple[Names, set[object]]]] = {}
-        # What a file was like before and after each reading: its bytes are hashed and understood at two times.
-        self._states: defaultdict[tuple[str, ...], set[object]] = defaultdict(set)
+        self._store, self._keep = store, keep
+        self._blobs = blobs(store, limits, keep, digests, progress)
+        self._contents: dict[tuple[str, ...], Content] = {}
         self._readings: dict[tuple[str, ...], Reading] = {}
-        self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._directories: dict[str, Directory] = {}
+        # A layer's directory depends on all layers below, so the key is those.
+        self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
         self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
         self.lost = LostMarks()
-        self._seen: dict[tuple[str, ...], Reading] = {}
 
-    def read_ahead(self, image: Image) -> None:
-        """Begin with the blobs of an image, the largest first, so that they are read side by side."""
-        sizes: dict[tuple[str, ...], tuple[int, Compression, Layer]] = {}
-        for layer in image.layers:
-            if layer.readable and layer.directory is None and _key(layer) not in self._readings:
-                sizes[_key(layer)] = *self._look(layer), layer
-        blobs = sorted(sizes.items(), key=lambda item: -item[1][0])
-        # Before there are threads: a process that has some is not easily copied.
-        hashes = self._apart(
-            self._hash, [layer for _, (_, _, layer) in blobs], [size for _, (size, _, _) in blobs], self._progress
-        )
-        for key, (_, packing, layer) in blobs:
-            if self._digests or packing is not Compression.NONE:
-                self._contents[key] = self._later(self._content, layer)
-        for number, (key, (_, _, layer)) in enumerate(blobs):
-            self._hashes[key] = hashes.get(number) or self._later(self._hash, layer, self._progress)
+    # --- read
 
-    def _look(self, layer: Layer) -> tuple[int, Compression]:
-        try:
-            with self._store.open_layer(layer) or io.BytesIO() as stream:
-                packing, size = look(stream)
-                return size, packing
-        except (InputError, OSError):
-            # Whoever needs this blob next says why.
-            return 0, Compression.NONE
+    def prefetch(self, image: Image) -> None:
+        """Announce the image whose layers will be needed next."""
+        blobs = {
+            pass_key(layer): layer
+            for layer in image.layers
+            if layer.readable and layer.directory is None and pass_key(layer) not in self._contents
+        }
+        self._blobs.prefetch(list(blobs.values()))
 
-    def _content(self, layer: Layer) -> Content | None:
-        stream = self._store.open_layer(layer)
-        if stream is None:
-            return None
-        with stream:
-            # What lies in a directory is compared with it, file by file.
-            digests = self._digests or layer.directory is not None
-            before = _state(stream)
-            content = read_content(stream, layer, self._limits, self._keep, digests, self._progress)
-            self._states[_key(layer)] |= {before, _state(stream)}
-            return content
+    def content(self, layer: Layer) -> Content | None:
+        """What a layer's tar says; None where the store has neither its blob nor a recipe for it.
 
-    def _hash(self, layer: Layer, progress: Progress | None) -> tuple[Names, set[object]]:
-        """What a blob is called, and what its file was like before and after it was read."""
-        stream = self._store.open_layer(layer)
-        if stream is None:
-            # It was there when it was understood; an engine at work took it away.
-            raise Finding("changed-while-reading", layer.source, "a blob", "nothing")
-        with stream:
-            before = _state(stream)
-            return hash_blob(stream, layer, progress), {before, _state(stream)}
-
-    def _names(self, layer: Layer) -> Names:
-        names, states = self._hashes.pop(_key(layer), partial(self._hash, layer, self._progress))()
-        self._states[_key(layer)] |= states
-        return names
-
-    def reading(self, layer: Layer) -> Reading | None:
-        """What is in a layer's blob, read once; None where the store has none."""
-        key = _key(layer)
-        if key not in self._readings:
-            content = self._contents.pop(key, partial(self._content, layer))()
+        Raises:
+            Finding: It cannot be opened.
+        """
+        key = pass_key(layer)
+        if key not in self._contents:
+            content = self._blobs.content(layer)
             if content is None:
                 return None
-            stored = cache(partial(self._names, layer)) if content.stored is None else lambda: content.stored
-            self._readings[key] = Reading(layer, content, stored)
-            self._seen[key] = replace(self._readings[key], content=replace(content, changeset=None))
-        return self._readings[key]
+            self._contents[key] = content
+        return self._contents[key]
 
-    def seen(self, layer: Layer) -> Reading | None:
-        """What a layer's bytes were called when they were read, without its changes; None if they were not."""
-        return self._seen.get(_key(layer))
+    def reading(self, layer: Layer) -> Reading | None:
+        """What a layer's bytes hash to; None where the store has none.
 
-    def adopt(self, other: LayerReader, layers: Iterable[Layer]) -> None:
-        """Take over what another reader found out about layers whose bytes are the same for both."""
-        for layer in layers:
-            names = (_key(layer), _key(layer), (layer.source, layer.diff_id, layer.directory), layer.directory)
-            mine = (self._readings, self._seen, self._proofs, self._directories)
-            for found, known, name in zip(
-                mine, (other._readings, other._seen, other._proofs, other._directories), names
-            ):
-                if name in known:
-                    found[name] = known[name]
+        Raises:
+            Finding: It cannot be opened.
+        """
+        key = pass_key(layer)
+        if key not in self._readings:
+            content = self.content(layer)
+            if content is None:
+                return None
+            stored = self._blobs.stored(layer) if content.stored is None else Stored(content.stored)
+            self._readings[key] = Reading(layer, replace(content, changeset=None), stored)
+        return replace(self._readings[key], layer=layer)
 
-    def bytes_of(self, layer: Layer) -> int:
-        """Bytes of the files in a layer's blob; 0 if it cannot be read."""
-        reading = self.reading(layer) if layer.readable else None
-        changes = reading.changeset.changes if reading and reading.changeset else ()
-        return sum(
-            change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File)
-        )
+    def known_reading(self, layer: Layer) -> Reading | None:
+        """What `reading` returned before; None if the layer has not been read."""
+        return self._readings.get(pass_key(layer))
 
-    def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
-        """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
-        if isinstance(target, Container):
-            return [self.folder(name) for name in (*reversed(target.lower), target.upper)], list(target.problems)
-        layers, problems = self.lowerdirs(target)
-        return layers, [*target.problems, *problems]
-
-    def folder(self, name: str) -> Directory:
+    def directory(self, name: str) -> Directory:
         """A directory of the store as a tree."""
         if name not in self._directories:
             self._directories[name] = self._store.layer_directory(name, self._keep)
         return self._directories[name]
 
-    def lowerdirs(self, image: Image) -> tuple[list[Directory], list[Problem]]:
-        """An image's layers as directories, **bottom first**, and everything that is wrong with them."""
-        layers, odd = self.trees(image)
-        return layers, self.named(image, odd)
+    def bytes_of(self, layer: Layer) -> int:
+        """Bytes of the files in a layer's blob; 0 if it cannot be read."""
+        content = self.content(layer) if layer.readable else None
+        changes = content.changeset.changes if content and content.changeset else ()
+        return sum(
+            change.inode.size for change in changes if isinstance(change, Upsert) and isinstance(change.inode, File)
+        )
 
-    def trees(self, image: Image) -> tuple[list[Directory], list[list[Problem]]]:
-        """An image's layers as directories, and what is wrong with each of its layers apart from digests, both **bottom first**."""
-        layers: list[Directory] = []
-        odd: list[list[Problem]] = []
-        whole = True
+    def reuse(self, other: LayerReader, layers: Iterable[Layer]) -> None:
+        """Copy another reader's memo of layers whose bytes are the same for both."""
+        for layer in layers:
+            key = pass_key(layer)
+            if key in other._contents:
+                self._contents[key] = other._contents[key]
+            if key in other._readings:
+                self._readings[key] = other._readings[key]
+            if _proof_key(layer) in other._proofs:
+                self._proofs[_proof_key(layer)] = other._proofs[_proof_key(layer)]
+            if layer.directory is not None and layer.directory in other._directories:
+                self._directories[layer.directory] = other._directories[layer.directory]
+
+    # --- stack
+
+    def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
+        """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
+        if isinstance(target, Container):
+            return [self.directory(name) for name in (*reversed(target.lower), target.upper)], list(target.problems)
+        directories, problems = self.directories(target)
+        return directories, [*target.problems, *self.problems(target, problems)]
+
+    def directories(self, image: Image) -> tuple[list[Directory], list[list[Problem]]]:
+        """Make a directory of each layer of an image that can be read.
+
+        Returns:
+            The directories; and for each layer, readable or not, what is wrong with it besides its digests. Both
+            **bottom first**.
+
+        Raises:
+            Finding: ``changed-while-reading``: an engine at work removed what is needed, so there is no answer.
+        """
+        directories: list[Directory] = []
+        problems: list[list[Problem]] = []
+        is_whole = True
         for layer in image.layers:
-            tree, found = None, ()
+            directory: Directory | None = None
+            found: tuple[Problem, ...] = ()
             if layer.readable:
                 try:
-                    tree, found = self._lowerdir(image, layer, layers)
+                    directory, found = self._lowerdir(image, layer, directories)
                 except Finding as finding:
-                    if finding.problem.severity == "warning":
-                        # An engine at work took it away: what is left is no answer.
-                        raise
-                    found = (finding.problem,)
-            # Above a layer that cannot be read nobody knows what is below.
-            odd.append(
-                [problem for problem in found if whole or problem.kind not in ("no-op-whiteout", "dangling-hardlink")]
-            )
-            whole = whole and tree is not None
-            if tree is not None:
-                layers.append(tree)
-        return layers, odd
+                    found = (_damage(finding),)
+            problems.append([problem for problem in found if is_whole or problem.kind not in ABOUT_LAYERS_BELOW])
+            is_whole = is_whole and directory is not None
+            if directory is not None:
+                directories.append(directory)
+        return directories, problems
 
-    def named(self, image: Image, odd: list[list[Problem]]) -> list[Problem]:
-        """What is wrong with an image's layers, see `trees`, with what is wrong with their digests."""
+    def _lowerdir(
+        self, image: Image, layer: Layer, below: Sequence[Directory]
+    ) -> tuple[Directory | None, tuple[Problem, ...]]:
+        if layer.directory is not None:
+            return self.directory(layer.directory), ()
+        key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
+        if key not in self._lowerdirs:
+            content = self.content(layer)
+            self._lowerdirs[key] = (None, ()) if content is None else stack_layer(below, layer, content)
+        return self._lowerdirs[key]
+
+    # --- judge
+
+    def problems(self, image: Image, found: Sequence[Sequence[Problem]]) -> list[Problem]:
+        """Add what is wrong with the digests of an image's layers to what `directories` found, layer by layer.
+
+        Raises:
+            Finding: See `directories`.
+        """
         problems: list[Problem] = []
-        for layer, found in zip(image.layers, odd):
-            problems += found
+        for layer, of_layer in zip(image.layers, found, strict=True):
+            problems += of_layer
             if layer.readable and layer.directory is None:
                 try:
                     problems += self._digest_problems(layer)
                 except Finding as finding:
-                    if finding.problem.severity == "warning":
-                        raise
-                    problems += [finding.problem] if finding.problem not in found else []
+                    damage = _damage(finding)
+                    problems += [damage] if damage not in of_layer else []
         return problems
 
-    def _lowerdir(
-        self, image: Image, layer: Layer, below: list[Directory]
-    ) -> tuple[Directory | None, tuple[Problem, ...]]:
-        if layer.directory is not None:
-            return self.folder(layer.directory), ()
-        key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
-        if key not in self._lowerdirs:
-            reading = self.reading(layer)
-            if reading is None or reading.changeset is None:
-                self._lowerdirs[key] = None, reading.problems if reading else ()
-            else:
-                # Imported only now, when others are at work already.
-                from overlaylab.overlay.translate import to_lowerdir_on
-
-                tree, odd = to_lowerdir_on(below, reading.changeset, layer.source)
-                self._lowerdirs[key] = tree, (*reading.problems, *reading.changeset.problems, *odd)
-        return self._lowerdirs[key]
-
     def proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        """Prove a layer that lies in a directory: its tar, or its blob, against diff_id, and the directory against that tar.
+        """Compare a layer that lies in a directory with its tar, and that tar with its diff_id.
 
-        None if the store has neither.
+        Returns:
+            What is wrong; None if the store has no tar, and no recipe for one.
         """
-        key = (layer.source, layer.diff_id, layer.directory)
+        key = _proof_key(layer)
         if key not in self._proofs:
             try:
                 self._proofs[key] = self._proof(layer)
@@ -244,53 +209,50 @@ class LayerReader:
         return self._proofs[key]
 
     def _proof(self, layer: Layer) -> tuple[Problem, ...] | None:
-        reading = self.reading(layer)
-        if reading is None:
+        content = self.content(layer)
+        if content is None or layer.directory is None:
             return None
-        odd = reading.changeset.problems if reading.changeset else ()
-        proof = (*reading.problems, *odd, *self._digest_problems(layer))
-        if reading.changeset and not any(problem.severity == "error" for problem in proof):
+        changeset = content.changeset
+        proof = [*content.problems, *(changeset.problems if changeset else ()), *self._digest_problems(layer)]
+        if changeset and not any(problem.severity == "error" for problem in proof):
             where = self._store.directory_path(layer.directory)
-            proof += tuple(
-                directory_problems(reading.changeset, self.folder(layer.directory), where, self._store.marks, self.lost)
-            )
-        # The directory is what is shown; what the tar said need not be kept.
-        self._readings.pop(_key(layer))
-        return proof
+            directory = self.directory(layer.directory)
+            proof += directory_problems(changeset, directory, where, self._store.marks, self.lost)
+        # The directory is what is shown, so the changes are no longer needed.
+        self._contents.pop(pass_key(layer), None)
+        return tuple(proof)
 
-    def _digest_problems(self, layer: Layer) -> Iterable[Problem]:
-        """Compare the names that the documents give with the digests of the bytes."""
+    def _digest_problems(self, layer: Layer) -> Iterator[Problem]:
+        """Compare what a layer's bytes hash to with its documents, and name the files that differ where that is known."""
         reading = self.reading(layer)
-        if reading is None:
-            return
-        # Hashed also where no document names them, so that whoever waits is told of all stored bytes.
-        reading.stored()
-        if len(self._states[_key(layer)]) > 1:
-            yield Problem("changed-while-reading", layer.source, "a file at rest", "one that was written meanwhile")
-        if layer.descriptor is not None:
-            if reading.blob != layer.descriptor.digest:
-                yield Problem("digest-mismatch", layer.source, layer.descriptor.digest, reading.blob)
-            if reading.size != layer.descriptor.size:
-                yield Problem("size-mismatch", layer.source, f"{layer.descriptor.size} bytes", f"{reading.size} bytes")
-        if reading.diff_id != layer.diff_id and all(problem.kind in WHOLE for problem in reading.problems):
-            yield Problem("diffid-mismatch", layer.source, layer.diff_id, reading.diff_id)
-            yield from _kept(self._store.changed_files(layer))
+        for problem in reading.problems() if reading else ():
+            yield problem
+            if problem.kind == "diffid-mismatch":
+                try:
+                    yield from self._store.changed_files(layer)
+                except Finding as finding:
+                    yield finding.problem
 
 
-def _state(stream: BinaryIO) -> object:
-    """What changes when a program writes into a stream's file."""
-    return stream.state() if hasattr(stream, "state") else None
+def stack_layer(
+    below: Sequence[Directory], layer: Layer, content: Content
+) -> tuple[Directory | None, tuple[Problem, ...]]:
+    """Make the directory of one layer on top of others, **bottom first**; None if its tar could not be read."""
+    if content.changeset is None:
+        return None, content.problems
+    # Imported when other threads are hashing already.
+    from overlaylab.overlay.translate import to_lowerdir_on  # noqa: PLC0415
+
+    directory, problems = to_lowerdir_on(below, content.changeset, layer.source)
+    return directory, (*content.problems, *content.changeset.problems, *problems)
 
 
-def _key(layer: Layer) -> tuple[str, ...]:
-    """What one pass over a layer depends on."""
-    blob = layer.descriptor
-    return (layer.source, layer.diff_id.algorithm, *((blob.digest.algorithm, blob.media_type) if blob else ()))
+def _proof_key(layer: Layer) -> tuple[str | None, ...]:
+    return layer.source, layer.diff_id, layer.directory
 
 
-def _kept(problems: Iterable[Problem]) -> Iterable[Problem]:
-    """Problems as they come; what stops them is the last."""
-    try:
-        yield from problems
-    except Finding as finding:
-        yield finding.problem
+def _damage(finding: Finding) -> Problem:
+    """The problem of a finding; a warning is raised again: an engine at work removed what is needed."""
+    if finding.problem.severity == "warning":
+        raise finding
+    return finding.problem

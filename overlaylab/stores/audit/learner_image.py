@@ -146,13 +146,13 @@ class Own:
         image = self.image
         targets = [self.target, *([image] if image and image is not self.target else [])]
         with plainly(self.source):
-            return validate(self.store, targets, self.limits, self.progress, {id(self.home): self.reader})
+            return validate(self.store, targets, reader_of=lambda _: self.reader)
 
     @cached_property
     def proofs(self) -> tuple[LayerProof, ...]:
         """What each layer's bytes are called, bottom first."""
         _ = self.report
-        seen = [self.reader.seen(layer) for layer in self.layers]
+        seen = [self.reader.known_reading(layer) for layer in self.layers]
         plain: list[DiffID] = []
         for reading in seen:
             if reading is None:
@@ -177,16 +177,16 @@ class Own:
             if isinstance(self.target, Container):
                 return tuple(self.reader.stack(self.target)[0])
             count = next((layer.position for layer in self.layers if not self._can_be_read(layer)), len(self.layers))
-            return tuple(self.reader.lowerdirs(replace(self.target, layers=self.layers[:count]))[0])
+            return tuple(self.reader.stack(replace(self.target, layers=self.layers[:count]))[0])
 
     def _can_be_read(self, layer: Layer) -> bool:
         try:
             if not layer.readable:
                 return False
             if layer.directory is not None:
-                return self.reader.folder(layer.directory) is not None
-            reading = self.reader.reading(layer)
-            return reading is not None and reading.changeset is not None
+                return self.reader.directory(layer.directory) is not None
+            content = self.reader.content(layer)
+            return content is not None and content.changeset is not None
         except Finding:
             return False
 

@@ -131,7 +131,7 @@ def _layer_spots(own: Own, place: Surveyed, store: Store, layer: Layer) -> Itera
     if layer.directory is not None:
         store.layer_directory(layer.directory)
         for directory in [directory for directory in place.directories if directory not in directories]:
-            inside = _a_file(own.reader.folder(layer.directory))
+            inside = _a_file(own.reader.directory(layer.directory))
             if inside and (size := place.size(f"{directory}/{inside}")):
                 yield Spot(
                     kind="file", path=f"{directory}/{inside}", size=size, offset=size // 2, position=layer.position
@@ -251,7 +251,7 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
         return Tampering(own, flip, None, store.problems)
     after = Own(place, store, own.source, target, own.limits, progress)
     _ = own.report
-    after.reader.adopt(own.reader, [layer for layer in own.layers if not _touches(flip, layer)])
+    after.reader.reuse(own.reader, [layer for layer in own.layers if not _touches(flip, layer)])
     return Tampering(own, flip, after, after.report.problems)
 
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.image.image import Container, Image
-from overlaylab.image.layer_blob import Progress
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.store import NotChecked, Store, home
 from overlaylab.tree import entry
 
-from .layer_reader import Apart, Later, LayerReader
+from .layer_reader import LayerReader
 
 if TYPE_CHECKING:
     from overlaylab.overlay.overlay import Overlay
 
-__all__ = ["Report", "merged_entries", "merged_view", "overlay_of", "validate"]
+__all__ = ["Report", "merged_entries", "merged_view", "overlay_of", "problem_facts", "report_facts", "validate"]
 
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
 
 # Findings about a store that concern every image in it.
-OF_THE_WHOLE = ("truncated", "duplicate-member", "changed-while-reading")
+ABOUT_THE_STORE = ("truncated", "duplicate-member", "changed-while-reading")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found wrong, and what could not be looked at."""
+    """What was found wrong, and what could not be checked."""
 
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...] = ()
@@ -44,33 +43,28 @@ def validate(
     store: Store,
     targets: Iterable[Image | Container] | None = None,
     limits: Limits = DEFAULT_LIMITS,
-    progress: Progress | None = None,
-    readers: dict[int, LayerReader] | None = None,
-    later: Later = partial,
-    apart: Apart = lambda *_: {},
+    reader_of: Callable[[Store], LayerReader] | None = None,
 ) -> Report:
-    """Recompute every digest of a store's images, read every layer, and look at every path of the merged views.
+    """Recompute every digest of a store's images, read every layer, and look up every path of the merged views.
 
     Args:
-        store: Where they lie.
+        store: Holds them.
         targets: Which images and containers; all if None.
-        limits: How much the input may ask for.
-        progress: Called with each number of stored bytes that was read.
-        readers: The reader of a store, by the store's ``id``, to use and to look into later.
-        later: See `LayerReader`: what can be done side by side; `apart` too. The report is the same.
+        limits: Bounds on what is read.
+        reader_of: Gives the reader of a store, or of each of several in one root; then its own limits hold.
 
     Returns:
         All problems, each once, and what was not checked, with the reason.
     """
-    # What is wrong with the store's other images does not matter to some of them.
-    problems = [problem for problem in store.problems if targets is None or problem.kind in OF_THE_WHOLE]
+    # What is wrong with the store's other images does not concern the chosen ones.
+    problems = [problem for problem in store.problems if targets is None or problem.kind in ABOUT_THE_STORE]
     not_checked = list(store.not_checked)
-    later_looks, readers = readers is not None, {} if readers is None else readers
-    for target in (*store.images(), *store.containers()) if targets is None else targets:
-        part = home(store, target)
-        reader = readers.setdefault(
-            id(part), LayerReader(part, limits, progress=progress, digests=later_looks, later=later, apart=apart)
-        )
+    reader_of = reader_of or partial(LayerReader, limits=limits, digests=False)
+    readers: dict[int, tuple[Store, LayerReader]] = {}
+    for part, target in _targets(store, targets):
+        if id(part) not in readers:
+            readers[id(part)] = part, reader_of(part)
+        reader = readers[id(part)][1]
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -78,33 +72,46 @@ def validate(
                 problems += proof or ()
                 if proof is None:
                     not_checked.append(NotChecked(layer.diff_id, NO_PROOF))
-    for reader in readers.values():
-        problems += reader.lost.problems()
-        not_checked += reader.lost.not_checked()
+    for part, reader in readers.values():
+        # Archives have no directories, so there is nothing that these could have lost.
+        if part.directory_kind:
+            problems += reader.lost.problems()
+            not_checked += reader.lost.not_checked()
     return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
 
 
+def _targets(store: Store, targets: Iterable[Image | Container] | None) -> Iterator[tuple[Store, Image | Container]]:
+    """Each image and container to look at, with the store that it lies in: all images first if none are chosen."""
+    if targets is not None:
+        yield from ((home(store, target), target) for target in targets)
+        return
+    for part in store.parts:
+        yield from ((part, image) for image in part.images())
+    for part in store.parts:
+        yield from ((part, container) for container in part.containers())
+
+
 def _view_problems(target: Image | Container, store: Store, reader: LayerReader) -> list[Problem]:
-    """Everything that is wrong with what an image or a container shows."""
+    """Everything that is wrong with an image's layers, or a container's, and with their merged view."""
     if isinstance(target, Image):
-        reader.read_ahead(target)
-    # Imported only now, when others are at work already.
-    from overlaylab.overlay.overlay import Overlay
+        reader.prefetch(target)
+    # Imported when other threads are reading already.
+    from overlaylab.overlay.overlay import Overlay  # noqa: PLC0415
 
     try:
         if isinstance(target, Container):
             overlay, problems = overlay_of(target, store, reader)
             return [*problems, *_walk_problems(overlay)]
-        layers, odd = reader.trees(target)
-        # While other threads hash, there is time to look at the merged view.
-        walked = _walk_problems(Overlay.of_layers(layers, marks=store.marks))
-        return [*target.problems, *reader.named(target, odd), *walked]
+        directories, found = reader.directories(target)
+        # The merged view is walked while other threads are hashing.
+        walked = _walk_problems(Overlay.of_layers(directories, marks=store.marks))
+        return [*target.problems, *reader.problems(target, found), *walked]
     except Finding as finding:
         return [*target.problems, finding.problem]
 
 
 def _walk_problems(overlay: Overlay) -> list[Problem]:
-    """Look every visible path up once, so that marks which cannot be followed are found."""
+    """Look up every visible path, to find xattrs of overlayfs that cannot be followed."""
     try:
         overlay.look_everywhere()
     except Finding as finding:
@@ -118,7 +125,7 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
     Args:
         target: An image: all its layers are lower. A container: its upper is on top.
     """
-    from overlaylab.overlay.overlay import Overlay
+    from overlaylab.overlay.overlay import Overlay  # noqa: PLC0415 - readers of documents alone do not need it
 
     layers, problems = reader.stack(target)
     upper = layers.pop() if isinstance(target, Container) else None
@@ -146,3 +153,23 @@ def merged_view(
 def merged_entries(overlay: Overlay) -> Mapping[str, dict[str, Any]]:
     """The merged view as plain data: path -> entry, with the layer that each comes from, counted from the bottom."""
     return {path: entry(parts[0].inode, overlay.marks) | {"layer": parts[0].layer} for path, parts in overlay.walk()}
+
+
+def problem_facts(problem: Problem) -> dict[str, str]:
+    """One finding as plain data."""
+    return {
+        "kind": problem.kind,
+        "severity": problem.severity,
+        "where": problem.where,
+        "expected": str(problem.expected),
+        "found": str(problem.found),
+    }
+
+
+def report_facts(report: Report) -> dict[str, Any]:
+    """Everything that ``verify`` says, with fixed keys."""
+    return {
+        "ok": report.ok,
+        "problems": [problem_facts(problem) for problem in report.problems],
+        "not_checked": [{"what": str(item.what), "why": item.why} for item in report.not_checked],
+    }

@@ -12,9 +12,10 @@ from typing import Any
 from overlaylab.errors import Finding
 from overlaylab.image.digest import short
 from overlaylab.image.image import Container
-from overlaylab.stores.audit.facts import container_facts, image_facts, mount_facts, report_facts
+from overlaylab.stores.audit.facts import container_facts, image_facts, mount_facts
 from overlaylab.stores.audit.layer_changes import layer_facts
 from overlaylab.stores.audit.learner_image import Own
+from overlaylab.stores.audit.validation import report_facts
 from overlaylab.views.kit.palette import CHANGES
 from overlaylab.views.kit.text import size_text
 from overlaylab.words import printable, say
