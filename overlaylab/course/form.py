@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from overlaylab.course import notes
-from overlaylab.views.kit.panel import MARK, focus_style
+from overlaylab.views.kit.panel import CSS_CLASS, focus_style
 from overlaylab.words import say
 
 from .exercises import Feedback, check, choices, find_exercise, hint, letters
@@ -38,7 +38,7 @@ class Card(ipywidgets.VBox):
                 focus_style(),
             ]
         )
-        self.add_class(MARK)
+        self.add_class(CSS_CLASS)
         self.tell("")
 
     def tell(self, inner: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from overlaylab.errors import NoSuchImage
+from overlaylab.errors import Finding, NoSuchImage
 from overlaylab.image.image import Container, Image
 from overlaylab.image.manifest import Platform
+from overlaylab.words import printable
 
 from .store import Store
 
-__all__ = ["familiar", "select"]
+__all__ = ["familiar", "select", "select_image"]
 
 _HEX = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha512:[0-9a-f]{1,128}")
 
@@ -69,6 +70,19 @@ def select(
         + (f" in namespace {namespace}" if namespace is not None else "")
     )
     raise NoSuchImage("no-such-image", query, asked, _names(store.images()))
+
+
+def select_image(store: Store, query: str) -> Image:
+    """Find one image, as `select` does.
+
+    Raises:
+        NoSuchImage: As for `select`.
+        Finding: ``wrong-call`` if it is a container.
+    """
+    found = select(store, query)
+    if not isinstance(found, Image):
+        raise Finding("wrong-call", printable(query), "an image", "a container")
+    return found
 
 
 def _exact(images: Sequence[Image], query: str) -> list[Image]:

@@ -8,7 +8,6 @@ import overlaylab as ol
 from overlaylab.course import check, find_exercise
 from overlaylab.stores.shipped_files import Visit
 from overlaylab.views.stores.docker_walk import (
-    PathFinder,
     folders_table,
     layerdb_picture,
     mount_picture,
@@ -16,6 +15,7 @@ from overlaylab.views.stores.docker_walk import (
     walk_picture,
     walk_table,
 )
+from overlaylab.views.stores.path_finder import PathFinder
 from overlaylab.words import say
 
 WIDEST = 960

@@ -12,13 +12,13 @@ import realdata
 import overlaylab as ol
 from overlaylab.course import find_exercise
 from overlaylab.stores.audit.learner_image import UPLOAD, open_own, packed_again, upload_own
-from overlaylab.views.kit.progress import Meter
+from overlaylab.views.kit.progress import ReadProgress
 from overlaylab.views.kit.text import size_text
-from overlaylab.views.own.layers import browse_picture, waste_table, wasted_files
+from overlaylab.views.own.layers import LayerBrowser, browse_picture, waste_table, wasted_files
 from overlaylab.views.own.overview import findings, journey, journey_picture, mount_lines, own_picture, proof_table
-from overlaylab.views.own.report import own_report
-from overlaylab.views.own.tamper_lab import read_guess, slip_of, who_notices
-from overlaylab.views.own.widgets import LayerBrowser, ReportKeeper, SourceChooser, TamperLab
+from overlaylab.views.own.report import ReportKeeper, own_report
+from overlaylab.views.own.tamper_lab import TamperLab, read_guess, slip_of, who_notices
+from overlaylab.views.own.source_chooser import SourceChooser
 from overlaylab.words import say
 
 WIDEST = 1010
@@ -328,15 +328,15 @@ def test_every_shipped_store_and_every_image_of_one_can_be_chosen(chooser):
         assert chooser.own.target is chooser._targets()[number]
 
 
-def test_a_meter_says_nothing_about_a_small_image():
+def test_progress_shows_nothing_about_a_small_image():
     place = ipywidgets.HTML()
-    meter = Meter(place)
-    meter.start("some.tar")
-    meter(1 << 20)
+    progress = ReadProgress(place)
+    progress.start("some.tar")
+    progress(1 << 20)
     assert place.value == ""
-    meter(64 << 20)
+    progress(64 << 20)
     assert "some.tar: 68.2 MB so far" in place.value
-    meter.end()
+    progress.end()
 
     assert place.value == ""
 

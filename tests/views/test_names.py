@@ -11,7 +11,7 @@ from overlaylab.errors import Finding
 from overlaylab.stores.audit.identify import investigate, names_of
 from overlaylab.stores.audit.owners import owner_facts
 from overlaylab.views.stores.detective import Detective, names_picture
-from overlaylab.views.stores.name_lookup import leads
+from overlaylab.views.stores.name_lookup import find_meanings
 from overlaylab.views.stores.ownership import facts_of
 from overlaylab.words import known
 
@@ -40,10 +40,10 @@ def test_every_name_of_a_store_leads_to_a_map_that_has_it(stores, label):
     """Every name that the store knows: the map says it in full, with all its kinds, and marks it as what was asked for."""
     one = {label: stores[label]}
     for name in {match.value for match in names_of(stores[label])}:
-        found = leads(name, one)
+        found = find_meanings(name, one)
         picture = names_picture(name, one)
 
-        assert {kind for lead in found for kind in lead.kinds} >= {
+        assert {kind for meaning in found for kind in meaning.kinds} >= {
             match.kind for match in investigate(name, one.items())
         }
         assert any(name in line for line in picture.text.splitlines() if line.startswith("="))
@@ -60,9 +60,9 @@ def test_every_real_store_can_be_asked(name):
 
 
 def test_a_base_layer_has_many_meanings_and_is_one_thing(stores):
-    found = leads("517afd", stores)
+    found = find_meanings("517afd", stores)
 
-    assert [(lead.label, lead.kinds) for lead in found] == [
+    assert [(meaning.label, meaning.kinds) for meaning in found] == [
         ("docker", ("diff_id", "chain_id")),
         ("docker29", ("diff_id", "chain_id")),
         ("podman", ("diff_id", "chain_id", "layer-blob")),
@@ -74,7 +74,7 @@ def test_a_base_layer_has_many_meanings_and_is_one_thing(stores):
 
 
 def test_equal_layers_are_two_leads(stores):
-    assert [lead.position for lead in leads("cb84e4", {"docker": stores["docker"]})] == [7, 8]
+    assert [meaning.position for meaning in find_meanings("cb84e4", {"docker": stores["docker"]})] == [7, 8]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ def test_equal_layers_are_two_leads(stores):
     ],
 )
 def test_a_name_may_be_given_in_many_ways(stores, query, label, kind):
-    assert (label, kind) in [(lead.label, name) for lead in leads(query, stores) for name in lead.kinds]
+    assert (label, kind) in [
+        (meaning.label, name) for meaning in find_meanings(query, stores) for name in meaning.kinds
+    ]
 
 
 def test_the_map_goes_on_in_the_other_stores_by_the_chain_id(stores):
@@ -117,10 +119,10 @@ def test_a_container_leads_to_its_own_folder_and_its_image(stores):
 
 
 def test_a_folder_that_nobody_uses_has_holes_and_no_image(stores):
-    lead = next(lead for lead in leads("14", stores) if lead.label == "docker29")
+    meaning = next(meaning for meaning in find_meanings("14", stores) if meaning.label == "docker29")
     picture = names_picture("14", {"docker29": stores["docker29"]})
 
-    assert (lead.image, lead.images) == (None, 0)
+    assert (meaning.image, meaning.images) == (None, 0)
     assert "no image uses" in picture.alt
     assert "· chain_id" in picture.text and "= snapshot" in picture.text
 
@@ -184,9 +186,9 @@ def test_a_root_of_several_stores_is_searched_part_by_part(stores):
     from overlaylab.stores.mixed_store import MixedStore
 
     mixed = MixedStore([stores["docker"], stores["docker29"]])
-    found = leads("7bbf", {"both": mixed})
+    found = find_meanings("7bbf", {"both": mixed})
 
-    assert [lead.label for lead in found] == ["both (docker-root)", "both (docker-containerd-root)"]
+    assert [meaning.label for meaning in found] == ["both (docker-root)", "both (docker-containerd-root)"]
     assert "config = IMAGE ID" in names_picture("7bbf", {"both": mixed}).text
 
 
@@ -265,11 +267,11 @@ def test_the_stored_form_is_short_and_has_its_picture(detective):
 def test_the_sums_of_a_picture_are_those_of_the_store(name):
     """The groups that an image is in hold its layers once each, and their bytes are its own and shared ones."""
     from overlaylab.stores.audit.facts import one_per_config
-    from overlaylab.views.stores.ownership import _groups
+    from overlaylab.views.stores.ownership import groups_of
 
     store = ol.open_store(realdata.archive(name))
     facts, known = facts_of(store)["images"], one_per_config(store.images())
-    groups = _groups(store, known)
+    groups = groups_of(store, known)
 
     for number, image in enumerate(known):
         mine = [group for group in groups if number in group.users]

@@ -10,7 +10,7 @@ import overlaylab as ol
 from overlaylab import views
 from overlaylab.course.map import MapGuide
 from overlaylab.stores.audit.learner_image import open_own
-from overlaylab.views.kit.panel import LEAST, MARK, Pick, drawing, focus_style
+from overlaylab.views.kit.panel import CSS_CLASS, NARROWEST, Pick, drawing, focus_style
 from overlaylab.words import say
 
 PACKAGE = Path(views.__file__).parent.parent
@@ -154,7 +154,7 @@ def test_the_twin_is_unfolded_by_a_button_and_stays_so(widget):
 
 
 def test_a_widget_can_be_found_by_its_mark_and_shows_the_focus(widget):
-    assert MARK in widget._dom_classes
+    assert CSS_CLASS in widget._dom_classes
     assert any(isinstance(child, ipywidgets.HTML) and child.value == focus_style().value for child in widget.children)
     assert "outline:3px solid" in focus_style().value
 
@@ -163,9 +163,11 @@ def test_a_widget_can_be_found_by_its_mark_and_shows_the_focus(widget):
 
 
 def test_a_wide_drawing_shrinks_as_far_as_it_can_be_read_and_is_then_scrolled_by_keyboard():
-    wide, narrow = (drawing(f'<svg width="{width}" height="10"></svg>', "words") for width in (LEAST + 1, LEAST))
+    wide, narrow = (
+        drawing(f'<svg width="{width}" height="10"></svg>', "words") for width in (NARROWEST + 1, NARROWEST)
+    )
 
-    assert f"min-width:{LEAST}px" in wide and 'tabindex="0"' in wide
+    assert f"min-width:{NARROWEST}px" in wide and 'tabindex="0"' in wide
     assert "tabindex" not in narrow
     assert drawing(None, "words") == ""
 

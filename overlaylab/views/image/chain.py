@@ -1,4 +1,4 @@
-"""The chain of hashes as a picture: bottom layer at the bottom, each chain_id made from the two names that point at it."""
+"""The chain of chain_ids: as a picture with the base at the bottom, as tables, and step by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from overlaylab.words import say
 
 __all__ = ["ChainStepper", "chain_picture", "layer_table", "packing_table", "step_picture", "step_text"]
 
-# The sheet of a chain, in pixels: three columns (the layer's number, diff_id, chain_id) and one row a layer.
+# The picture in pixels: three columns (the layer's number, diff_id, chain_id), one row a layer.
 BOX, HIGH, STEP = 232, 46, 66
 
 DIFF, CHAIN = 96, 428
@@ -26,18 +26,18 @@ PANEL = 200
 
 
 def layer_table(diff_ids: Sequence[DiffID]) -> DigestTable:
-    """Every layer with its two names, **top layer first**, as a stack lies.
+    """Every layer with its two names, **topmost first**, as in a stack.
 
     Args:
         diff_ids: Bottom layer first.
     """
-    pairs = list(zip(diff_ids, chain_ids(diff_ids)))
+    pairs = list(zip(diff_ids, chain_ids(diff_ids), strict=True))
     rows = [(number, *pairs[number - 1], _equal(*pairs[number - 1])) for number in range(len(pairs), 0, -1)]
     return DigestTable.of([say(f"chain.column.{name}") for name in ("layer", "diff_id", "chain_id", "equal")], rows)
 
 
 def _equal(diff_id: DiffID, chain_id: ChainID) -> str:
-    return f"{PALETTE['equal'].glyph} {say('palette.equal')}" if diff_id == chain_id else ""
+    return f"{PALETTE['equal'].glyph} {say('palette.equal')}" if str(diff_id) == chain_id else ""
 
 
 def chain_picture(diff_ids: Sequence[DiffID], before: Sequence[DiffID] = ()) -> Picture:
@@ -45,7 +45,7 @@ def chain_picture(diff_ids: Sequence[DiffID], before: Sequence[DiffID] = ()) -> 
 
     Args:
         diff_ids: Bottom layer first.
-        before: Another stack to compare with, bottom first: what it does not have at the same height is marked.
+        before: Another stack to compare with, bottom first: what differs at the same height is marked.
     """
     chain, old = chain_ids(diff_ids), chain_ids(before)
     changed = {n for n, chain_id in enumerate(chain) if before and chain_id not in old[n : n + 1]}
@@ -78,13 +78,13 @@ def step_picture(diff_ids: Sequence[DiffID], number: int) -> Picture:
 
 
 def step_text(diff_ids: Sequence[DiffID], number: int) -> str:
-    """What is hashed for one layer, in lines: the two parts, the space between them, the result."""
+    """What is hashed for one layer, in lines: the two names, the space between them, the result."""
     chain = chain_ids(diff_ids)
     return "\n".join(f"{kind:12}{text}" if kind else text for kind, text in _parts(diff_ids, chain, number))
 
 
 def _parts(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> list[tuple[str, str]]:
-    """The lines of one step: what kind of name, and the name; a line without a kind is a sentence."""
+    """The lines of one step: the kind of name, and the name; a line without a kind is a sentence."""
     if number == 1:
         return [
             ("", say("chain.base_title")),
@@ -121,14 +121,14 @@ def _line(position: int, diff_ids: Sequence[DiffID], chain: Sequence[ChainID]) -
         if position == 0
         else f'# {say("palette.hash")} "chain_id {position} ␣ diff_id {position + 1}"'
     )
-    return f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}  {how}"
+    names = f"diff_id {brief(diff_ids[position])}  chain_id {brief(chain[position])}"
+    return f"{say('chain.row', number=position + 1):9} {names}  {how}"
 
 
 def _open_line(position: int, diff_ids: Sequence[DiffID]) -> str:
-    """A layer whose chain_id is not made yet, in the text twin."""
-    return (
-        f"{say('chain.row', number=position + 1):9} diff_id {brief(diff_ids[position])}  chain_id {say('chain.later')}"
-    )
+    """One layer in the text twin whose chain_id is not computed yet."""
+    names = f"diff_id {brief(diff_ids[position])}  chain_id {say('chain.later')}"
+    return f"{say('chain.row', number=position + 1):9} {names}"
 
 
 def _panel(sheet: Sheet, diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> None:
@@ -159,21 +159,16 @@ def _stack(
     changed: Collection[int] = (),
     moved: Collection[int] = (),
 ) -> None:
-    """One row a layer, bottom layer at the bottom; chain_ids above `shown` are not known yet."""
+    """One row a layer, the base at the bottom; chain_ids above `shown` are not computed yet."""
     known = len(chain) if shown is None else shown
-    for n, (diff_id, chain_id) in enumerate(zip(diff_ids, chain)):
+    for n, (diff_id, chain_id) in enumerate(zip(diff_ids, chain, strict=True)):
         y = top + (len(chain) - 1 - n) * STEP
         sheet.text(0, y + 13, say("chain.row", number=n + 1))
         _name(sheet, DIFF, y, f"diff_id {n + 1}", diff_id, "equal" if n == 0 else "plain", "~" if n in moved else "")
-        mark = (
-            f"~ {say('chain.changed')}"
-            if n in changed
-            else say("chain.kept")
-            if compared
-            else say("chain.now")
-            if n + 1 == now
-            else ""
-        )
+        if n in changed:
+            mark = f"~ {say('chain.changed')}"
+        else:
+            mark = say("chain.kept") if compared else say("chain.now") if n + 1 == now else ""
         if n >= known:
             sheet.box(CHAIN, y, BOX, HIGH, f"chain_id {n + 1}  {say('chain.later')}", "hidden")
             continue
@@ -191,7 +186,7 @@ def _name(sheet: Sheet, x: float, y: float, kind: str, digest: str, style: str, 
 
 
 def _arrows(sheet: Sheet, position: int, y: float) -> None:
-    """Where a chain_id comes from: the diff_id beside it, and the chain_id below."""
+    """Arrows to a chain_id: from the diff_id beside it, and from the chain_id below."""
     middle = y + HIGH / 2
     style = "hash" if position else "equal"
     sheet.arrow(DIFF + BOX, middle, CHAIN, middle, style)
@@ -201,10 +196,10 @@ def _arrows(sheet: Sheet, position: int, y: float) -> None:
 
 
 def packing_table(blobs: Mapping[str, bytes]) -> DigestTable:
-    """Each blob's own digest, and the digest of what is inside.
+    """The digest of each blob, and the diff_id of the tar in it.
 
     Args:
-        blobs: What to call it -> the bytes as they are stored.
+        blobs: A name for it -> the stored bytes.
     """
     rows = [(name, len(blob), digest_bytes(blob), DiffID.of(unpack(blob))) for name, blob in blobs.items()]
     return DigestTable.of([say(f"packing.{name}") for name in ("name", "bytes", "blob", "diff_id")], rows)
@@ -236,4 +231,5 @@ class ChainStepper(Panel):
         self.layer.value = max(1, min(len(self.diff_ids), self.layer.value + by))
 
     def show(self) -> Picture:
+        """The chosen step, and the chain so far."""
         return step_picture(self.diff_ids, self.layer.value)

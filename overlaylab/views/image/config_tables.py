@@ -1,4 +1,4 @@
-"""An image config as tables and pictures: its fields, its history, and how its bytes become the image ID."""
+"""An image config as tables and pictures: its fields, its history, and how its bytes give the image ID."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ __all__ = ["config_picture", "field_table", "history_picture", "image_table", "w
 # The width of a build step's box.
 STEP = width_of("x" * 60)
 
-# The fields that a lesson speaks of, in the order in which it does; their words are "field.<name>".
+# The fields that a lesson explains, in its order; their words are "field.<name>".
 FIELDS = """
     architecture os created config.Entrypoint config.Cmd config.Env config.WorkingDir config.User config.ExposedPorts
     config.Volumes config.Labels config.StopSignal rootfs.type rootfs.diff_ids history
     config.Image config.Hostname container container_config docker_version
 """.split()
 
-# What only Docker writes; the others are in image-spec, config.md, "Properties".
+# Fields that only Docker writes; the others are in image-spec, config.md, "Properties".
 DOCKER_ONLY = {"config.Image", "config.Hostname", "container", "container_config", "docker_version"}
 
 
 def field_table(raw: bytes) -> DigestTable:
-    """What a config says, field by field, and what each field is for.
+    """The fields of a config, their values, and what each is for. Absent fields are left out.
 
     Args:
-        raw: The config's bytes. Fields that are not there are left out.
+        raw: The config's bytes.
     """
     document = json.loads(raw)
     found = [(name, value) for name in FIELDS for value in _values(document, name)]
@@ -63,7 +63,7 @@ def _values(document: Any, name: str) -> Iterable[Any]:
 
 
 def _value(name: str, value: Any) -> Any:
-    """A value for the table: lists as lines, nested settings cut."""
+    """A value as a cell: lists as lines, objects cut."""
     if name == "history":
         return say("config.steps", count=len(value)) if value else say("config.no_steps")
     if name == "rootfs.diff_ids":
@@ -76,7 +76,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def writing_table(raw: bytes) -> DigestTable:
-    """One document written in several ways: the same meaning, other bytes, other digests."""
+    """One JSON document serialized in several ways: the same meaning, other bytes, other digests."""
     text = raw.decode("utf-8")
     ways = {
         "compact": compact_json(text),
@@ -89,7 +89,7 @@ def writing_table(raw: bytes) -> DigestTable:
 
 
 def image_table(store: Store) -> DigestTable:
-    """All images of a store: the name of the config's file, the digest of its bytes, and how much is in it."""
+    """All images of a store: the name of the config's file, the digest of its bytes, its size, steps and layers."""
     rows = [
         (
             ", ".join(image.names) or "–",
@@ -97,7 +97,7 @@ def image_table(store: Store) -> DigestTable:
             image.config.image_id,
             len(image.config.raw),
             len(image.config.history),
-            len(image.diff_ids),
+            len(image.diff_ids or ()),
         )
         for image in store.images()
         if image.config is not None
@@ -110,11 +110,11 @@ def image_table(store: Store) -> DigestTable:
 
 
 def config_picture(config: ImageConfig, name: str) -> Picture:
-    """From a name to the image ID, and what the ID is computed from.
+    """From a name to the image ID, and the config that the ID is computed from.
 
     Args:
         config: The parsed config.
-        name: A name that a person uses, for example ``busybox:latest``.
+        name: A name of the image, for example ``busybox:latest``.
     """
     sheet, lines = Sheet("config"), _card(config)
     height = 44 + 24 * len(lines)
@@ -139,16 +139,16 @@ def config_picture(config: ImageConfig, name: str) -> Picture:
     alt = say(
         "config.alt", name=name, digest=brief(config.image_id), size=f"{len(config.raw):,}", layers=len(config.diff_ids)
     )
-    text = [f"{name}  ->  image ID {brief(config.image_id)}  {PALETTE['hash'].glyph} {say('palette.hash')}:", ""]
-    text += [
+    twin = [f"{name}  ->  image ID {brief(config.image_id)}  {PALETTE['hash'].glyph} {say('palette.hash')}:", ""]
+    twin += [
         say("config.card", size=f"{len(config.raw):,}"),
         *(f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines),
     ]
-    return Picture(sheet.dot, alt, "\n".join(text))
+    return Picture(sheet.dot, alt, "\n".join(twin))
 
 
 def _card(config: ImageConfig) -> list[tuple[str, str]]:
-    """What the picture of a config shows; layers as they lie, top layer first."""
+    """The lines about a config in the picture, each with its label; layers topmost first."""
     command = " ".join((*config.execution.entrypoint, *config.execution.cmd))
     lines = [
         (say("config.platform"), config.platform),
@@ -162,11 +162,11 @@ def _card(config: ImageConfig) -> list[tuple[str, str]]:
 
 
 def history_picture(config: ImageConfig) -> Picture:
-    """Every build step, and the layer that it made or did not make; first step at the bottom, as layers lie."""
+    """Every build step, and the layer that it made, if any; the first step at the bottom."""
     numbers = _layer_numbers(config)
     sheet = Sheet("history")
     lines = []
-    for row, (entry, number) in enumerate(reversed(list(zip(config.history, numbers)))):
+    for row, (entry, number) in enumerate(reversed(list(zip(config.history, numbers, strict=True)))):
         y, step = row * 36, len(numbers) - row
         text = cut(step_words(entry.created_by), 52)
         sheet.box(0, y, STEP, 28, f"{step:2}  {text}", "plain" if number else "hidden")
@@ -179,14 +179,14 @@ def history_picture(config: ImageConfig) -> Picture:
             sheet.text(STEP + 190, y + 4, brief(diff_id), width=24 * CHAR, face=MONO)
         else:
             sheet.text(STEP + 82, y + 4, f"{PALETTE['hidden'].glyph} {say('config.no_layer')}")
-        lines.append(f"{step:2}  {text:52}  {_made(config, number)}")
+        lines.append(f"{step:2}  {text:52}  {_layer_text(config, number)}")
     made = sum(number > 0 for number in numbers)
     alt = say("config.alt_history", steps=len(numbers), layers=made, empty=len(numbers) - made)
     return Picture(sheet.dot, alt, "\n".join(lines))
 
 
 def _layer_numbers(config: ImageConfig) -> list[int]:
-    """For each build step the layer it made, counted from 1, or 0; told by ``empty_layer`` alone."""
+    """For each build step the number of its layer, from 1; 0 for a step with ``empty_layer``."""
     numbers, count = [], 0
     for entry in config.history:
         count += not entry.empty_layer
@@ -194,19 +194,16 @@ def _layer_numbers(config: ImageConfig) -> list[int]:
     return numbers
 
 
-def _made(config: ImageConfig, number: int) -> str:
-    return (
-        f"-> {say('config.layer', number=number)}  {brief(config.diff_ids[number - 1])}"
-        if number
-        else f"·  {say('config.no_layer')}"
-    )
+def _layer_text(config: ImageConfig, number: int) -> str:
+    if not number:
+        return f"·  {say('config.no_layer')}"
+    return f"-> {say('config.layer', number=number)}  {brief(config.diff_ids[number - 1])}"
 
 
 def step_words(created_by: str) -> str:
     """A build step as its author wrote it.
 
-    Docker's old builder writes every step as a call of the shell; ``#(nop)`` (no
-    operation) marks those that run nothing.
+    Docker's old builder records every step as a shell command; ``#(nop)`` (no operation) marks steps that run nothing.
 
     Example:
         >>> step_words('/bin/sh -c #(nop)  CMD ["sh"]')

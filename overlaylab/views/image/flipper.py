@@ -1,4 +1,4 @@
-"""Flip a bit of a document and watch its digest: every digit is drawn anew."""
+"""Flip one bit of a document, and compare the digests before and after."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROWS, CELL, LINE = 3, 27, 27
 
 
 def flip_bit(data: bytes, position: int, bit: int = 0) -> bytes:
-    """The same bytes with one bit turned over.
+    """The same bytes with one bit flipped.
 
     Args:
-        data: The bytes; they stay as they are.
+        data: The bytes; they are not changed.
         position: Which byte, counted from 0.
-        bit: Which bit of it: 0 counts 1, 1 counts 2, … 7 counts 128.
+        bit: Which bit of it: 0 is worth 1, 1 is worth 2, … 7 is worth 128.
 
     Example:
         >>> flip_bit(b"cat", 0)
@@ -38,7 +38,7 @@ def flip_bit(data: bytes, position: int, bit: int = 0) -> bytes:
 
 
 def differing(one: str, other: str) -> int:
-    """At how many places two texts of the same length differ.
+    """The number of places at which two texts of the same length differ.
 
     Example:
         >>> differing("cat", "bag")
@@ -48,14 +48,14 @@ def differing(one: str, other: str) -> int:
 
 
 def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
-    """The bytes around a position, what changed, and both digests.
+    """The bytes around an offset, what changed, and both digests.
 
     Args:
-        before: The document as it was.
+        before: The original document.
         now: The same with some bits flipped.
-        position: The byte that is looked at.
+        position: The offset of the chosen byte.
     """
-    changed = {i for i, (a, b) in enumerate(zip(before, now)) if a != b}
+    changed = {i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b}
     old, new = digest_bytes(before), digest_bytes(now)
     count = differing(old.hex, new.hex)
     first = max(0, min(position // 16 - 1, (len(now) - 1) // 16 - ROWS + 1)) * 16
@@ -82,7 +82,7 @@ def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
 
 
 def _bytes(sheet: Sheet, data: bytes, first: int, position: int, changed: set[int]) -> None:
-    """Sixteen bytes a row: as numbers at the left, as letters at the right."""
+    """A hex dump: sixteen bytes a row, numbers at the left, letters at the right."""
     for row, offset in enumerate(range(first, min(first + 16 * ROWS, len(data)), 16)):
         y = 30 + row * LINE
         sheet.text(0, y, f"{offset:6,}", face=MONO)
@@ -107,8 +107,8 @@ def _digests(sheet: Sheet, old: Digest, new: Digest, y: float, verdict: str) -> 
 
 
 def _tildes(old: str, new: str) -> str:
-    """A line that marks each place where two digests differ."""
-    return "".join("~" if a != b else " " for a, b in zip(old, new)).rstrip()
+    """A line with ~ at each place where two digests differ."""
+    return "".join("~" if a != b else " " for a, b in zip(old, new, strict=True)).rstrip()
 
 
 def _verdict(count: int, now: bytes, changed: bool) -> str:
@@ -126,7 +126,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _byte(before: bytes, now: bytes, position: int) -> str:
-    """One byte before and after: as a number, as bits, as a letter."""
+    """One byte before and after: in hex, as bits, as a letter."""
     if before[position] == now[position]:
         return say("flipper.byte_same", byte=f'{now[position]:02x} = {now[position]:08b} = "{letter(now[position])}"')
     old, new = (f'{data[position]:02x} = {data[position]:08b} = "{letter(data[position])}"' for data in (before, now))
@@ -138,8 +138,8 @@ class ByteFlipper(Panel):
 
     Args:
         data: The document.
-        byte: The byte to begin at, counted from 0.
-        flipped: Begin with its lowest bit flipped.
+        byte: The offset of the byte to begin with.
+        flipped: Whether its lowest bit is flipped at the beginning.
     """
 
     def __init__(self, data: bytes, byte: int = 0, flipped: bool = False) -> None:
@@ -169,4 +169,5 @@ class ByteFlipper(Panel):
         self.redraw()
 
     def show(self) -> Picture:
+        """The chosen byte and its neighbours, and both digests."""
         return flip_picture(self.before, self.now, self.byte.value)

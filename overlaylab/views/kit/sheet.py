@@ -1,7 +1,7 @@
-"""A sheet on which each box has its place: for pictures that must lie as the thing itself lies.
+"""A drawing sheet on which each box, text and arrow gets its coordinates.
 
-Graphviz draws, but does not arrange: the origin is at the top left, x grows to
-the right and y downwards, all in pixels.
+Graphviz draws, but does not arrange: the origin is at the top left, x grows to the right and y downwards, all in
+pixels. So a stack of layers can lie in the picture as it lies on the machine.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from graphviz import nohtml
 
 from .palette import INK, MONO, PALETTE, SANS, Style, hue
-from .picture import new_graph
+from .picture import Picture, new_graph
 
-__all__ = ["CHAR", "LINE", "Sheet", "fitted", "width_of"]
+__all__ = ["CHAR", "LINE", "Sheet", "fitted", "sentence_picture", "width_of"]
 
 # The advance of one character and the height of one line, at 13 pixels.
 CHAR, LINE = 7.85, 20
 
 
 def width_of(text: str) -> float:
-    """The width of a chip around a text."""
+    """The width in pixels of a box around a text."""
     return round(len(text) * CHAR) + 18
 
 
 def fitted(text: str, limit: int) -> str:
-    """A text of at most `limit` characters; of a longer one the beginning and the end."""
+    """The text; where it is longer than `limit` characters, its beginning and its end with an ellipsis between."""
     if len(text) <= limit:
         return text
     tail = (limit - 1) * 3 // 5
@@ -31,7 +31,7 @@ def fitted(text: str, limit: int) -> str:
 
 
 class Sheet:
-    """Boxes, texts and arrows. Each thing is drawn over those before it."""
+    """Boxes, texts and arrows; each is drawn over those before it."""
 
     def __init__(self, name: str) -> None:
         self._graph = new_graph(name, layout="nop", outputorder="nodesfirst", splines="false")
@@ -40,7 +40,7 @@ class Sheet:
     @property
     def dot(self) -> str:
         """The Graphviz source."""
-        return self._graph.source
+        return str(self._graph.source)
 
     def box(
         self,
@@ -57,9 +57,14 @@ class Sheet:
         """A rounded box in one of the palette's styles.
 
         Args:
-            text: In the monospace face, in ink, at the left unless `middle`.
+            x: Of its left edge.
+            y: Of its upper edge.
+            width: In pixels.
+            height: In pixels.
+            text: In the monospace font, aligned to the left unless `middle`.
             style: A key of the palette.
-            title: What the pointer shows; the text itself if it is not given.
+            middle: Whether the text is centred.
+            title: The tooltip; the text itself if it is empty.
         """
         look: Style = PALETTE[style]
         line = "" if look.style == "solid" else f",{look.style}"
@@ -92,7 +97,7 @@ class Sheet:
         size: int = 13,
         middle: bool = False,
     ) -> None:
-        """Text without a box, beginning at x, or around the middle of the width."""
+        """Text without a box, which begins at x, or is centred in `width`."""
         room = width or len(text) * size * 0.75
         self._node(
             x,
@@ -112,20 +117,25 @@ class Sheet:
         )
 
     def chip(self, x: float, y: float, digest: str, size: float = 14) -> None:
-        """A digest's swatch: decoration beside its text, so it has no words of its own."""
+        """The swatch of a digest: decoration beside its text, so it has no title of its own."""
         colour = hue(digest)
         self._node(x, y, size, size, "", "", shape="box", style="filled,rounded", fillcolor=colour, color=colour)
 
     def square(self, x: float, y: float, size: float = 13) -> None:
-        """The grey square of a random name, which nothing computes; decoration too."""
+        """The grey square that marks a random name, which no hash gives; decoration, too."""
         colour = PALETTE["hidden"].line
         self._node(x, y, size, size, "", "", shape="box", style="filled", fillcolor=colour, color=colour)
 
+    def mark(self, x: float, y: float, name: str, computed: bool) -> None:
+        """The chip of a name that a hash gives, or the square of a random one."""
+        if computed:
+            self.chip(x, y, name)
+        else:
+            self.square(x, y + 1)
+
     def arrow(self, x1: float, y1: float, x2: float, y2: float, style: str = "plain", **attributes: str) -> None:
         """A straight arrow in a style's line colour."""
-        ends = []
-        for x, y in ((x1, y1), (x2, y2)):
-            ends.append(self._node(x, y, 0, 0, "", "", shape="point", style="invis"))
+        ends = [self._node(x, y, 0, 0, "", "", shape="point", style="invis") for x, y in ((x1, y1), (x2, y2))]
         look = PALETTE[style]
         self._graph.edge(
             *ends, color=look.line, penwidth="2", style="solid" if look.style == "bold" else look.style, **attributes
@@ -143,7 +153,7 @@ class Sheet:
         middle: bool = True,
         **attributes: str,
     ) -> str:
-        """Put a node; its name is what a browser shows under the pointer, so it is told apart by blanks alone."""
+        """Add a node; its name is the tooltip in a browser, so equal names differ in trailing blanks only."""
         name = title or text or " "
         while name in self._names:
             name += " "
@@ -162,5 +172,17 @@ class Sheet:
 
 
 def _quotable(name: str) -> str:
-    """A node's name that Graphviz takes as it is: a colon would name a port."""
-    return nohtml(name.replace("\\", "\\\\").replace(":", "꞉"))
+    """A node's name that Graphviz takes literally: a colon would name a port."""
+    return str(nohtml(name.replace("\\", "\\\\").replace(":", "꞉")))
+
+
+def sentence_picture(name: str, sentence: str) -> Picture:
+    """One sentence in place of a picture.
+
+    Args:
+        name: Of the graph.
+        sentence: What is written, and its alt text.
+    """
+    sheet = Sheet(name)
+    sheet.text(0, 0, sentence, width=len(sentence) * 9)
+    return Picture(sheet.dot, sentence, sentence)

@@ -1,18 +1,19 @@
-"""A table where a table reads best: a pandas frame, or a plain one where pandas is not installed."""
+"""Tables: a pandas frame, a plain table where pandas is not installed, and a table with digest chips."""
 
 from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from overlaylab.image.digest import Digest
 
 from .palette import hue
+from .text import columns as aligned
 
-__all__ = ["DigestTable", "Table", "Text", "brief", "chip", "table"]
+__all__ = ["DigestTable", "Table", "Text", "brief", "chip", "html_table", "table"]
 
 
 def brief(digest: str) -> str:
@@ -27,18 +28,19 @@ def brief(digest: str) -> str:
 
 
 def chip(digest: Digest) -> str:
-    """A digest in HTML: a swatch of its colour, the short form, and the whole on hover."""
+    """A digest in HTML: a swatch of its colour, the short form, and the whole digest on hover."""
     box = f"display:inline-block;width:0.8em;height:0.8em;border-radius:3px;background-color:{hue(digest)}"
-    return f'<span style="{box}"></span> <code title="{html.escape(digest)}">{html.escape(brief(digest)).replace(":", ":<wbr>")}</code>'
+    text = html.escape(brief(digest)).replace(":", ":<wbr>")
+    return f'<span style="{box}"></span> <code title="{html.escape(digest)}">{text}</code>'
 
 
 @dataclass(frozen=True, slots=True)
 class DigestTable:
-    """A table whose digests have chips.
+    """A table that shows a chip for each digest.
 
     Args:
         columns: The headings.
-        rows: One sequence a row; a `Digest` in it gets its chip, a tuple of digests one each.
+        rows: One tuple a row; each `Digest` in a cell, or in a tuple that is a cell, gets a chip.
     """
 
     columns: tuple[str, ...]
@@ -46,7 +48,7 @@ class DigestTable:
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> DigestTable:
-        """Make a table from any sequences."""
+        """A table from any sequences."""
         return cls(tuple(columns), tuple(tuple(row) for row in rows))
 
     def frame(self) -> Any:
@@ -54,9 +56,7 @@ class DigestTable:
         return table(self.columns, [[_plain(cell) for cell in row] for row in self.rows])
 
     def __repr__(self) -> str:
-        lines = [self.columns, *([_plain(cell) for cell in row] for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+        return "\n".join(aligned([self.columns, *([_plain(cell) for cell in row] for row in self.rows)]))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._html()}
@@ -64,10 +64,18 @@ class DigestTable:
     def _html(self) -> str:
         left = 'style="text-align:left"'
         head = "".join(f"<th {left}>{html.escape(name)}</th>" if name else "<td></td>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td {left}>{_rich(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_table(head, ("".join(f"<td {left}>{_rich(cell)}</td>" for cell in row) for row in self.rows))
+
+
+def html_table(head: str, rows: Iterable[str]) -> str:
+    """A table in HTML.
+
+    Args:
+        head: The cells of the heading, as HTML.
+        rows: The cells of each row, as HTML.
+    """
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _plain(cell: Any) -> str:
@@ -83,17 +91,17 @@ def _rich(cell: Any) -> str:
         return "<br>".join(map(_rich, cell))
     if isinstance(cell, Digest):
         return chip(cell)
-    # A name or a path may be broken at its colons, where a page is narrow.
+    # A narrow page may break a long name or path at its colons.
     text = html.escape(_plain(cell))
     return text.replace(":", ":<wbr>") if len(text) > 20 else text
 
 
-# JupyterLab sets cells to the right, which suits numbers only.
+# JupyterLab aligns cells to the right, which suits numbers only.
 LEFT = 'style="text-align: left"'
 
 
 class Text(str):
-    """Text that a notebook shows as it is, with its lines, not as a quoted string."""
+    """Text that a notebook shows as lines, not as a quoted string."""
 
     __slots__ = ()
 
@@ -103,12 +111,12 @@ class Text(str):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is shown without pandas.
+    """A table for a machine without pandas.
 
     Args:
         columns: The headings.
         rows: One tuple a row, in the order of the columns.
-        index: The heading of each row.
+        index: The headings of the rows.
     """
 
     columns: tuple[str, ...]
@@ -119,26 +127,24 @@ class Table:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        lines = [("", *self.columns)] + [(str(name), *map(str, row)) for name, row in zip(self.index, self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+        rows = [(str(name), *map(str, row)) for name, row in zip(self.index, self.rows, strict=True)]
+        return "\n".join(aligned([("", *self.columns), *rows]))
 
     def _repr_html_(self) -> str:
         head = f"<td></td>{''.join(f'<th {LEFT}>{html.escape(name)}</th>' for name in self.columns)}"
-        body = "".join(
-            f"<tr><th {LEFT}>{html.escape(str(name))}</th>"
+        rows = (
+            f"<th {LEFT}>{html.escape(str(name))}</th>"
             + "".join(f"<td {LEFT}>{html.escape(str(cell))}</td>" for cell in row)
-            + "</tr>"
-            for name, row in zip(self.index, self.rows)
+            for name, row in zip(self.index, self.rows, strict=True)
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_table(head, rows)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """Make a table; the first column names the rows.
+    """A table whose first column names the rows.
 
     Args:
-        columns: The headings; that of the first column is left out.
+        columns: The headings; that of the first column is not shown.
         rows: One sequence a row.
 
     Returns:
@@ -147,30 +153,31 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     index = tuple(row[0] for row in rows)
     cells = tuple(tuple(row[1:]) for row in rows)
     try:
-        import pandas
+        import pandas  # noqa: PLC0415  (slow to load, and not everywhere installed)
     except ImportError:
         return Table(tuple(columns[1:]), cells, index)
-    # dtype=object: a None or a text among numbers must not change how the numbers read.
+    # dtype=object: a None or a text among numbers must not change how the numbers are shown.
     return _frame_class(pandas)(list(cells), index=list(index), columns=list(columns[1:]), dtype=object)
 
 
 @functools.cache
-def _frame_class(pandas: Any) -> type:
-    """A frame that shows its texts whole and from the left; what is computed from it is a plain frame."""
+def _frame_class(pandas: Any) -> Callable[..., Any]:
+    """A pandas frame that shows its texts uncut and aligned to the left; what is computed from it is a plain frame."""
     options = ("display.max_colwidth", None, "display.max_columns", None, "display.max_rows", 200, "display.width", 240)
 
     class Frame(pandas.DataFrame):
         def __repr__(self) -> str:
             with pandas.option_context(*options):
-                return super().__repr__()
+                return str(super().__repr__())
 
         def _repr_html_(self) -> str | None:
             with pandas.option_context(*options):
-                shown = super()._repr_html_()
-            # The corner heads nothing, so it is no heading.
-            return shown and shown.replace("<th></th>", "<td></td>").replace("<td>", f"<td {LEFT}>").replace(
-                "<th>", f"<th {LEFT}>"
-            ).replace("text-align: right;", "text-align: left;")
+                shown: str | None = super()._repr_html_()
+            if shown is None:
+                return None
+            # The corner cell heads nothing, so it must be no heading.
+            shown = shown.replace("<th></th>", "<td></td>").replace("<td>", f"<td {LEFT}>")
+            return shown.replace("<th>", f"<th {LEFT}>").replace("text-align: right;", "text-align: left;")
 
     Frame.__name__ = Frame.__qualname__ = "DataFrame"
     return Frame

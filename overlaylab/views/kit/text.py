@@ -1,17 +1,22 @@
-"""Text that a notebook shows: a function's source, bytes as numbers and letters, long values cut."""
+"""Text that a notebook shows: a function's source, hex dumps, long values cut, columns aligned."""
 
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-__all__ = ["Source", "cut", "hex_dump", "size_text", "source"]
+from overlaylab.words import printable
+
+__all__ = ["Source", "columns", "cut", "hex_dump", "letter", "short_digests", "short_name", "size_text", "source"]
+
+_LONG_HEX = re.compile("[0-9a-f]{64}")
 
 
 class Source(str):
-    """Python source, shown in the page's own colours."""
+    """Python source, which a notebook shows with syntax highlighting."""
 
     __slots__ = ()
 
@@ -28,12 +33,33 @@ def source(function: Callable[..., Any]) -> Source:
 
 
 def cut(text: str, limit: int = 60) -> str:
-    """The text, or its beginning and an ellipsis where it is longer than `limit`."""
+    """The text; where it is longer than `limit`, its beginning and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def short_digests(text: str) -> str:
+    """A text from outside, safe to print, with every 64 hex digits cut to twelve."""
+    return _LONG_HEX.sub(lambda found: found[0][:12] + "…", printable(text))
+
+
+def short_name(name: str) -> str:
+    """A long name by its first twelve characters, and an ellipsis."""
+    return name if len(name) <= 12 else f"{name[:12]}…"
+
+
+def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
+    """Rows as lines of text with aligned columns.
+
+    Args:
+        rows: All of the same length.
+        gap: What stands between two columns.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
 def size_text(count: int) -> str:
-    """Bytes as people read them, exact while they are few.
+    """A number of bytes as people read it, exact below 10,000.
 
     Example:
         >>> size_text(1234), size_text(5_300_000_000)
@@ -41,21 +67,20 @@ def size_text(count: int) -> str:
     """
     if count < 10_000:
         return f"{count:,} B"
-    for unit in ("kB", "MB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:,.1f} {unit}"
-    return f"{count / 1000:,.1f} GB"
+    for unit, size in (("kB", 1e3), ("MB", 1e6)):
+        if count < 1000 * size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e9:,.1f} GB"
 
 
 def hex_dump(data: bytes, start: int = 0, rows: int = 4, marked: Collection[int] = ()) -> str:
-    """Bytes as numbers and as letters, sixteen a row.
+    """A hex dump: sixteen bytes a row, as numbers and as letters.
 
     Args:
         data: The bytes.
-        start: Position of the first row; it begins at the multiple of 16 at or below.
+        start: Offset of a byte in the first row, which begins at a multiple of 16.
         rows: How many rows.
-        marked: Positions that stand in square brackets.
+        marked: Offsets of bytes that are put in square brackets.
 
     Example:
         >>> print(hex_dump(b"hello", marked=[1]))
@@ -72,5 +97,5 @@ def hex_dump(data: bytes, start: int = 0, rows: int = 4, marked: Collection[int]
 
 
 def letter(byte: int) -> str:
-    """A byte as a letter, or a dot where it is none that can be printed."""
+    """A byte as a letter, or a dot if it is not printable ASCII."""
     return chr(byte) if 32 <= byte < 127 else "·"

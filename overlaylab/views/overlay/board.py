@@ -1,8 +1,7 @@
-"""The playground's picture: lower layers, upper and merged view side by side, for the directories concerned alone.
+"""The playground's picture: lower layers, upper and merged view side by side, for the directories concerned only.
 
-It never lists everything: each directory shows a bounded number of names, those that
-just changed first, and counts the rest. So it is as quick on a large image as on a bowl
-of fruit.
+It never lists a whole stack: each directory shows a bounded number of names, those that just changed first, and counts
+the rest. So it is as fast for a large image as for a bowl of fruit.
 """
 
 from __future__ import annotations
@@ -17,15 +16,16 @@ from overlaylab.tree import Directory, find, parent_of, some
 from overlaylab.views.kit.palette import CHANGES, MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import Sheet, fitted
+from overlaylab.views.kit.text import columns as aligned
 from overlaylab.words import say
 
 from .provenance import labels, layers_of
 from .text import path_text
 
-__all__ = ["Board", "board_picture", "places"]
+__all__ = ["Board", "board_picture", "concerned_directories"]
 
-# Names in a small stack, which is shown whole; names of one directory; rows; directories.
-SMALL, MOST_NAMES, MOST_ROWS, MOST_PLACES = 14, 10, 18, 3
+# The most names of a small stack, which is shown whole; of one directory; the most rows; the most directories.
+SMALL, MOST_NAMES, MOST_ROWS, MOST_DIRECTORIES = 14, 10, 18, 3
 
 # More lower layers than these share one column.
 MOST_COLUMNS = 3
@@ -35,16 +35,16 @@ WIDTH, WRAP = 900, 108
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What is to be shown.
+    """What the picture shows.
 
     Args:
-        overlay: As it is now.
+        overlay: The stack at the present step.
         names: Of its layers, in the order of the mount options.
-        changed: Paths that the last command changed, each with a sign: ``+ ~ − ↑``.
-        lit: The path whose lookup is told.
+        changed: Paths that the last command changed, each with its sign from `CHANGES`.
+        lit: The path whose lookup is explained.
         head: The line above the picture.
-        lines: What is said beneath it.
-        alt: One sentence.
+        lines: The lines below it.
+        alt: The alt text: one sentence.
     """
 
     overlay: Overlay
@@ -58,7 +58,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the picture: a path, or how many were left out of a directory."""
+    """A row of the picture: a path, the title of a directory, or the number of names that it leaves out."""
 
     path: str
     more: int = 0
@@ -67,43 +67,43 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A part of the picture: its role in the palette, its name, and its layers, counted from the bottom."""
+    """A column of the picture: its role in the palette, its name, and its layers, counted from the bottom."""
 
     role: str
     name: str
     layers: tuple[int, ...]
 
 
-def places(overlay: Overlay, changed: Iterable[str], lit: str) -> list[str]:
-    """The directories that are concerned: those of what changed and of what is looked up, else the root."""
+def concerned_directories(changed: Iterable[str], lit: str) -> list[str]:
+    """The directories of what changed and of what is looked up; else the root."""
     wanted = [parent_of(path)[0] for path in [*([lit] if lit and lit != "." else []), *changed] if path != "."]
-    return list(dict.fromkeys(wanted))[:MOST_PLACES] or ["."]
+    return list(dict.fromkeys(wanted))[:MOST_DIRECTORIES] or ["."]
 
 
 def _rows(board: Board) -> list[Row]:
-    """Which paths are shown."""
+    """The rows that are shown."""
     everything = {path for layer in layers_of(board.overlay) for path, _ in some(layer, SMALL + 1)}
     if len(everything) <= SMALL:
         extra = {board.lit} - {"", "."}
         return [Row(path) for path in sorted(everything | extra)]
     rows: list[Row] = []
-    shown = places(board.overlay, board.changed, board.lit)
+    shown = concerned_directories(board.changed, board.lit)
     for place in shown:
         rows += _names(board, place, MOST_NAMES if len(shown) == 1 else MOST_ROWS // len(shown) - 1)
     return rows
 
 
 def _names(board: Board, place: str, most: int) -> list[Row]:
-    """Some names of one directory, those that changed first, in the order of the alphabet."""
+    """Some names of one directory, sorted; names that changed are kept first where there are too many."""
     names: set[str] = set()
     for layer in layers_of(board.overlay):
         directory = find(layer, place)
         if isinstance(directory, Directory):
             names.update(directory.names)
-    concerned = {parent_of(path)[1] for path in [*board.changed, board.lit] if path and parent_of(path)[0] == place} - {
-        "."
-    }
-    names |= {parent_of(board.lit)[1]} if board.lit and board.lit != "." and parent_of(board.lit)[0] == place else set()
+    parents = [parent_of(path) for path in (*board.changed, board.lit) if path not in ("", ".")]
+    concerned = {name for parent, name in parents if parent == place}
+    if board.lit not in ("", ".") and parent_of(board.lit)[0] == place:
+        names.add(parent_of(board.lit)[1])
     first = nsmallest(most, concerned & names)
     rest = [name for name in nsmallest(most, names) if name not in first][: most - len(first)]
     prefix = "" if place == "." else place + "/"
@@ -114,7 +114,7 @@ def _names(board: Board, place: str, most: int) -> list[Row]:
 
 
 def _columns(overlay: Overlay, names: Sequence[str]) -> list[Column]:
-    """From left to right: lowers topmost first, the upper, the merged view."""
+    """The columns from left to right: lowers, topmost first; the upper; the merged view."""
     called, count = labels(overlay, names), len(overlay.lowerdirs)
     lowers = [Column("lower", called[layer], (layer,)) for layer in reversed(range(count))]
     if count > MOST_COLUMNS:
@@ -124,10 +124,10 @@ def _columns(overlay: Overlay, names: Sequence[str]) -> list[Column]:
 
 
 def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, str] | None:
-    """What a column has at a path: the text and its style.
+    """What a column has at a path: the text and its style; None for nothing.
 
     Args:
-        whole: Whether the path is written whole, not its last name only.
+        whole: Whether the whole path is written, not its last name only.
     """
     overlay = board.overlay
     name = path_text(path) if whole else path_text(parent_of(path)[1])
@@ -143,7 +143,7 @@ def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, st
     there = [(layer, inode) for layer in column.layers if (inode := find(roots[layer], path)) is not None]
     if not there:
         return None
-    # Of many layers in one column the one that counts, or the topmost.
+    # Of several layers in one column: the one that gives the path, else the topmost.
     layer, inode = next((pair for pair in there if pair[0] in parts), there[0])
     where = f" · {called[layer]}" if len(column.layers) > 1 else ""
     if is_whiteout(inode, overlay.marks):
@@ -158,7 +158,7 @@ def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, st
 
 
 def board_picture(board: Board) -> Picture:
-    """Draw it, and write the same as text."""
+    """The board as a picture with its text twin."""
     rows, columns = _rows(board), _columns(board.overlay, board.names)
     whole = not any(row.title for row in rows)
     cells = {
@@ -196,13 +196,8 @@ def _drawn(
         wide = unit * shares[number]
         edges.append((x, wide))
         sheet.box(x, 28, wide, height, "", column.role, title=say("palette." + column.role))
-        sheet.text(
-            x,
-            34,
-            f"{PALETTE[column.role].glyph} {fitted(column.name, max(4, int(wide / 9) - 2))}",
-            width=wide,
-            middle=True,
-        )
+        name = fitted(column.name, max(4, int(wide / 9) - 2))
+        sheet.text(x, 34, f"{PALETTE[column.role].glyph} {name}", width=wide, middle=True)
         x += wide + 10
     right = edges[-1][0] + edges[-1][1]
     changed = set(board.changed)
@@ -219,16 +214,8 @@ def _drawn(
         for number, (x, wide) in enumerate(edges):
             cell = cells[row.path, number]
             if cell is not None:
-                sheet.box(
-                    x + 8,
-                    y,
-                    wide - 16,
-                    24,
-                    fitted(cell[0], max(3, int((wide - 26) / 7.85))),
-                    cell[1],
-                    middle=True,
-                    title=cell[0],
-                )
+                text = fitted(cell[0], max(3, int((wide - 26) / 7.85)))
+                sheet.box(x + 8, y, wide - 16, 24, text, cell[1], middle=True, title=cell[0])
     y = 28 + height + 14
     for number, line in enumerate(lines):
         sheet.text(10, y + number * 21, line, width=885, face=MONO)
@@ -241,7 +228,7 @@ def _written(
     columns: Sequence[Column],
     cells: Mapping[tuple[str, int], tuple[str, str] | None],
 ) -> str:
-    """The text twin: the same cells in columns. A = stands before what just changed."""
+    """The text twin: the same cells in columns, with = in front of what just changed."""
     changed = set(board.changed)
     table = [["", *(f"{PALETTE[column.role].glyph} {column.name}" for column in columns)]]
     for row in rows:
@@ -251,6 +238,4 @@ def _written(
             mark = PALETTE["equal"].glyph if row.path in changed else ""
             texts = [cells[row.path, number] for number in range(len(columns))]
             table.append([mark, *((cell[0] if cell else "") for cell in texts)])
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
-    return "\n".join([board.head, *text, *([""] if board.lines else []), *board.lines])
+    return "\n".join([board.head, *aligned(table), *([""] if board.lines else []), *board.lines])

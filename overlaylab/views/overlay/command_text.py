@@ -1,4 +1,4 @@
-"""What a command of the playground did, in words: as a shell would say it, and then why."""
+"""A command of the playground in words: what a shell would print, what it did, and why it failed."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ from .text import outcome, path_text
 
 __all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "told", "why_text", "wrote"]
 
-# More effects than these are counted.
-MOST = 6
-
-MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 10, 3, 300
+# The most effects, the most lines of output, the most complaints; the most characters of a line.
+MOST, MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 6, 10, 3, 300
 
 NOTES = (OriginSet, ImpureSet, ImpureCleared)
 
@@ -43,7 +41,7 @@ def absolute(path: str) -> str:
 
 
 def misread_text(finding: Finding) -> str:
-    """A line that this shell does not understand, with the position."""
+    """Why this shell cannot read a line, with the position."""
     problem = finding.problem
     return say(
         "play.misread", at=problem.where.rpartition(" ")[2], expected=problem.expected, found=printable(problem.found)
@@ -51,7 +49,7 @@ def misread_text(finding: Finding) -> str:
 
 
 def complaint_text(complaint: Complaint) -> str:
-    """The line that a shell would write."""
+    """The line that a shell would print."""
     text = f"{TEXT.get(complaint.errno, 'error')} ({errno.errorcode.get(complaint.errno, complaint.errno)})"
     return say(
         f"play.says.{complaint.key}", path=printable(complaint.path), other=printable(complaint.other), error=text
@@ -59,7 +57,7 @@ def complaint_text(complaint: Complaint) -> str:
 
 
 def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
-    """One sentence that says why a call failed here."""
+    """One sentence that says why a call failed; empty if no call did."""
     if not complaint.errno:
         return ""
     code = errno.errorcode.get(complaint.errno, "")
@@ -73,7 +71,7 @@ def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> st
 
 
 def _missing(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
-    """Which layer says that there is no such name; of a new name, its directory."""
+    """Why there is no such path: the outcome of its lookup; for a new name, that of its directory."""
     path = complaint.path.strip("/") or "."
     try:
         found = overlay.lookup(path)
@@ -90,7 +88,7 @@ def _above(path: str) -> str:
 
 
 def did_text(command: Command, failed: bool) -> str:
-    """What the learner did, in one sentence; nothing if it failed or only looked."""
+    """What the learner did, in one sentence; empty if it failed or only looked."""
     key = "append" if command.redirect == ">>" else "write" if command.redirect else command.name
     key = "symlink" if key == "ln" and "s" in command.flags else key
     if failed or not known(f"play.did.{key}"):
@@ -102,11 +100,11 @@ def did_text(command: Command, failed: bool) -> str:
 
 
 def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
-    """What happened in the upper, a sentence each; marks that nobody sees come last, in one."""
+    """The effects on the upper, a sentence each; xattrs that only the kernel uses come last, in one sentence."""
     steps = tuple(steps)
     effects = [effect for step in steps for effect in step.effects]
-    effects = _settled(effects)
-    # What a directory was marked with comes after the news that it is there.
+    effects = _without_undone(effects)
+    # The xattrs of a directory come after the sentence that it was made.
     effects.sort(key=lambda effect: isinstance(effect, (OpaqueSet, RedirectSet)))
     moved = {effect.path: effect.detail.strip("/") for effect in effects if isinstance(effect, Moved)}
     sentences = list(
@@ -130,7 +128,7 @@ def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
 def told(
     command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()
 ) -> tuple[list[str], list[str]]:
-    """What a command wrote, as lines, and what is to be said about it, as sentences; both bounded."""
+    """A command's output, as lines, and its explanation, as sentences; both bounded."""
     output = [printable(line)[:LONGEST] for line in said.lines[:MOST_OUTPUT]]
     more = said.more + len(said.lines) - len(output)
     output += [say("overlay.more", count=more)] if more else []
@@ -142,14 +140,14 @@ def told(
 
 
 def wrote(steps: Iterable[Step]) -> bool:
-    """Whether an inode of the upper changed: not the table of open files, and not a place in an open one."""
+    """Whether an inode of the upper changed; open files and their offsets do not count."""
     return any(
         isinstance(change.thing, Inode) and change.before != change.after for step in steps for change in step.changes
     )
 
 
-def _settled(effects: list[Effect]) -> list[Effect]:
-    """Leave out what the same command undid: all that happened inside a directory which then became one whiteout."""
+def _without_undone(effects: list[Effect]) -> list[Effect]:
+    """Leave out what the same command undid: all effects inside a directory that a whiteout then replaced."""
     gone = {effect.path for effect in effects if isinstance(effect, WhiteoutMade)}
     brief = {effect.path for effect in effects if isinstance(effect, CopyUp) and effect.path in gone} - {
         effect.path for effect in effects if isinstance(effect, Moved)
@@ -168,7 +166,7 @@ def _note(effect: Effect) -> str:
 
 
 def _sentence(effect: Effect, overlay: Overlay, now: str) -> str:
-    """One effect; `now` is where its object is after the command."""
+    """One effect in a sentence; `now` is the path of its inode after the command."""
     kind = type(effect).__name__
     if isinstance(effect, (CopyUp, MetadataCopyUp)):
         kind += "-dir" if isinstance(overlay.lookup(now).inode, Directory) else ""

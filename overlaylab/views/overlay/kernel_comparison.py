@@ -1,4 +1,4 @@
-"""The simulation and the real kernel side by side: the same layers, two merged views, one comparison."""
+"""The merged views of the simulation and of the real kernel, compared path by path."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from overlaylab.words import say
 
 from .text import path_text
 
-__all__ = ["Sides", "side_by_side"]
+__all__ = ["KernelComparison", "side_by_side"]
 
-# The machine's own policy sets it on every file, whatever the layers say.
+# The machine's policy sets this xattr on every file, whatever is in the layers.
 FOREIGN = "security.selinux"
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """Two merged views of one stack.
+class KernelComparison:
+    """The merged views of one stack: the simulation's and the kernel's.
 
     Args:
-        overlay: The stack as it was simulated: without root, without what cannot be written to disk either.
-        view: What the kernel showed.
-        now: True if this machine's kernel showed it just now; False for the record that comes with the kit.
-        why: Why it could not be now; empty if it could.
+        overlay: The simulated stack; without root it lacks what could not be written to disk.
+        view: The kernel's merged view.
+        now: True if it comes from this machine's kernel; False for the record that comes with the kit.
+        why: Why this machine's kernel could not be used; empty if it was.
     """
 
     overlay: Overlay
@@ -54,7 +54,7 @@ class Sides:
         )
 
     def table(self) -> Any:
-        """What the two show at each path: a file's text, or the type of what is no short file."""
+        """What the two show at each path: the text of a short file, or the type of anything else."""
         ours, theirs = dict(walk(self.overlay.merged())), dict(walk(self.view.merged))
         rows = [
             (path_text(path), _content(ours.get(path)), _content(theirs.get(path)))
@@ -64,7 +64,7 @@ class Sides:
 
     @property
     def origin(self) -> Text:
-        """Where the kernel's side comes from: this machine, or the record and why; and what was left out."""
+        """Where the kernel's view comes from: this machine, or the record and why; and what was left out."""
         how = say("sides.root" if self.view.mode == ROOT else "sides.user")
         lines = [say("sides.now" if self.now else "sides.recorded", kernel=self.view.kernel.partition("-")[0], how=how)]
         lines += [say("sides.why", why=self.why)] if self.why else []
@@ -75,10 +75,10 @@ class Sides:
         return "\n".join([say("sides.equal", equal=self.equal), *self.differences])
 
 
-def side_by_side(overlay: Overlay, record: str, options: MountOptions | None = None) -> Sides:
-    """Mount a stack with the real kernel and put the result beside the simulated one.
+def side_by_side(overlay: Overlay, record: str, options: MountOptions | None = None) -> KernelComparison:
+    """Mount a stack with the real kernel, and compare the merged view with the simulated one.
 
-    Where no real mount is possible, the kernel's side is the one that was recorded.
+    Where no real mount is possible, the kernel's view is a recorded one.
 
     Args:
         overlay: Small layers; every file with its content.
@@ -88,18 +88,18 @@ def side_by_side(overlay: Overlay, record: str, options: MountOptions | None = N
     try:
         view = mounted_view(overlay.lowerdirs, overlay.upperdir, options=options)
     except KernelUnavailable as unavailable:
-        return Sides(overlay, recorded(record), now=False, why=unavailable.reason)
-    return Sides(overlay if view.mode == ROOT else _fitted(overlay), view, now=True)
+        return KernelComparison(overlay, recorded(record), now=False, why=unavailable.reason)
+    return KernelComparison(overlay if view.mode == ROOT else _fitted(overlay), view, now=True)
 
 
 def _fitted(overlay: Overlay) -> Overlay:
-    """The stack as somebody who is not root can write it to disk."""
+    """The stack as a user without root can write it to disk."""
     upper = overlay.upperdir and fit(overlay.upperdir)[0]
     return Overlay(lowerdirs=[fit(layer)[0] for layer in overlay.lowerdirs], upperdir=upper, marks=USER)
 
 
 def _entries(tree: Directory, hidden: str = "\0") -> Mapping[str, dict[str, Any]]:
-    """Every path with all that is compared; of the kernel's side no mark is hidden, so one that shines through is found."""
+    """Every path with the facts that are compared. The kernel's view hides no xattr, so a leaked one is found."""
     found = {path: entry(inode, hidden) for path, inode in walk(tree)}
     for fields in found.values():
         fields["xattrs_hex"] = {name: value for name, value in fields.get("xattrs_hex", {}).items() if name != FOREIGN}

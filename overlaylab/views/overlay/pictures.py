@@ -1,4 +1,4 @@
-"""Pictures of an overlay: the stack as it lies, the layers side by side, one lookup, one layer."""
+"""Pictures of an overlay: the stack, the layers side by side, one lookup, one layer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from overlaylab.tree import Directory, find
 from overlaylab.views.kit.palette import MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted, width_of
+from overlaylab.views.kit.text import columns
 from overlaylab.words import say
 
 from .provenance import Line, labels, layer_story, layers_of, looks, paths_of
@@ -16,20 +17,20 @@ from .text import counts, joined, outcome, path_text, told, trace
 
 __all__ = ["layer_picture", "lookup_picture", "panes_picture", "stack_picture"]
 
-# How many names of one layer a picture shows, and how long a shown path may be.
+# The most names of one layer in a picture, and the most characters of a path.
 MOST, LONGEST = 9, 34
 
 
-# The stack as it lies
+# The stack
 
 
 def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "", path: str = "") -> Picture:
-    """The stack with the bottom layer at the bottom, and beside it what somebody sees who looks down on it.
+    """The stack with the bottom layer at the bottom, and beside it the merged view.
 
     Args:
         names: In the order of the mount options: lowers topmost first, then the upper.
-        target: Where it is mounted.
-        path: The name that is lit up wherever it is seen.
+        target: The mount point.
+        path: A path that is highlighted in all layers.
     """
     sheet = Sheet("stack")
     called, roots = labels(overlay, names), layers_of(overlay)
@@ -54,14 +55,14 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "",
 def _layer_box(
     sheet: Sheet, overlay: Overlay, layer: int, name: str, x: float, y: float, width: float, path: str
 ) -> float:
-    """One layer with a chip for each of its names; return the y of its lower edge."""
+    """One layer with a box for each of its names; returns the y of its lower edge."""
     chips = _chips(overlay, layer, path)
     places, inside = _flow([width_of(text) for text, _ in chips], width - 24)
     height = 34 + inside * 32
     role = _role(overlay, layer)
     sheet.box(x, y, width, height, "", role, title=name)
     sheet.text(x + 12, y + 6, f"{PALETTE[role].glyph} {name}   {say('overlay.role_' + role)}")
-    for (text, style), (column, row) in zip(chips, places):
+    for (text, style), (column, row) in zip(chips, places, strict=True):
         sheet.box(x + 12 + column, y + 32 + row * 32, width_of(text), 25, text, style, middle=True)
     return y + height
 
@@ -71,7 +72,7 @@ def _role(overlay: Overlay, layer: int) -> str:
 
 
 def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]]:
-    """The names of one layer with the style of what became of each; what goes beyond a picture is counted."""
+    """The names of one layer, each with the style of its fate; names beyond the most are counted."""
     chips = []
     story = layer_story(overlay, layer)
     for line in story[:MOST]:
@@ -85,7 +86,7 @@ def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]
 
 
 def _style(overlay: Overlay, line: Line) -> str:
-    """How one entry of a layer looks."""
+    """The style of one entry of a layer."""
     if line.fate.kind == "hidden":
         return "hidden"
     if line.change == "removed":
@@ -94,7 +95,7 @@ def _style(overlay: Overlay, line: Line) -> str:
 
 
 def _flow(widths: Sequence[float], room: float) -> tuple[list[tuple[float, int]], int]:
-    """Put chips side by side and wrap; return the place of each, and the number of rows."""
+    """Put boxes side by side and wrap; returns the x and row of each, and the number of rows."""
     places, x, row = [], 0.0, 0
     for width in widths:
         if x and x + width > room:
@@ -140,7 +141,7 @@ def _merged_box(
 
 
 def _order(sheet: Sheet, overlay: Overlay, called: Sequence[str], x: float, y: float) -> None:
-    """The text of ``lowerdir=`` under the stack, and which of its ends is the top."""
+    """The text of ``lowerdir=`` below the stack, and which of its ends is the top."""
     lowers = list(reversed(called[: len(overlay.lowerdirs)]))
     text = f"lowerdir={':'.join(lowers)}"
     fits = len(text) <= 60
@@ -156,10 +157,8 @@ def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str
     lines = []
     for layer in reversed(range(len(called))):
         role = _role(overlay, layer)
-        texts = [text for text, _ in _chips(overlay, layer)]
-        lines.append(
-            f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {', '.join(texts) or say('overlay.empty')}"
-        )
+        texts = ", ".join(text for text, _ in _chips(overlay, layer)) or say("overlay.empty")
+        lines.append(f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {texts}")
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
     shown = [f"{path_text(path)} ({called[layer]})" for path, layer in provenance.items() if path != "."]
     more = [say("overlay.more", count=len(shown) - MOST - 3)] if len(shown) > MOST + 3 else []
@@ -171,11 +170,11 @@ def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str
 
 
 def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -> Picture:
-    """Three panes from left to right: the lower layers, topmost first; the upper; the merged view. A row a path.
+    """Panes from left to right: the lower layers, topmost first; the upper; the merged view. One row a path.
 
     Args:
         names: In the order of the mount options.
-        path: The row that is lit up, with its lookup told beneath.
+        path: The row that is highlighted, with its lookup explained below.
     """
     sheet = Sheet("panes")
     called = labels(overlay, names)
@@ -188,14 +187,14 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         paths.append(path)
     shown = paths[: MOST * 2]
     wide = min(170.0, (900 - 20 - 24 * 2) / (len(order) + 1) - 10)
-    columns, x = {}, 10.0
+    edges, x = {}, 10.0
     for place, layer in enumerate([*order, -1]):
         if place and layer in (-1, len(overlay.lowerdirs)):
             x += 24
-        columns[layer] = x
+        edges[layer] = x
         x += wide + 10
     room = max(4, int((wide - 16) / 7.85))
-    for layer, x in columns.items():
+    for layer, x in edges.items():
         role = "merged" if layer == -1 else _role(overlay, layer)
         sheet.box(x, 30, wide, 46 + 31 * len(shown), "", role, title=say("palette." + role))
         head = say("palette.merged") if layer == -1 else called[layer]
@@ -206,7 +205,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         y = 66 + row * 31
         if each == path:
             sheet.box(4, y - 3, x + wide + 2, 31, "", "equal", title=path_text(path))
-        for layer, x in columns.items():
+        for layer, x in edges.items():
             _cell(sheet, overlay, found[each], each, layer, x + 8, y, wide - 16, room)
     lines = []
     if path:
@@ -223,9 +222,9 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
 
 
 def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, str] | None:
-    """What one layer, or the merged view, has at a path: the text and its style; None if there is nothing."""
+    """What one layer (the merged view: -1) has at a path: the text and its style; None for nothing."""
     if layer == -1:
-        return None if found.inode is None else (path_text(path), _role(overlay, found.layer))
+        return None if found.layer is None else (path_text(path), _role(overlay, found.layer))
     inode = find(layers_of(overlay)[layer], path)
     if inode is None:
         return None
@@ -257,21 +256,20 @@ def _panes_text(
 ) -> str:
     heads = [*(called[layer] for layer in order), say("palette.merged")]
     rows = [[(_mark(overlay, found[path], path, layer) or ("",))[0] for layer in [*order, -1]] for path in shown]
-    for row, path in zip(rows, shown):
-        if found[path].layer is not None:
-            row[-1] = f"{row[-1]} ({called[found[path].layer]})"
-    widths = [max(len(line[column]) for line in [heads, *rows]) for column in range(len(heads))]
-    text = ["   ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in [heads, *rows]]
-    return "\n".join([*text, *([""] if lines else []), *lines])
+    for row, path in zip(rows, shown, strict=True):
+        giver = found[path].layer
+        if giver is not None:
+            row[-1] = f"{row[-1]} ({called[giver]})"
+    return "\n".join([*columns([heads, *rows], "   "), *([""] if lines else []), *lines])
 
 
 # One lookup through a high stack
 
 
 def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Picture:
-    """One path through the stack, top layer first, with each layer's verdict.
+    """One path through the stack, topmost layer first, with the verdict of each layer.
 
-    Small stacks show all their paths side by side instead, with this one lit up.
+    A small stack is shown as panes with all its paths instead, with this one highlighted.
     """
     if len(layers_of(overlay)) <= 4 and len(paths_of(overlay)) <= MOST * 2:
         return panes_picture(overlay, names, path)
@@ -302,7 +300,7 @@ def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Pi
 
 
 def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step: str = "") -> Picture:
-    """What one layer gives and takes, what of it is hidden by layers above, and where in the stack it lies.
+    """What one layer adds and deletes, what of it layers above hide, and where in the stack it is.
 
     Args:
         layer: Counted from the bottom.
@@ -320,14 +318,8 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     sheet.text(190, 6, f"{called[layer]}   {step}", width=700)
     for row, line in enumerate(story[: MOST * 2]):
         style = _style(overlay, line)
-        sheet.box(
-            190,
-            34 + row * 30,
-            714,
-            25,
-            fitted(_line_text(line, called, style), 86),
-            "lower" if style == "plain" else style,
-        )
+        text = fitted(_line_text(line, called, style), 86)
+        sheet.box(190, 34 + row * 30, 714, 25, text, "lower" if style == "plain" else style)
     rest = len(story) - MOST * 2
     if rest > 0:
         sheet.text(190, 34 + MOST * 2 * 30 + 2, say("overlay.more", count=rest))
@@ -341,12 +333,12 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
 
 def _line_text(line: Line, called: Sequence[str], style: str) -> str:
     """One entry of a layer: its sign, its path, what it does, and what hides it."""
-    sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": PALETTE["opaque"].glyph}[
-        line.change
-    ]
+    emptied = PALETTE["opaque"].glyph
+    sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": emptied}[line.change]
     if style == "opaque" and line.change != "emptied":
-        sign += " " + PALETTE["opaque"].glyph
-    text = f"{sign} {path_text(line.path, 46)}{'/' * isinstance(line.inode, Directory)}  {say('overlay.layer.' + line.change)}"
+        sign += f" {emptied}"
+    path = path_text(line.path, 46) + "/" * isinstance(line.inode, Directory)
+    text = f"{sign} {path}  {say('overlay.layer.' + line.change)}"
     if line.fate.kind == "hidden" and line.fate.by is not None:
         text += f", {say('overlay.layer.hidden', layer=called[line.fate.by])}"
     return text

@@ -1,4 +1,4 @@
-"""The playground: type a command, and see what it does to the layers; go back and forth in time."""
+"""The playground: type a command, see what it does to the layers, and step back and forth through the commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import ipywidgets
 
 from overlaylab.errors import Finding, KernelUnavailable
-from overlaylab.image.samples import page_overlay
 from overlaylab.kernel.mount import ROOT
 from overlaylab.kernel.replays import Replay, obstacle, replay
 from overlaylab.linux.operations import Player, Step
@@ -20,32 +19,29 @@ from overlaylab.linux.shell_parser import Command, parse
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File, some
 from overlaylab.views.kit.palette import CHANGES
-from overlaylab.views.kit.panel import Panel, Pick
+from overlaylab.views.kit.panel import Panel, Pick, button, control_row, number_field, text_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.words import printable, say
 
 from .board import Board, board_picture
 from .command_text import misread_text, told, wrote
+from .session import BOWL, fruit_bowl
 from .text import trace
 
 __all__ = ["Playground"]
 
-STYLE = {"description_width": "initial"}
-
-BOWL = ("Fruits", "Vegetables", "Meat")
-
-# So many seconds after Enter a line runs that came before it; a line that comes behind it runs at once.
+# Seconds after Enter until a line runs that came before it; a line that comes after it runs at once.
 PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One command of the learner.
+    """One command line of the learner.
 
     Args:
         line: As it was typed.
-        start: How many operations were done before it.
-        end: How many after it.
+        start: The number of operations done before it.
+        end: The number of operations done after it.
         command: None if it could not be read.
         said: What it wrote.
         misread: Why it could not be read.
@@ -63,9 +59,9 @@ class Playground(Panel):
     """Type commands, or press buttons, and see lower layers, upper and merged view change.
 
     Args:
-        overlay: An image's or a container's stack to begin with, or None for the bowl of fruit. It is not changed.
+        overlay: The stack of an image or a container to begin with; the bowl of fruit if None. It is not changed.
         names: Of its layers, in the order of the mount options: lowers topmost first, then the upper.
-        commands: To run at the beginning.
+        commands: Command lines to run first.
     """
 
     def __init__(self, overlay: Overlay | None = None, names: Sequence[str] = (), commands: Sequence[str] = ()) -> None:
@@ -75,69 +71,47 @@ class Playground(Panel):
         for line in commands:
             self._do(line)
         super().__init__(self._rows())
-        self.children = (*self.children[:1], self.kernel_says, *self.children[1:])
+        controls, *view = self.children
+        self.children = (controls, self.kernel_says, *view)
         self._settle()
         self._offer()
 
     # --- the controls
 
     def _make_controls(self, given: bool) -> None:
-        self.typed = ipywidgets.Text(
-            description=say("play.command"),
-            placeholder=say("play.hint"),
-            continuous_update=False,
-            style=STYLE,
-            layout=ipywidgets.Layout(width="30em", max_width="100%"),
-        )
-        # The browser sends the line as a whole: letter by letter, a busy kernel would run the first half of it.
+        # The browser sends the line as a whole: with every key sent, a busy kernel would run the first half of it.
+        self.typed = text_field(say("play.command"), say("play.hint"), width="30em")
         self.typed.on_msg(self._entered)
         self.typed.observe(self._arrived, "value")
         self.awaited = False
-        self.run = _button("play.run", self._run)
-        self.quick = [ipywidgets.Button(layout=ipywidgets.Layout(width="auto")) for _ in range(8)]
-        for button in self.quick:
-            button.on_click(lambda pressed: self.enter(pressed.description))
-        self.back, self.next = (
-            _button("play.back", lambda _: self._go(self.turn - 1)),
-            _button("play.next", lambda _: self._go(self.turn + 1)),
-        )
-        self.number = ipywidgets.BoundedIntText(
-            value=0, min=0, max=0, description=say("play.step"), style=STYLE, layout=ipywidgets.Layout(width="9em")
-        )
+        self.run = button(say("play.run"), self._run)
+        self.quick = [button("", lambda pressed: self.enter(pressed.description)) for _ in range(8)]
+        self.back = button(say("play.back"), lambda _: self._go(self.turn - 1))
+        self.next = button(say("play.next"), lambda _: self._go(self.turn + 1))
+        self.number = number_field(say("play.step"), 0, least=0, most=0)
         self.number.observe(lambda change: self._go(change["new"]), "value")
-        self.path = ipywidgets.Text(
-            description=say("play.look"),
-            placeholder=say("play.look_hint"),
-            continuous_update=True,
-            style=STYLE,
-            layout=ipywidgets.Layout(width="18em", max_width="100%"),
-        )
+        self.path = text_field(say("play.look"), say("play.look_hint"), width="18em", every_key=True)
         self.path.observe(self.redraw, "value")
-        self.kernel = _button("play.kernel", self._compare)
+        self.kernel = button(say("play.kernel"), self._compare)
         self.kernel_says = ipywidgets.HTML()
-        options = [(say("play.start.given"), "given")] * given + [
-            (say("play.start.bowl"), "bowl"),
-            (say("play.start.empty"), "empty"),
-        ]
-        self.start = Pick(say("play.start.label"), options)
+        starts = ["given"] * given + ["bowl", "empty"]
+        self.start = Pick(say("play.start.label"), [(say(f"play.start.{key}"), key) for key in starts])
         self.start.observe(lambda change: self._begin(), "value")
-        self.again = _button("play.again", lambda _: self._begin())
+        self.again = button(say("play.again"), lambda _: self._begin())
 
     def _rows(self) -> list[ipywidgets.Widget]:
         """The controls in rows; each row wraps where the window is narrow."""
-        rows = [
-            [self.typed, self.run],
-            self.quick,
-            [self.back, self.next, self.number, self.path],
-            [self.kernel, self.start, self.again],
+        return [
+            control_row(self.typed, self.run),
+            control_row(*self.quick),
+            control_row(self.back, self.next, self.number, self.path),
+            control_row(self.kernel, self.start, self.again),
         ]
-        layout = {"flex_flow": "row wrap", "align_items": "center", "width": "100%"}
-        return [ipywidgets.HBox(row, layout=ipywidgets.Layout(**layout)) for row in rows]
 
     # --- the state
 
     def _reset(self, start: str) -> None:
-        """Begin with one of the stacks."""
+        """Begin anew with one of the stacks."""
         overlay, self.names = self._stack(start)
         if overlay.upperdir is None:
             overlay = Overlay(
@@ -154,8 +128,7 @@ class Playground(Panel):
             return overlay, names
         if start == "empty":
             return Overlay(lowerdirs=[Directory()], upperdir=Directory()), ()
-        folders = page_overlay()
-        return Overlay(lowerdirs=[folders["Fruits"], folders["Vegetables"]], upperdir=folders["Meat"]), BOWL
+        return fruit_bowl(), BOWL
 
     def _begin(self) -> None:
         self._reset(self.start.value)
@@ -167,17 +140,17 @@ class Playground(Panel):
 
     @property
     def overlay(self) -> Overlay:
-        """The stack as it is at the present step."""
+        """The stack at the present step."""
         return self.player.overlay
 
     def enter(self, line: str) -> None:
-        """Run a command as if it were typed."""
+        """Run a command line as if it were typed."""
         self._do(line)
         self._settle()
         self.redraw()
 
     def _do(self, line: str) -> None:
-        """Carry a command out; steps that were taken back are forgotten."""
+        """Run a command line; lines after the present step are forgotten."""
         line = line.strip()
         if not line:
             return
@@ -192,7 +165,7 @@ class Playground(Panel):
         self.turn = len(self.turns)
 
     def _go(self, turn: int) -> None:
-        """Go to the moment after so many commands."""
+        """Go to the state after so many command lines."""
         if turn == self.turn or not 0 <= turn <= len(self.turns):
             return
         self.player.go(self.turns[turn - 1].end if turn else 0)
@@ -201,21 +174,21 @@ class Playground(Panel):
         self.redraw()
 
     def _settle(self) -> None:
-        """Make the controls fit the state."""
+        """Make the controls fit the present step."""
         self.number.max = len(self.turns)
         self.number.value = self.turn
         self.back.disabled, self.next.disabled = self.turn == 0, self.turn == len(self.turns)
 
     def _offer(self) -> None:
-        """Make the controls fit the stack that it begins with."""
-        for button, line in zip(self.quick, _suggestions(self.beginning), strict=True):
-            button.description, button.layout.display = line, None if line else "none"
+        """Make the buttons fit the stack to begin with."""
+        for quick, line in zip(self.quick, _suggestions(self.beginning), strict=True):
+            quick.description, quick.layout.display = line, None if line else "none"
         self._settle_kernel()
 
     # --- events
 
     def _entered(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        """Enter was pressed in the field. The line comes behind this message, unless it has come before."""
+        """Enter was pressed in the field. The browser sends the line after this message, or has sent it before."""
         if content.get("event") != "submit":
             return
         self.awaited = True
@@ -225,12 +198,12 @@ class Playground(Panel):
             self._arrived()
 
     def _arrived(self, _: Any = None) -> None:
-        """The line is here; it is run once Enter was pressed."""
+        """The line has come; run it if Enter was pressed."""
         if self.awaited and self.typed.value:
             self._run()
 
     def _run(self, _: Any = None) -> None:
-        """Run what stands in the field, and empty it."""
+        """Run the line in the field, and empty the field."""
         self.awaited = False
         line, self.typed.value = self.typed.value, ""
         self.enter(line)
@@ -238,16 +211,16 @@ class Playground(Panel):
     # --- the kernel
 
     def _settle_kernel(self) -> None:
-        """Without a kernel, or with a stack that cannot be written to disk, the button is grey, and a sentence says why."""
+        """Disable the button, and say why, where no kernel can be used or the stack cannot be written to disk."""
         why = obstacle(self.beginning)
         self.kernel.disabled = bool(why)
         self.kernel_says.value = _status(say("play.no_kernel", why=why)) if why else ""
 
     def compare(self) -> Replay:
-        """Do the same on the real kernel, up to the present step.
+        """Repeat all operations up to the present step on the real kernel.
 
         Raises:
-            KernelUnavailable: This machine cannot.
+            KernelUnavailable: No kernel can be used on this machine.
         """
         return replay(self.beginning, [step.op for step in self.player.steps[: self.player.position]])
 
@@ -264,7 +237,7 @@ class Playground(Panel):
     # --- the view
 
     def show(self) -> Picture:
-        """The stack at the present step, with what the last command did."""
+        """The stack at the present step, and what the last command did."""
         turn = self.turns[self.turn - 1] if self.turn else None
         steps = self.player.steps[turn.start : turn.end] if turn else ()
         changed = _changed(steps, turn.said.paths if turn and turn.said else ())
@@ -279,7 +252,7 @@ class Playground(Panel):
         return board_picture(Board(self.overlay, self.names, changed, lit, head, [*lines, *looked], alt))
 
     def _looked(self, turn: Turn | None) -> tuple[str, list[str]]:
-        """The path that is looked up, typed or else that of the last command, and its trace."""
+        """The path that is looked up (the typed one, else the last command's) and the lines of its lookup."""
         path = self.path.value.strip() or (turn.said.paths[0] if turn and turn.said and turn.said.paths else "")
         if not path:
             return "", []
@@ -288,17 +261,13 @@ class Playground(Panel):
             lines = str(trace(self.overlay, found.path, self.names)).splitlines()
         except Finding:
             return "", [say("lookup.outside", path=printable(path))]
-        stop = (
-            lines[:6] + [say("overlay.more", count=len(lines) - 7)] * (len(lines) > 7) + lines[max(6, len(lines) - 1) :]
-        )
-        return found.path, [
-            "",
-            f"{say('overlay.looking_for')} /{printable(found.path) if found.path != '.' else ''}:",
-            *("  " + line for line in stop),
-        ]
+        if len(lines) > 7:
+            lines = [*lines[:6], say("overlay.more", count=len(lines) - 7), lines[-1]]
+        shown = "/" if found.path == "." else f"/{printable(found.path)}"
+        return found.path, ["", f"{say('overlay.looking_for')} {shown}:", *("  " + line for line in lines)]
 
     def _told(self, turn: Turn | None, steps: Sequence[Step]) -> tuple[list[str], str]:
-        """What is said about the last command: lines for the picture, and one text for those who hear it."""
+        """The words about the last command: lines for the picture, and one text for screen readers."""
         if turn is None:
             alt = say("play.alt", lowers=len(self.overlay.lowerdirs))
             return [alt], alt
@@ -309,7 +278,7 @@ class Playground(Panel):
         return [*output, *words], " ".join(words)
 
 
-# What a row of the picture is marked with.
+# The sign of a row in the picture, by the effect on the upper.
 SIGNS = {
     "CopyUp": CHANGES["copied_up"],
     "MetadataCopyUp": CHANGES["copied_up"],
@@ -322,7 +291,7 @@ def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]
     """The paths whose entries in the upper changed, each with a sign.
 
     Args:
-        paths: What the command was about; they count if something was changed in place.
+        paths: The command's paths; they count if something was changed in place.
     """
     found: dict[str, str] = {}
     for effect in (effect for step in steps for effect in step.effects):
@@ -336,7 +305,7 @@ def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]
 
 
 def _suggestions(overlay: Overlay) -> list[str]:
-    """Commands for the buttons: eight, with names of this stack; empty where there is none that fits."""
+    """Eight command lines for the buttons, with names of this stack; empty where none fits."""
     below = [item for layer in overlay.lowerdirs for item in some(layer, 300)]
     files = [path for path, inode in below if isinstance(inode, File)]
     folders = [path for path, inode in below if isinstance(inode, Directory) and "/" not in path]
@@ -353,12 +322,6 @@ def _suggestions(overlay: Overlay) -> list[str]:
         f"rm -r /{folders[0]}" if folders else "rm -r /box",
     ]
     return [line if line and len(line) <= 40 else "" for line in lines]
-
-
-def _button(key: str, action: Any) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=say(key), layout=ipywidgets.Layout(width="auto"))
-    button.on_click(action)
-    return button
 
 
 def _status(text: str) -> str:

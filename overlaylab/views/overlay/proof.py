@@ -1,4 +1,4 @@
-"""Proofs of the model as tables: what the kernel said and what the model said, what is compared and what cannot be."""
+"""Proofs of the model as tables: the kernel's and the model's results, what is compared and what cannot be."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def op_text(operation: Op) -> str:
-    """An operation as a line: the call, its paths, and what else it was given."""
+    """An operation as a line: the call, its paths, and its other arguments."""
     words = [operation.call]
     for name, value in operation.args.items():
         match value:
@@ -58,7 +58,7 @@ def op_text(operation: Op) -> str:
 
 
 def said(value: Any) -> str:
-    """A result in short: an errno, names, text, or the facts of a stat."""
+    """A result in short: an errno, names, text, or fields of a stat."""
     match value:
         case None:
             return say("believe.works")
@@ -67,10 +67,7 @@ def said(value: Any) -> str:
         case list():
             return printable(" ".join(map(str, value)))
         case Mapping():
-            return say(
-                "believe.stat",
-                **{"type": value["type"], "mode": value["mode"], "uid": value["uid"], "nlink": value["nlink"]},
-            )
+            return say("believe.stat", **{key: value[key] for key in ("type", "mode", "uid", "nlink")})
         case bytes():
             return repr(value.decode("utf-8", "replace"))
         case tuple():
@@ -81,18 +78,15 @@ def said(value: Any) -> str:
 
 
 def entry_text(item: Mapping[str, Any] | None) -> str:
-    """One line of a listing in short."""
+    """One entry of a listing in short."""
     if item is None:
         return say("believe.absent")
     if "mode" not in item:
         return f"{item['type']} {item.get('errno', '')}".strip()
     words = [item["type"], item["mode"], say("believe.links", count=item["nlink"])]
     if "content" in item:
-        words.append(
-            repr(item["content"].decode("utf-8", "replace"))
-            if isinstance(item["content"], bytes)
-            else repr(item["content"])
-        )
+        content = item["content"]
+        words.append(repr(content.decode("utf-8", "replace") if isinstance(content, bytes) else content))
     words += [name.removeprefix("trusted.overlay.") for name in item["xattrs"]]
     return ", ".join(words)
 
@@ -110,7 +104,7 @@ def layers_text(given: Experiment) -> str:
 
 
 def _name_text(path: str, inode: Inode) -> str:
-    """A name of a layer, with what is special about it."""
+    """A path of a layer, with what is special about its inode."""
     if is_whiteout(inode):
         return f"{path} ({say('palette.whiteout')})"
     if isinstance(inode, Directory):
@@ -124,19 +118,14 @@ def _name_text(path: str, inode: Inode) -> str:
 
 
 def recorded_list() -> Any:
-    """All recorded experiments that come with the kit: how many operations each has, and what differs."""
-    columns = ("", say("believe.column.about"), say("believe.column.operations"), say("believe.column.differs"))
-    return table(
-        columns,
-        [
-            (name, vector["title"], len(vector["ops"]), verdict(vector))
-            for name, vector in recorded_experiments().items()
-        ],
-    )
+    """All recorded experiments of the kit: the number of operations of each, and what differs."""
+    columns = ("", *(say(f"believe.column.{key}") for key in ("about", "operations", "differs")))
+    vectors = recorded_experiments().items()
+    return table(columns, [(name, vector["title"], len(vector["ops"]), verdict(vector)) for name, vector in vectors])
 
 
 def recorded_table(name: str) -> Any:
-    """One recorded experiment: each operation, what the kernel said, what the model says; and then the upper, as it lies on disk.
+    """One recorded experiment: the kernel's and the model's result of each operation, and then the upper on disk.
 
     Raises:
         Finding: ``wrong-call`` if there is no such experiment.
@@ -150,41 +139,42 @@ def recorded_table(name: str) -> Any:
         for record, (kernel, model) in zip(vector["ops"], outcomes(vector), strict=True)
     ]
     system = run_ordinary(vector, 3, name)
-    rows.append((say("believe.upper"), _marks(vector["expected"]["upper"]), _marks(raw(system.cwd.fs.upperdir)[0])))
+    upper = system.cwd.fs.upperdir if system is not None and isinstance(system.cwd.fs, Overlay) else None
+    kernel, model = _upper_text(vector["expected"]["upper"]), _upper_text(raw(upper or Directory())[0])
+    rows.append((say("believe.upper"), kernel, model))
     return table(("", say("believe.column.kernel"), say("believe.column.model")), rows)
 
 
 def _record_text(record: Mapping[str, Any]) -> str:
-    """An operation as it is recorded: its name, and what it was given."""
+    """A recorded operation: its name, and its arguments."""
     words = [
         " ".join(value) if isinstance(value, list) else str(value) for name, value in record.items() if name != "as"
     ]
     return printable(" ".join(words + ([say("believe.by", uid=record["as"]["uid"])] if "as" in record else [])))
 
 
-def _marks(items: Sequence[Mapping[str, Any]]) -> str:
-    """The names of an upper, with what is special about each."""
+def _upper_text(items: Sequence[Mapping[str, Any]]) -> str:
+    """The paths of an upper, each with its overlay xattrs."""
     words = []
     for item in items:
-        marks = [
-            name.removeprefix("trusted.overlay.")
-            for name in item.get("xattrs", {})
-            if name.startswith("trusted.overlay.")
-        ]
-        marks = ["whiteout"] if item["type"] == "whiteout" else sorted(marks)
-        words += [item["path"] + (f" ({', '.join(marks)})" if marks else "")] if item["path"] != "." else []
+        namespace = "trusted.overlay."
+        marks = sorted(name.removeprefix(namespace) for name in item.get("xattrs", {}) if name.startswith(namespace))
+        if item["type"] == "whiteout":
+            marks = ["whiteout"]
+        if item["path"] != ".":
+            words.append(item["path"] + (f" ({', '.join(marks)})" if marks else ""))
     return ", ".join(words) or say("believe.nothing")
 
 
-# --- made-up experiments
+# --- generated experiments
 
 
 def experiment_table(number: int, most: int | None = None) -> Any:
-    """One made-up experiment: its operations, what the model answers, and what happens in the upper besides.
+    """One generated experiment: its operations, the model's results, and the effects on the upper.
 
     Args:
         number: From 1.
-        most: How many operations to show; all if None.
+        most: The number of operations that are shown; all if None.
     """
     given = experiment(number - 1)
     player = Player(given.overlay(), given.ops[:most])
@@ -196,13 +186,13 @@ def experiment_table(number: int, most: int | None = None) -> Any:
 
 
 def places_table(proof: Proof) -> Any:
-    """The interesting places, and how often a proof was there."""
+    """The places in the model that a proof should reach, and how often it reached each."""
     rows = [(say(f"believe.place.{place.replace(' ', '-')}"), proof.labels.counts[place]) for place in PLACES]
     return table(("", say("believe.column.times")), rows)
 
 
 def two_sides(parting: Parting) -> tuple[str, str, str]:
-    """Where two models part: what is looked at, what the right one says, what the wrong one says."""
+    """Where two models differ: what is looked at, the right model's result, the wrong model's result."""
     if parting.what == "answer":
         return (
             say("believe.answer"),
@@ -224,20 +214,20 @@ def _at(moment: Moment, what: str, path: str) -> Mapping[str, Any] | None:
 
 
 def compared_table() -> Any:
-    """What two file systems are compared on."""
+    """The facts that are compared between two filesystems."""
     return table(("", say("believe.column.means")), list(COMPARED.items()))
 
 
 def not_compared_table() -> Any:
-    """What cannot be equal, and why."""
+    """The facts that cannot be equal, and why."""
     return table(("", say("believe.column.why")), list(NOT_COMPARED.items()))
 
 
-# --- two roads
+# --- flattened and stacked
 
 
 def road_differences(changesets: Sequence[Any], overlay: Overlay) -> tuple[str, ...]:
-    """The paths at which flattening by the image's rules and stacking by the kernel's rules differ; link counts left aside.
+    """The paths at which flattening by the image's rules and stacking by the kernel's differ; link counts do not count.
 
     Args:
         changesets: Bottom layer first.

@@ -1,8 +1,7 @@
-"""Who gives what: for each path the layer that it comes from and what that hides; for each layer what became of it.
+"""Provenance: for each path the layer that gives it and what it hides; for each layer the fate of its entries.
 
-Nothing is drawn here. Layers are counted from the bottom, as in `overlay`; a
-sequence of names for people comes in the order of the mount options, lowers
-**topmost first**, then the upper.
+Nothing is drawn here. Layers are counted from the bottom, as in `overlay`; a sequence of names for people comes in the
+order of the mount options: lowers **topmost first**, then the upper.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from overlaylab.image.image import Container, Image
 from overlaylab.overlay.overlay import Found, Overlay, Seen, Verdict, is_opaque, is_whiteout
 from overlaylab.stores.store import Store
 from overlaylab.tree import Directory, Inode, find, parent_of, same, walk
+from overlaylab.views.kit.text import cut
 from overlaylab.words import say
 
 __all__ = [
@@ -36,7 +36,7 @@ def layers_of(overlay: Overlay) -> tuple[Directory, ...]:
 
 
 def labels(overlay: Overlay, names: Sequence[str] = ()) -> tuple[str, ...]:
-    """What to call each layer, bottom first.
+    """A name for each layer, bottom first.
 
     Args:
         names: In the order of the mount options: lowers topmost first, then the upper. Left out: ``lower 1`` for the
@@ -50,7 +50,7 @@ def labels(overlay: Overlay, names: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def label(overlay: Overlay, layer: int, names: Sequence[str] = ()) -> str:
-    """A layer's name with its role: ``Fruits (lower 1)``. In a high stack the name alone."""
+    """A layer's name with its role, such as ``Fruits (lower 1)``; in a high stack the name alone."""
     name = labels(overlay, names)[layer]
     if not names or len(names) > 5:
         return name
@@ -81,14 +81,14 @@ def layer_names(target: Image | Container, store: Store | None = None) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One step of a lookup, ready to be told.
+    """One step of a lookup, as it is explained.
 
     Args:
         layer: Counted from the bottom.
-        kind: The key of its sentence, ``look.<kind>``.
-        style: The key of its look in the palette; ``plain`` where there was nothing.
-        at: The directory on the way where it was decided, or the path itself.
-        by: The layer that ended the search, for layers that were not looked in.
+        kind: The key of its sentence, ``overlay.look.<kind>``.
+        style: Its key in the palette; ``plain`` where there was nothing.
+        at: The directory on the way that decided it, or the path itself.
+        by: For a layer that was not searched: the layer that ended the search.
     """
 
     layer: int
@@ -103,14 +103,14 @@ class Look:
         return self.kind in STOPS
 
 
-# What ends a search.
+# The kinds that end a search.
 STOPS = {"file", "whiteout", "whiteout-above", "opaque", "cuts", "cuts-opaque", "other-type"}
 
 
 def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
-    """What a lookup met in each layer, topmost first."""
+    """The steps of a lookup, one a layer, topmost first."""
     roots = layers_of(overlay)
-    # A layer above that lacks the name itself, but ended the search because of a directory on the way.
+    # Layers that ended the search because of a directory on the way, though they lack the name itself.
     enders = {
         seen.by: seen
         for seen in found.trace
@@ -150,7 +150,7 @@ def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> Lo
 
 
 def paths_of(overlay: Overlay) -> tuple[str, ...]:
-    """Every path that some layer has, sorted, without the root: also the hidden and the deleted ones."""
+    """Every path that some layer has, sorted, without the root: hidden and deleted ones, too."""
     return tuple(sorted({path for root in layers_of(overlay) for path, _ in walk(root)} - {"."}))
 
 
@@ -159,7 +159,7 @@ def paths_of(overlay: Overlay) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an entry of a layer in the merged view.
+    """The fate of a layer's entry in the merged view.
 
     Args:
         kind: ``shown``; ``merged`` (a directory that is seen, with the attributes of one above); ``acts`` (a whiteout
@@ -173,11 +173,11 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a layer: what it does to what is beneath, and what became of it.
+    """One entry of a layer: what it does to the layers below, and its fate.
 
     Args:
         change: ``added``, ``changed``, ``removed``, ``emptied`` (an opaque directory over another one), or ``same``
-            for a directory that stands there only because something in it changed, or its time.
+            for a directory that is there only because something in it changed, or its time.
     """
 
     path: str
@@ -187,7 +187,7 @@ class Line:
 
 
 def layer_story(overlay: Overlay, layer: int) -> tuple[Line, ...]:
-    """Everything in one layer, sorted by path, without the root.
+    """All entries of one layer, sorted by path, without the root.
 
     Args:
         layer: Counted from the bottom.
@@ -226,9 +226,9 @@ def _fate(overlay: Overlay, path: str, layer: int) -> Fate:
 
 
 def contested(overlay: Overlay) -> Iterator[tuple[str, Found, Mapping[int, Inode]]]:
-    """The paths that several layers have something to say about, with what each has there.
+    """The paths that several layers have, and of which some are hidden: path, lookup, and layer -> inode.
 
-    Merged directories are left out, and so is what lies in a directory that is gone as a whole.
+    Merged directories are left out, and so is everything in a directory that is hidden as a whole.
     """
     roots = layers_of(overlay)
     for path in paths_of(overlay):
@@ -243,6 +243,5 @@ def contested(overlay: Overlay) -> Iterator[tuple[str, Found, Mapping[int, Inode
 
 
 def step_text(text: str, limit: int = 44) -> str:
-    """A build step as one short line: what the shell was told, without the words that are always there."""
-    text = text.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").strip()
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """A build step as one short line, without the words that Docker's old builder puts before each."""
+    return cut(text.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").strip(), limit)

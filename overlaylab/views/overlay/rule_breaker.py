@@ -1,13 +1,13 @@
-"""A widget that breaks a rule of the model, and shows what tells; and text on a card."""
+"""A widget that breaks a rule of the model, and shows which observation reveals it; and text on a card."""
 
 from __future__ import annotations
 
-import ipywidgets
+from functools import partial
 
 from overlaylab.kernel.proof import catch
 from overlaylab.linux.proof.mutants import BROKEN
 from overlaylab.views.kit.palette import MONO, PALETTE
-from overlaylab.views.kit.panel import Panel, Pick
+from overlaylab.views.kit.panel import Panel, Pick, button
 from overlaylab.views.kit.picture import Picture, new_graph
 from overlaylab.words import say
 
@@ -15,11 +15,15 @@ from .proof import layers_text, op_text, two_sides
 
 __all__ = ["RuleBreaker", "card"]
 
+# The most characters in a line of a card.
 WIDEST = 84
+
+# What can reveal a broken rule: a result, the merged view, or the upper on disk.
+LOOKS = ("answer", "merged", "upper")
 
 
 def card(name: str, alt: str, text: str, look: str = "plain") -> Picture:
-    """Text on a paper card, each line from the left."""
+    """Text on a card, its lines aligned to the left."""
     lines = [piece for line in text.splitlines() for piece in _wrapped(line)]
     label = "".join(line.replace("\\", "\\\\") + "\\l" for line in lines)
     style = PALETTE[look]
@@ -37,7 +41,7 @@ def card(name: str, alt: str, text: str, look: str = "plain") -> Picture:
 
 
 def _wrapped(line: str) -> list[str]:
-    """A line in pieces that fit on the card, the later ones indented as it is."""
+    """A line wrapped to the card's width; continuation lines are indented by two more."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     pieces, words = [], line.split(" ")
     now = words[0]
@@ -51,33 +55,33 @@ def _wrapped(line: str) -> list[str]:
 
 
 class RuleBreaker(Panel):
-    """Choose a rule, and break it; predict what tells, and see which experiment notices, and the least that still does.
+    """Choose a rule and break it; predict what reveals it; see which experiment notices, and the shortest that does.
 
     Args:
-        name: The rule to begin with, one of ``ol.BROKEN``; of this one all is shown at once.
+        name: The rule to begin with, one of ``ol.BROKEN``; its result is shown at once.
     """
 
     def __init__(self, name: str = "whiteout") -> None:
         self.rule = Pick(say("believe.break"), [(say(f"believe.rule.{key}"), key) for key in BROKEN], name)
         self.guess, self.shown = "", True
-        self.looks = {}
-        for look in ("answer", "merged", "upper"):
-            self.looks[look] = ipywidgets.Button(
-                description=say(f"believe.look.{look}"), disabled=True, layout=ipywidgets.Layout(width="auto")
-            )
-            self.looks[look].on_click(lambda _, look=look: self._turn(look, True))
+        self.looks = {look: button(say(f"believe.look.{look}"), partial(self._guessed, look)) for look in LOOKS}
+        for look in self.looks.values():
+            look.disabled = True
         self.rule.observe(lambda _: self._turn("", False), "value")
         super().__init__([self.rule, *self.looks.values()])
 
+    def _guessed(self, look: str, _: object) -> None:
+        self._turn(look, True)
+
     def _turn(self, guess: str, shown: bool) -> None:
-        """Hide what tells until somebody has said what it will be."""
+        """Show the result, or hide it until the learner has made a prediction."""
         self.guess, self.shown = guess, shown
-        for button in self.looks.values():
-            button.disabled = shown
+        for look in self.looks.values():
+            look.disabled = shown
         self.redraw()
 
     def show(self) -> Picture:
-        """What tells that the chosen rule is broken, or the question what it will be."""
+        """What reveals that the chosen rule is broken; before a prediction, the question."""
         rule = say(f"believe.rule.{self.rule.value}")
         if not self.shown:
             question = say("believe.predict", rule=rule)
@@ -102,9 +106,8 @@ class RuleBreaker(Panel):
         return card("caught", f"{verdict} {told}".strip(), "\n".join([*([verdict, ""] if verdict else []), *lines]))
 
     def _verdict(self, what: str) -> str:
-        """What is to be said about the prediction; nothing where there was none."""
+        """The words about the prediction; empty without one."""
         if not self.guess:
             return ""
-        return say(
-            "believe.guessed" if self.guess == what else "believe.missed", guess=say(f"believe.look.{self.guess}")
-        )
+        key = "believe.guessed" if self.guess == what else "believe.missed"
+        return say(key, guess=say(f"believe.look.{self.guess}"))

@@ -1,4 +1,4 @@
-"""A shell for notebooks: each line is told as a terminal would write it, and then in words; a kernel can be asked."""
+"""A shell for notebooks: each line is shown as in a terminal, and then explained; a real kernel can repeat it all."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from overlaylab.words import say
 
 from .command_text import told
 
-__all__ = ["Session"]
+__all__ = ["BOWL", "Session", "fruit_bowl"]
 
+# The layers of the bowl of fruit, in the order of the mount options.
 BOWL = ("Fruits", "Vegetables", "Meat")
 
 
+def fruit_bowl() -> Overlay:
+    """The stack of the practice page: Fruits on Vegetables, with Meat as the upper."""
+    fruits, vegetables, meat = map(page_overlay().__getitem__, BOWL)
+    return Overlay(lowerdirs=[fruits, vegetables], upperdir=meat)
+
+
 class Session:
-    """Something mounted, and a shell in it.
+    """A mounted stack, and a shell in it.
 
     Args:
-        overlay: Where it begins; the bowl of fruit if none is given. It is not changed. Without an upper it gets an
-            empty one.
+        overlay: The stack to begin with; the bowl of fruit if none is given. It is not changed. A stack without an
+            upper gets an empty one.
         names: Of the layers, in the order of the mount options.
         redirect: ``on`` to mount with ``redirect_dir=on``.
 
@@ -39,8 +46,7 @@ class Session:
 
     def __init__(self, overlay: Overlay | None = None, names: Sequence[str] = (), redirect: str = "follow") -> None:
         if overlay is None:
-            folders, names = page_overlay(), BOWL
-            overlay = Overlay(lowerdirs=[folders["Fruits"], folders["Vegetables"]], upperdir=folders["Meat"])
+            overlay, names = fruit_bowl(), BOWL
         upper = Directory() if overlay.upperdir is None else overlay.upperdir
         names = (*names, say("palette.upper")) if names and len(names) == len(overlay.lowerdirs) else names
         self.beginning = Overlay(lowerdirs=overlay.lowerdirs, upperdir=upper, features=Features(redirect=redirect))

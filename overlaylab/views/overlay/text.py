@@ -1,7 +1,8 @@
-"""An overlay in words and tables: a lookup told, a layer listed, a mount command explained, who gives what."""
+"""An overlay in words and tables: a lookup explained, a layer listed, a mount command explained, provenance."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,11 +37,11 @@ __all__ = [
 
 
 def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]] = ODD_LAYERS) -> Any:
-    """A table with a row for each layer.
+    """Unusual layers as a table: the members of each tar, the merged view over a base, and the findings.
 
     Args:
-        base: The layer beneath.
-        layers: A title to the members of a tar, as `layer_tar` takes them; if none are given, layers that broke some tool once.
+        base: The layer below.
+        layers: Title -> members of a tar, as `layer_tar` takes them; by default layers that once broke some tool.
     """
     below = Overlay(lowerdirs=[base])
     rows = []
@@ -53,12 +54,12 @@ def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]] = ODD_LA
     return table(("", say("odd.members"), say("odd.seen"), say("odd.findings")), rows)
 
 
-# The marks that decide what is seen; the others are the kernel's bookkeeping.
+# The xattrs that decide what is visible; the others are the kernel's bookkeeping.
 ACTING = tuple(f".overlay.{mark}" for mark in ("opaque", "whiteout", "redirect", "metacopy"))
 
 
 def trace(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Text:
-    """A lookup told layer by layer, from the top, and what came out.
+    """A lookup explained layer by layer, topmost first, and its outcome.
 
     Args:
         names: In the order of the mount options: lowers topmost first, then the upper.
@@ -69,15 +70,16 @@ def trace(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Text:
 
 
 def told(overlay: Overlay, found: Found, look: Look, names: Sequence[str]) -> str:
-    """One step as a sentence, with its glyph in front."""
+    """One step of a lookup as a sentence, after its glyph."""
     glyph = PALETTE[look.style].glyph or " "
     where = label(overlay, look.layer, names)
     by = "" if look.by is None else label(overlay, look.by, names)
-    return f"{glyph} {say('overlay.look.' + look.kind, layer=where, path=path_text(found.path), at=path_text(look.at), by=by)}"
+    sentence = say(f"overlay.look.{look.kind}", layer=where, path=path_text(found.path), at=path_text(look.at), by=by)
+    return f"{glyph} {sentence}"
 
 
 def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
-    """What a lookup comes to, in one sentence."""
+    """The outcome of a lookup, in one sentence."""
     found = overlay.lookup(path)
     steps = looks(overlay, found)
     shown = path_text(found.path)
@@ -108,22 +110,22 @@ def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
 
 
 def joined(items: Sequence[str]) -> str:
-    """A list as people say it: a, b and c."""
+    """A list in a sentence: a, b and c."""
     if len(items) < 2:
         return "".join(items)
     return say("overlay.and", first=", ".join(items[:-1]), last=items[-1])
 
 
 def path_text(path: str, limit: int = 0) -> str:
-    """A path as it may be shown: safe, and not too long."""
+    """A path, safe to print, and of at most `limit` characters where a limit is given."""
     text = "/" if path == "." else printable(path)
     return fitted(text, limit) if limit else text
 
 
 def listing(tree: Directory) -> Text:
-    """A tree as ``ls -l`` would list it, with the marks that decide what is seen.
+    """A tree as ``ls -l`` would list it, with the xattrs that decide what is visible.
 
-    A whiteout is what it is on the disk: a character device 0, 0.
+    A whiteout is listed as what it is on disk: a character device 0, 0.
     """
     rows = []
     for path, inode in walk(tree):
@@ -152,8 +154,6 @@ def listing(tree: Directory) -> Text:
 
 def _mode(inode: Inode) -> str:
     """The ten characters of ``ls -l``."""
-    import stat
-
     kinds = {
         "file": stat.S_IFREG,
         "dir": stat.S_IFDIR,
@@ -173,7 +173,7 @@ def _size(inode: Inode) -> str:
 
 
 def tree_text(tree: Directory, title: str = ".") -> Text:
-    """A tree drawn with lines, character for character as the program ``tree`` draws it, its unbreakable blanks too."""
+    """A tree drawn exactly as the program ``tree`` draws it, with its no-break spaces."""
     return Text("\n".join([title, *_branches(tree, "")]))
 
 
@@ -191,10 +191,10 @@ def _branches(directory: Directory, indent: str) -> Iterable[str]:
 
 
 def mount_words(command: str) -> Any:
-    """A mount command word by word: what each word is, and what it does here.
+    """A mount command word by word, with what each word means.
 
     Raises:
-        Finding: ``wrong-call`` if it is no overlay mount.
+        Finding: ``wrong-call`` if it is not an overlay mount.
     """
     mount = parse_mount(command)
     options, lowers = mount.options, mount.options.lowerdirs
@@ -217,7 +217,7 @@ def mount_words(command: str) -> Any:
 
 
 def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
-    """The paths that more than one layer has something to say about: who gives each, and what that hides.
+    """The paths that several layers have: which layer gives each, and what it hides.
 
     Args:
         names: In the order of the mount options.
@@ -225,7 +225,9 @@ def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
     called = labels(overlay, names)
     rows = []
     for path, found, there in contested(overlay):
-        gives = say("overlay.gone") if found.layer is None else f"{called[found.layer]} ({_kind(overlay, found.inode)})"
+        gives = say("overlay.gone")
+        if found.layer is not None and found.inode is not None:
+            gives = f"{called[found.layer]} ({_kind(overlay, found.inode)})"
         hidden = [
             f"{called[layer]} ({_kind(overlay, there[layer])})"
             for layer in sorted(there, reverse=True)
@@ -236,7 +238,7 @@ def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
 
 
 def _kind(overlay: Overlay, inode: Inode) -> str:
-    """What an inode is, in a word; whiteouts and opaque directories by their own."""
+    """The type of an inode in a word; whiteouts and opaque directories have words of their own."""
     if is_whiteout(inode, overlay.marks):
         return say("palette.whiteout")
     if is_opaque(inode, overlay.marks):
@@ -245,7 +247,7 @@ def _kind(overlay: Overlay, inode: Inode) -> str:
 
 
 def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[str] = ()) -> Any:
-    """One row a layer, the top of the stack first: what it does to the layers beneath, and how much of it is still seen.
+    """One row a layer, topmost first: what it does to the layers below, and how much of it is still visible.
 
     Args:
         image: Gives the names and the build steps.
@@ -256,17 +258,14 @@ def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[st
     rows = []
     for layer in reversed(range(len(called))):
         story = layer_story(overlay, layer)
-        step = (
-            [step_text(printable(image.layers[layer].history.created_by))]
-            if image is not None and image.layers[layer].history
-            else []
-        )
+        history = image.layers[layer].history if image is not None else None
+        step = [step_text(printable(history.created_by))] if history is not None else []
         rows.append((called[layer], *step, *counts(story)))
     return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
 
 
 def counts(story: Sequence[Line]) -> tuple[int, ...]:
-    """How many names a layer adds, changes, deletes; how many of its names are hidden now, and how many still seen."""
+    """How many names a layer adds, changes and deletes; how many of its names are hidden, and how many visible."""
     changes = [line.change for line in story]
     gone = sum(line.fate.kind == "hidden" for line in story)
     seen = sum(

@@ -1,8 +1,9 @@
-"""Widgets over an overlay: ask for a path, turn the lower directories round, go through an image's layers."""
+"""Widgets over an overlay: look a path up, reorder the lower directories, go through an image's layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import ipywidgets
 
@@ -11,7 +12,7 @@ from overlaylab.image.image import Image
 from overlaylab.kernel.mount import MountOptions
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
-from overlaylab.views.kit.panel import Panel, suggesting
+from overlaylab.views.kit.panel import Panel, button, combobox, number_field
 from overlaylab.views.kit.picture import Picture, new_graph
 from overlaylab.words import printable, say
 
@@ -21,26 +22,24 @@ from .text import outcome
 
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
 
-STYLE = {"description_width": "initial"}
-
-# Paths that the field offers; of a larger image the others can be typed.
-LISTED = 3000
+# The most paths that the field suggests; all others can be typed.
+SUGGESTED = 3000
 
 
 class LookupTrace(Panel):
-    """Type a path, or choose one that is offered; see what each layer says about it.
+    """Type a path, or choose a suggested one; see what each layer says about it.
 
     Args:
         overlay: The stack.
         names: Of its layers, in the order of the mount options: lowers topmost first, then the upper.
-        path: To begin with; the first one if none is given.
+        path: To begin with; the first one of the stack if it is empty.
     """
 
     def __init__(self, overlay: Overlay, names: Sequence[str] = (), path: str = "") -> None:
         self.overlay, self.names = overlay, tuple(names)
-        paths = paths_of(overlay)[:LISTED]
-        # What cannot be printed cannot be typed either.
-        self.path = suggesting(
+        paths = paths_of(overlay)[:SUGGESTED]
+        # A path that cannot be printed cannot be typed.
+        self.path = combobox(
             say("lookup.path"),
             say("lookup.hint"),
             [each for each in paths if printable(each) == each],
@@ -51,16 +50,16 @@ class LookupTrace(Panel):
         super().__init__([self.path])
 
     def show(self) -> Picture:
-        """The lookup of what stands in the field; an empty one is the root."""
+        """The lookup of the path in the field; an empty field is the root."""
         path = self.path.value.strip() or "."
         try:
             return lookup_picture(self.overlay, self.overlay.lookup(path).path, self.names)
         except Finding:
-            return _said(say("lookup.outside", path=printable(path)))
+            return _sentence_picture(say("lookup.outside", path=printable(path)))
 
 
-def _said(sentence: str) -> Picture:
-    """A sentence in the place of a picture."""
+def _sentence_picture(sentence: str) -> Picture:
+    """A sentence in place of a picture."""
     graph = new_graph("said")
     graph.node("said", sentence.replace("\\", "\\\\"), shape="none", style="")
     return Picture(graph.source, sentence, sentence)
@@ -72,9 +71,9 @@ class LowerdirOrder(Panel):
     Args:
         folders: Name -> layer.
         lowers: The names of the lower directories, **topmost first**.
-        upper: The name of the upper directory, or empty.
-        path: The name that is fought over.
-        target: Where it is mounted.
+        upper: The name of the upper directory; empty for none.
+        path: A path that several of them have.
+        target: The mount point.
     """
 
     def __init__(
@@ -85,19 +84,9 @@ class LowerdirOrder(Panel):
         path: str = "",
         target: str = "/mnt/tmp",
     ) -> None:
-        self.directories, self.lowers, self.upper, self.wanted, self.target = (
-            dict(folders),
-            list(lowers),
-            upper,
-            path,
-            target,
-        )
-        self.buttons = {}
-        for name in lowers:
-            self.buttons[name] = ipywidgets.Button(
-                description=say("order.up", name=name), layout=ipywidgets.Layout(width="auto")
-            )
-            self.buttons[name].on_click(lambda _, name=name: self._up(name))
+        self.directories, self.lowers = dict(folders), list(lowers)
+        self.upper, self.wanted, self.target = upper, path, target
+        self.buttons = {name: button(say("order.up", name=name), partial(self._up, name)) for name in lowers}
         self.with_upper = ipywidgets.Checkbox(
             value=bool(upper),
             description=say("order.upper", name=upper),
@@ -107,8 +96,8 @@ class LowerdirOrder(Panel):
         self.with_upper.observe(self.redraw, "value")
         super().__init__([*self.buttons.values(), *([self.with_upper] if upper else [])])
 
-    def _up(self, name: str) -> None:
-        """Move a lower directory one place towards the top; the topmost stays."""
+    def _up(self, name: str, _: object) -> None:
+        """Move a lower directory up by one; the topmost stays."""
         place = self.lowers.index(name)
         if place:
             self.lowers.insert(place - 1, self.lowers.pop(place))
@@ -117,8 +106,10 @@ class LowerdirOrder(Panel):
     @property
     def options(self) -> MountOptions:
         """The present order as mount options."""
-        upper = {"upperdir": self.upper, "workdir": "work"} if self.with_upper.value else {}
-        return MountOptions(lowerdirs=tuple(self.lowers), **upper)
+        lowers = tuple(self.lowers)
+        if not self.with_upper.value:
+            return MountOptions(lowerdirs=lowers)
+        return MountOptions(lowerdirs=lowers, upperdir=self.upper, workdir="work")
 
     def show(self) -> Picture:
         """The stack in the present order, with the mount command."""
@@ -128,13 +119,12 @@ class LowerdirOrder(Panel):
         picture = stack_picture(overlay, names, self.target, self.wanted)
         command = self.options.command(self.target)
         won = outcome(overlay, self.wanted, names) if self.wanted else ""
-        return Picture(
-            picture.dot, f"{command}: {won}" if won else command, f"{command}\n\n{picture.text}\n{won}".rstrip()
-        )
+        alt = f"{command}: {won}" if won else command
+        return Picture(picture.dot, alt, f"{command}\n\n{picture.text}\n{won}".rstrip())
 
 
 class LayerPicker(Panel):
-    """Go through the layers of an image; see what each gives, takes away, and what of it is hidden by now.
+    """Go through the layers of an image; see what each adds and deletes, and what of it layers above hide.
 
     Args:
         overlay: The image's stack.
@@ -145,19 +135,10 @@ class LayerPicker(Panel):
     def __init__(self, overlay: Overlay, image: Image, layer: int = 1) -> None:
         self.overlay, self.image = overlay, image
         self.names = layer_names(image)
-        self.layer = ipywidgets.BoundedIntText(
-            value=layer,
-            min=1,
-            max=len(image.layers),
-            description=say("picker.layer"),
-            style=STYLE,
-            layout=ipywidgets.Layout(width="8em"),
-        )
-        self.down = ipywidgets.Button(description=say("picker.down"), layout=ipywidgets.Layout(width="auto"))
-        self.up = ipywidgets.Button(description=say("picker.up"), layout=ipywidgets.Layout(width="auto"))
+        self.layer = number_field(say("picker.layer"), layer, most=len(image.layers), width="8em")
         self.layer.observe(self.redraw, "value")
-        self.down.on_click(lambda _: self._move(-1))
-        self.up.on_click(lambda _: self._move(1))
+        self.down = button(say("picker.down"), lambda _: self._move(-1))
+        self.up = button(say("picker.up"), lambda _: self._move(1))
         super().__init__([self.layer, self.down, self.up])
 
     def _move(self, by: int) -> None:

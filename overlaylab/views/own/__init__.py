@@ -9,10 +9,10 @@ __getattr__ = partial(
     __name__,
     {
         "overview": "findings journey journey_picture mount_lines proof_table",
-        "layers": "own_names waste_table",
-        "report": "own_report",
-        "tamper_lab": "who_notices",
-        "widgets": "LayerBrowser ReportKeeper SourceChooser TamperLab open_own",
+        "layers": "LayerBrowser own_names waste_table",
+        "report": "ReportKeeper own_report",
+        "source_chooser": "SourceChooser open_own",
+        "tamper_lab": "TamperLab who_notices",
     },
 )
 __dir__ = partial(list_names, __name__)

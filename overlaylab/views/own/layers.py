@@ -1,4 +1,4 @@
-"""One image's layers as a browser shows them: what each brought, what it took away, and what of it is wasted."""
+"""A browser for the layers of an image: what each adds and removes, and how many of its bytes are wasted."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from overlaylab.overlay.overlay import is_opaque, is_whiteout
 from overlaylab.stores.audit.learner_image import Own
 from overlaylab.tree import Directory, File, Inode, walk
 from overlaylab.views.kit.palette import PALETTE
+from overlaylab.views.kit.panel import Panel, button, number_field
 from overlaylab.views.kit.picture import Picture
-from overlaylab.views.kit.sheet import Sheet, fitted
+from overlaylab.views.kit.sheet import Sheet, fitted, sentence_picture
 from overlaylab.views.kit.tables import table
 from overlaylab.views.kit.text import size_text
 from overlaylab.views.overlay.provenance import label, layer_names, layers_of, step_text
 from overlaylab.views.overlay.text import path_text
 from overlaylab.words import printable, say
 
-__all__ = ["Wasted", "browse_picture", "own_names", "waste_table", "wasted_files"]
+__all__ = ["LayerBrowser", "Wasted", "browse_picture", "own_names", "waste_table", "wasted_files"]
 
-# Bars at once, lines at once, and entries of a layer that are looked up to find hidden ones.
+# The most bars, the most lines, and the most files of a layer that are looked up to find hidden ones.
 BARS, LINES, LOOKED = 15, 14, 4000
 
 BAR = 150
@@ -28,13 +29,13 @@ BAR = 150
 
 @dataclass(frozen=True, slots=True)
 class Wasted:
-    """A file whose bytes are in the image and that nobody sees.
+    """A file whose bytes are in the image, but which no process sees.
 
     Args:
         path: Its name in the layer.
         layer: Counted from the bottom.
         size: Bytes.
-        by: The layer that hides it; None if that cannot be told.
+        by: The layer that hides it; None if it is unknown.
     """
 
     path: str
@@ -44,7 +45,7 @@ class Wasted:
 
 
 def own_names(own: Own) -> tuple[str, ...]:
-    """Names for the layers that can be read, in the order of the mount options."""
+    """Names for the readable layers, in the order of the mount options."""
     names = layer_names(own.target, own.home)
     return names if isinstance(own.target, Container) else names[len(names) - len(own.stack) :]
 
@@ -53,8 +54,8 @@ def wasted_files(own: Own, layer: int | None = None, most: int = LINES) -> tuple
     """The largest files that are hidden by a layer above, largest first.
 
     Args:
-        layer: Only those of this layer, counted from the bottom.
-        most: How many.
+        layer: Only files of this layer, counted from the bottom.
+        most: The most files that are returned.
     """
     found: list[Wasted] = []
     for number, root in enumerate(layers_of(own.overlay)):
@@ -68,7 +69,7 @@ def wasted_files(own: Own, layer: int | None = None, most: int = LINES) -> tuple
 
 
 def _hidden(own: Own, number: int, files: Sequence[tuple[str, File]]) -> list[Wasted]:
-    """Those of which no name is seen any more, each once."""
+    """The files of which no name is visible, each inode once."""
     seen: dict[int, bool] = {}
     first: dict[int, Wasted] = {}
     for path, inode in files:
@@ -81,7 +82,7 @@ def _hidden(own: Own, number: int, files: Sequence[tuple[str, File]]) -> list[Wa
 
 
 def waste_table(own: Own, most: int = LINES) -> object:
-    """The largest bytes that are in the image but hidden by later layers."""
+    """The largest files that are in the image, but hidden by layers above."""
     names = own_names(own)
     rows = [
         (
@@ -96,13 +97,13 @@ def waste_table(own: Own, most: int = LINES) -> object:
 
 
 def browse_picture(own: Own, layer: int) -> Picture:
-    """One layer among the others: bars of their bytes at the left, the layer's own story at the right.
+    """One layer among the others: at the left a bar for the bytes of each, at the right what this one holds.
 
     Args:
         layer: Counted from the bottom.
     """
     if not own.stack:
-        return _nothing(say("browse.no_layers"))
+        return sentence_picture("browse", say("browse.no_layers"))
     names, work = own_names(own), own.work
     sheet = Sheet("browse")
     _bars(sheet, own, layer, names)
@@ -133,7 +134,7 @@ def browse_picture(own: Own, layer: int) -> Picture:
 
 
 def _window(count: int, layer: int) -> list[int]:
-    """The layers that are shown, topmost first: some of a high stack, around the chosen one."""
+    """The layers that are shown, topmost first; of a high stack those around the chosen one."""
     first = max(0, min(layer - BARS // 2, count - BARS))
     return list(reversed(range(first, min(count, first + BARS))))
 
@@ -141,37 +142,18 @@ def _window(count: int, layer: int) -> list[int]:
 def _bars(sheet: Sheet, own: Own, layer: int, names: Sequence[str]) -> None:
     shown = _window(len(own.work), layer)
     most = max((item.size for item in own.work), default=0) or 1
-    sheet.text(
-        0,
-        0,
-        say("browse.top") if shown[0] == len(own.work) - 1 else say("overlay.more", count=len(own.work) - 1 - shown[0]),
-    )
+    above = len(own.work) - 1 - shown[0]
+    sheet.text(0, 0, say("overlay.more", count=above) if above else say("browse.top"))
     for row, number in enumerate(shown):
         y, item = 26 + row * 26, own.work[number]
-        sheet.box(
-            0,
-            y,
-            120,
-            22,
-            ("▶ " if number == layer else "  ") + fitted(label(own.overlay, number, names), 11),
-            "equal" if number == layer else "plain",
-        )
+        name, chosen = label(own.overlay, number, names), number == layer
+        sheet.box(0, y, 120, 22, ("▶ " if chosen else "  ") + fitted(name, 11), "equal" if chosen else "plain")
         width = max(3.0, BAR * item.size / most) if item.size else 0
-        wasted = BAR * item.wasted / most
         if item.size:
-            sheet.box(
-                128, y + 3, width, 16, "", "lower", title=f"{label(own.overlay, number, names)}: {size_text(item.size)}"
-            )
+            sheet.box(128, y + 3, width, 16, "", "lower", title=f"{name}: {size_text(item.size)}")
         if item.wasted:
-            sheet.box(
-                128,
-                y + 3,
-                max(3.0, wasted),
-                16,
-                "",
-                "whiteout",
-                title=say("browse.wasted", size=size_text(item.wasted)),
-            )
+            wasted = say("browse.wasted", size=size_text(item.wasted))
+            sheet.box(128, y + 3, max(3.0, BAR * item.wasted / most), 16, "", "whiteout", title=wasted)
         sheet.text(128 + width + 6, y + 2, size_text(item.size) if item.size else "–")
     if shown[-1]:
         sheet.text(0, 26 + len(shown) * 26, say("overlay.more", count=shown[-1]))
@@ -184,13 +166,14 @@ def _bar_text(own: Own, number: int, names: Sequence[str], chosen: bool) -> str:
 
 
 def _step(own: Own, layer: int) -> str:
-    if isinstance(own.target, Container) or layer >= len(own.layers) or not own.layers[layer].history:
+    history = own.layers[layer].history if layer < len(own.layers) else None
+    if isinstance(own.target, Container) or history is None:
         return ""
-    return step_text(printable(own.layers[layer].history.created_by), 60)
+    return step_text(printable(history.created_by), 60)
 
 
 def _story(own: Own, layer: int, names: Sequence[str]) -> list[tuple[str, str]]:
-    """What to say about a layer: its deletions first, then its largest files, and what hides them."""
+    """Lines about a layer, each with its style: its deletions first, then its largest files, and what hides them."""
     entries = [(path, inode) for path, inode in walk(layers_of(own.overlay)[layer]) if path != "."]
     marks = own.overlay.marks
     deleting = [(path, inode) for path, inode in entries if is_whiteout(inode, marks) or is_opaque(inode, marks)]
@@ -223,7 +206,28 @@ def _line(own: Own, layer: int, path: str, inode: Inode, names: Sequence[str]) -
     return f"{PALETTE['hidden'].glyph} {shown}{size}  {hider}", "hidden"
 
 
-def _nothing(text: str) -> Picture:
-    sheet = Sheet("browse")
-    sheet.text(0, 0, text, width=len(text) * 9)
-    return Picture(sheet.dot, text, text)
+class LayerBrowser(Panel):
+    """Go through the layers of an image: what each adds, changes and removes, and how many of its bytes are wasted.
+
+    Args:
+        own: The image.
+        layer: To begin with, counted from 1, the base; the most wasteful one if it is left out.
+    """
+
+    def __init__(self, own: Own, layer: int = 0) -> None:
+        self.own = own
+        count = len(own.stack)
+        worst = max(range(count), key=lambda number: own.work[number].wasted, default=0)
+        self.layer = number_field(say("browse.layer"), layer or worst + 1, most=max(1, count))
+        self.layer.observe(self.redraw, "value")
+        self.down = button(say("browse.down"), lambda _: self._go(self.layer.value - 1))
+        self.up = button(say("browse.up"), lambda _: self._go(self.layer.value + 1))
+        self.worst = button(say("browse.worst"), lambda _: self._go(worst + 1))
+        super().__init__([self.down, self.up, self.layer, self.worst])
+
+    def _go(self, number: int) -> None:
+        self.layer.value = max(1, min(self.layer.max, number))
+
+    def show(self) -> Picture:
+        """The chosen layer among the others."""
+        return browse_picture(self.own, self.layer.value - 1)

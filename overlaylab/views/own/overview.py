@@ -1,4 +1,4 @@
-"""The learner's image in rows and pictures: what it is, and the whole way with every hash recomputed."""
+"""The learner's image: what it is, and the way from its name to the merged view with every hash recomputed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from overlaylab.views.kit.palette import MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted
 from overlaylab.views.kit.tables import Text, brief, table
+from overlaylab.views.kit.text import short_digests
 from overlaylab.views.overlay.provenance import step_text
-from overlaylab.views.stores.docker_walk import brief as without_long_names
 from overlaylab.words import printable, say
 
 __all__ = [
-    "Row",
+    "VERDICTS",
+    "Station",
+    "brief_text",
     "called",
+    "draw_name",
     "findings",
     "journey",
     "journey_picture",
@@ -31,9 +34,10 @@ __all__ = [
     "proof_table",
     "refusal",
     "sentence",
+    "wrapped",
 ]
 
-# Verdict -> style and glyph: recomputed and equal, recomputed and different, nothing to recompute, not possible.
+# Verdict -> style and glyph: recomputed and equal, recomputed and different, nothing to recompute, none, not possible.
 VERDICTS = {
     "equal": ("merged", "✓"),
     "differs": ("whiteout", "✗"),
@@ -46,13 +50,13 @@ WIDE, SHOWN = 900, 14
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One station of the way.
+class Station:
+    """One station on the way from the name to the merged view.
 
     Args:
-        key: Of its words.
-        claimed: What a document or a folder says.
-        found: What was recomputed, or what it leads to.
+        key: In the word table, after ``own.row.``.
+        claimed: What a document or a directory says.
+        found: What was recomputed, or where it leads.
         verdict: A key of `VERDICTS`.
     """
 
@@ -91,71 +95,57 @@ def refusal(error: InputError) -> str:
 
 
 def brief_text(text: str, limit: int) -> str:
-    """A text from outside, safe to print, with its digests cut to 12 digits, and of bounded length."""
-    return fitted(without_long_names(text), limit)
+    """A text from outside, safe to print, with digests cut to twelve digits, and of at most `limit` characters."""
+    return fitted(short_digests(text), limit)
 
 
 # The way
 
 
-def journey(own: Own) -> tuple[Row, ...]:
+def journey(own: Own) -> tuple[Station, ...]:
     """From a name to the merged view: what each station claims, and what was recomputed."""
-    return tuple(_journey(own))
+    return tuple(_stations(own))
 
 
-def _journey(own: Own) -> Iterator[Row]:
+def _stations(own: Own) -> Iterator[Station]:
     image = own.image
     if isinstance(own.target, Container):
-        yield Row("container", printable(own.target.name or own.target.id[:12]), own.target.image_id[:19], "given")
+        yield Station("container", printable(own.target.name or own.target.id[:12]), own.target.image_id[:19], "given")
     if image is None:
-        yield Row("config", say("own.nothing"), say("own.nothing"), "unknown")
+        yield Station("config", say("own.nothing"), say("own.nothing"), "unknown")
         return
-    yield Row("name", ", ".join(map(printable, image.names)) or say("own.no_name"), image.id, "given")
+    yield Station("name", ", ".join(map(printable, image.names)) or say("own.no_name"), image.id, "given")
     for digest in image.indexes:
-        yield Row("index", digest, digest, _blamed(own, digest))
+        yield Station("index", digest, digest, _blamed(own, digest))
     if image.manifest is not None and image.manifest_digest:
         yield _recomputed("manifest", image.manifest_digest, image.manifest.raw)
     if image.config is None:
-        yield Row("config", image.config_digest or say("own.nothing"), say("own.cannot"), "unknown")
+        yield Station("config", image.config_digest or say("own.nothing"), say("own.cannot"), "unknown")
         return
     yield _recomputed("config", image.config_digest or image.id, image.config.raw)
-    yield Row("id", image.id, _id_is(image), "equal" if _id_is(image) else "differs")
+    yield Station("id", image.id, _id_is(image), "equal" if _id_is(image) else "differs")
     yield _layers_row(own, "blobs")
     yield _layers_row(own, "diff_ids")
-    top, claimed = (
-        own.proofs[-1].chain_id if own.proofs else None,
-        image.chain_ids[-1] if image.chain_ids else say("own.nothing"),
-    )
-    yield Row(
-        "chain",
-        claimed,
-        top or say("own.cannot"),
-        "unknown" if top is None else "equal" if top == claimed else "differs",
-    )
+    top = own.proofs[-1].chain_id if own.proofs else None
+    claimed = image.chain_ids[-1] if image.chain_ids else say("own.nothing")
+    verdict = "unknown" if top is None else "equal" if top == claimed else "differs"
+    yield Station("chain", claimed, top or say("own.cannot"), verdict)
     yield _directories_row(own)
     yield _mount_row(own)
-    entries = len(merged_entries(own.overlay)) - 1 if own.stack else 0
+    paths = say("own.paths", count=len(merged_entries(own.overlay)) - 1 if own.stack else 0)
     whole = len(own.stack) >= len(image.layers)
-    yield Row(
-        "merged",
-        say("own.layers", count=len(own.stack)),
-        say("own.paths", count=entries),
-        "given" if whole else "unknown",
-    )
+    yield Station("merged", say("own.layers", count=len(own.stack)), paths, "given" if whole else "unknown")
 
 
-def _recomputed(key: str, claimed: Digest, raw: bytes) -> Row:
+def _recomputed(key: str, claimed: Digest, raw: bytes) -> Station:
     found = Digest.of(raw, claimed.algorithm)
-    return Row(key, claimed, found, "equal" if found == claimed else "differs")
+    return Station(key, claimed, found, "equal" if found == claimed else "differs")
 
 
 def _blamed(own: Own, digest: Digest) -> str:
-    """A document that was checked while the store was opened."""
-    return (
-        "differs"
-        if any(digest.hex in problem.where for problem in own.report.problems if problem.severity == "error")
-        else "equal"
-    )
+    """The verdict on a document whose digest was checked when the store was opened."""
+    errors = (problem for problem in own.report.problems if problem.severity == "error")
+    return "differs" if any(digest.hex in problem.where for problem in errors) else "equal"
 
 
 def _id_is(image: Image) -> str:
@@ -166,57 +156,48 @@ def _id_is(image: Image) -> str:
     return say(f"own.id.{known[image.id]}") if image.id in known else ""
 
 
-def _layers_row(own: Own, key: str) -> Row:
-    """All layers in one line: how many names were recomputed, and how many of them are the claimed ones."""
+def _layers_row(own: Own, key: str) -> Station:
+    """All layers at one station: how many digests were recomputed, and how many of them are the claimed ones."""
     pairs = [_pair(proof, key) for proof in own.proofs]
     made = [pair for pair in pairs if pair[1] is not None]
-    good = sum(claimed == found for claimed, found in made)
+    good, layers = sum(claimed == found for claimed, found in made), say("own.layers", count=len(pairs))
     if not pairs:
-        return Row(key, say("own.layers", count=0), say("own.nothing"), "none")
+        return Station(key, layers, say("own.nothing"), "none")
     if not made:
-        return Row(
-            key, say("own.layers", count=len(pairs)), say(f"own.none.{key}"), "none" if key == "blobs" else "unknown"
-        )
+        return Station(key, layers, say(f"own.none.{key}"), "none" if key == "blobs" else "unknown")
     verdict = "differs" if good < len(made) else "equal" if len(made) == len(pairs) else "unknown"
-    return Row(key, say("own.layers", count=len(pairs)), say("own.of", good=good, count=len(made)), verdict)
+    return Station(key, layers, say("own.of", good=good, count=len(made)), verdict)
 
 
 def _pair(proof: LayerProof, key: str) -> tuple[str | None, str | None]:
+    """The claimed and the recomputed digest of a layer; None for what there is not."""
     if key == "diff_ids":
         return proof.layer.diff_id, proof.diff_id
     return (proof.layer.descriptor.digest if proof.layer.descriptor else None), proof.blob
 
 
-def _directories_row(own: Own) -> Row:
+def _directories_row(own: Own) -> Station:
     if not own.home.directory_kind:
-        return Row("folders", say("own.archive"), say("own.no_folders"), "none")
+        return Station("folders", say("own.archive"), say("own.no_folders"), "none")
     there = [layer.directory for layer in own.layers if layer.directory]
     some = f"□ {printable(there[-1][:12])}" if there else say("own.nothing")
-    return Row(
-        "folders",
-        f"{own.home.directory_kind} {some}",
-        say("own.of_layers", good=len(there), count=len(own.layers)),
-        "given",
-    )
+    count = say("own.of_layers", good=len(there), count=len(own.layers))
+    return Station("folders", f"{own.home.directory_kind} {some}", count, "given")
 
 
-def _mount_row(own: Own) -> Row:
+def _mount_row(own: Own) -> Station:
     try:
         mount = own.mount
     except Finding as finding:
-        return Row("mount", say("own.cannot"), sentence(finding.problem), "unknown")
+        return Station("mount", say("own.cannot"), sentence(finding.problem), "unknown")
     if mount is None or not mount.lowerdir:
-        return Row("mount", say("own.unpack_first"), say("own.nothing"), "none")
-    return Row(
-        "mount",
-        f"lowerdir={fitted(printable(mount.lowerdir[0]), 46)}…",
-        say("own.lowers", count=len(mount.lowerdir)),
-        "given",
-    )
+        return Station("mount", say("own.unpack_first"), say("own.nothing"), "none")
+    first = f"lowerdir={fitted(printable(mount.lowerdir[0]), 46)}…"
+    return Station("mount", first, say("own.lowers", count=len(mount.lowerdir)), "given")
 
 
 def journey_picture(own: Own) -> Picture:
-    """The way as a ladder: each station with what it claims, what was recomputed, and whether they are equal."""
+    """The way as a ladder of stations: what each claims, what was recomputed, and whether they are equal."""
     rows = journey(own)
     sheet, lines = Sheet("journey"), []
     for number, row in enumerate(rows):
@@ -224,35 +205,42 @@ def journey_picture(own: Own) -> Picture:
         sheet.box(0, y, WIDE, 2 * LINE + 8, "", style, title=f"{number + 1}  {say(f'own.row.{row.key}')}")
         sheet.text(12, y + 14, glyph, size=18)
         sheet.text(44, y + 4, f"{number + 1}  {say(f'own.row.{row.key}')}")
-        sheet.text(44, y + 24, fitted(_text(row.claimed), 58), face=MONO)
+        sheet.text(44, y + 24, fitted(_short(row.claimed), 58), face=MONO)
         sheet.text(520, y + 4, say(f"own.verdict.{row.verdict}"))
-        _found(sheet, row, y + 24)
+        draw_name(sheet, 520, y + 24, row.found, 44)
         lines.append(f"{glyph} {number + 1:>2}  {say(f'own.row.{row.key}')}: {printable(row.claimed)}")
         lines.append(f"      {say(f'own.verdict.{row.verdict}')}: {printable(row.found)}")
-    bad = sum(row.verdict == "differs" for row in rows)
+    bad, equal = (sum(row.verdict == verdict for row in rows) for verdict in ("differs", "equal"))
     key = "own.journey_bad" if bad else "own.journey"
-    alt = say(
-        key, name=called(own.target), stations=len(rows), equal=sum(row.verdict == "equal" for row in rows), bad=bad
-    )
+    alt = say(key, name=called(own.target), stations=len(rows), equal=equal, bad=bad)
     return Picture(sheet.dot, alt, "\n".join(lines))
 
 
-def _found(sheet: Sheet, row: Row, y: float) -> None:
-    is_digest = row.found.startswith(("sha256:", "sha512:"))
+def draw_name(sheet: Sheet, x: float, y: float, name: str, limit: int) -> None:
+    """A name in the monospace font, a digest short and with its chip.
+
+    Args:
+        limit: The most characters that fit.
+    """
+    is_digest = _is_digest(name)
     if is_digest:
-        sheet.chip(520, y + 3, row.found)
-    sheet.text(542 if is_digest else 520, y, fitted(_text(row.found), 44), face=MONO)
+        sheet.chip(x, y + 3, name)
+    sheet.text(x + 22 * is_digest, y, fitted(_short(name), limit), face=MONO)
 
 
-def _text(value: str) -> str:
-    return brief(value) if value.startswith(("sha256:", "sha512:")) and len(value) > 40 else printable(value)
+def _is_digest(name: str) -> bool:
+    return name.startswith(("sha256:", "sha512:"))
+
+
+def _short(name: str) -> str:
+    return brief(name) if _is_digest(name) and len(name) > 40 else printable(name)
 
 
 # The layers
 
 
 def proof_table(own: Own) -> Any:
-    """Each layer, topmost first as they lie: its names, each with ✓ where it was recomputed and fits."""
+    """Each layer, topmost first: its digests, each with ✓ where the recomputed one is equal."""
     rows = [
         (
             proof.layer.position + 1,
@@ -264,9 +252,8 @@ def proof_table(own: Own) -> Any:
         )
         for proof in reversed(own.proofs)
     ]
-    return table(
-        ("layer", *(say(f"own.column.{key}") for key in ("blob", "diff_id", "chain_id", "folder", "step"))), rows
-    )
+    columns = (say(f"own.column.{key}") for key in ("blob", "diff_id", "chain_id", "folder", "step"))
+    return table(("layer", *columns), rows)
 
 
 def _proved(claimed: Digest | None, found: Digest | None) -> str:
@@ -278,7 +265,7 @@ def _proved(claimed: Digest | None, found: Digest | None) -> str:
 
 
 def mount_lines(own: Own) -> Text:
-    """What its engine would mount, written to be read: `lowerdir` one folder a line, topmost first."""
+    """The mount that its engine would make, laid out for reading: `lowerdir` topmost first, one directory a line."""
     try:
         mount = own.mount
     except Finding as finding:
@@ -287,26 +274,27 @@ def mount_lines(own: Own) -> Text:
         return Text(say("own.no_mount", count=len(own.layers)))
     if not mount.lowerdir:
         return Text(say("own.no_layers"))
-    shown = [
-        *mount.lowerdir[:SHOWN],
-        *([say("overlay.more", count=len(mount.lowerdir) - SHOWN)] if len(mount.lowerdir) > SHOWN else []),
-    ]
+    shown = [*mount.lowerdir[:SHOWN], *_more(len(mount.lowerdir))]
     lines = [f"lowerdir= {say('own.top_first')}", *(f"  {printable(path)}" for path in shown)]
-    lines += (
-        [f"upperdir=\n  {printable(mount.upperdir)}\nworkdir=\n  {printable(mount.workdir or '')}"]
-        if mount.upperdir
-        else [say("own.read_only")]
-    )
+    if mount.upperdir:
+        lines.append(f"upperdir=\n  {printable(mount.upperdir)}\nworkdir=\n  {printable(mount.workdir or '')}")
+    else:
+        lines.append(say("own.read_only"))
     return Text("\n".join(lines))
 
 
+def _more(count: int) -> list[str]:
+    """A line that counts what goes beyond the lines that are shown; none if all are."""
+    return [say("overlay.more", count=count - SHOWN)] if count > SHOWN else []
+
+
 def findings(own: Own) -> Text:
-    """Everything that is wrong, in words, and what could not be checked."""
+    """All findings in words, and what could not be checked."""
     report = own.report
     lines = [
         f"{'✗' if problem.severity == 'error' else '!'} {sentence(problem)}" for problem in report.problems[:SHOWN]
     ]
-    lines += [say("overlay.more", count=len(report.problems) - SHOWN)] if len(report.problems) > SHOWN else []
+    lines += _more(len(report.problems))
     skipped = [
         f"? {say('own.skipped', what=printable(item.what), why=printable(item.why))}"
         for item in report.not_checked[:SHOWN]
@@ -314,38 +302,30 @@ def findings(own: Own) -> Text:
     return Text("\n".join([*lines, *skipped, say("own.all_fits" if report.ok else "own.not_all")]))
 
 
-# What was chosen
+# What is open
 
 
 def own_picture(own: Own | None, note: str = "") -> Picture:
-    """What is open now: the store, the image, and a note about the last attempt."""
+    """The open store and image, with a note about the last attempt to open one."""
     sheet, lines = Sheet("own"), []
     if own is not None:
-        image = own.image
+        counts = {"images": len(own.store.images()), "containers": len(own.store.containers())}
         facts = [
             ("source", printable(own.source)),
-            (
-                "kind",
-                say(
-                    "own.store",
-                    kind=own.store.kind,
-                    images=len(own.store.images()),
-                    containers=len(own.store.containers()),
-                ),
-            ),
+            ("kind", say("own.store", kind=own.store.kind, **counts)),
             ("target", called(own.target)),
-            ("layers", say("own.layers", count=len(image.layers) if image else 0)),
+            ("layers", say("own.layers", count=len(own.layers))),
         ]
         sheet.box(0, 0, 760, LINE * len(facts) + 16, "", "lower", title=say("own.open"))
         for row, (key, text) in enumerate(facts):
             sheet.text(12, 8 + row * LINE, say(f"own.fact.{key}"))
             sheet.text(110, 8 + row * LINE, fitted(text, 80), face=MONO)
             lines.append(f"{say(f'own.fact.{key}'):9} {text}")
-    alt = note or (
-        say("own.opened", name=called(own.target), source=printable(own.source)) if own else say("own.nothing_open")
-    )
-    if own is None:
-        sheet.text(0, 0, say("own.nothing_open"))
+        alt = say("own.opened", name=called(own.target), source=printable(own.source))
+    else:
+        alt = say("own.nothing_open")
+        sheet.text(0, 0, alt)
+    alt = note or alt
     glyph = PALETTE["lower"].glyph
     return Picture(sheet.dot, alt, "\n".join([*(f"{glyph} {line}" for line in lines), *wrapped(note, 100)]) or alt)
 

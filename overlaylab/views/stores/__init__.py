@@ -9,8 +9,9 @@ __getattr__ = partial(
     __name__,
     {
         "detective": "Detective names_picture",
-        "docker_walk": "PathFinder folders_table layerdb_picture mount_picture tell_visit walk_picture walk_table",
+        "docker_walk": "folders_table layerdb_picture mount_picture tell_visit walk_picture walk_table",
         "name_lookup": "names_table",
+        "path_finder": "PathFinder",
         "ownership": "owners_table sharing_picture sharing_table",
         "stores_compared": "ids_table kinds_table layers_table own_stores recipe_table stores_picture tell_roots",
     },

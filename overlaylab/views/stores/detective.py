@@ -1,7 +1,7 @@
-"""The ID detective: from any hex digits, or a folder's path, to the image, its layer, and all their other names.
+"""The ID detective: from hex digits, or a path into a store, to the image, its layer, and all their other names.
 
-The picture is always the same map, so that only the names change: documents at the left, the layer's own names in the
-middle, what one store has at the right. What a store does not have is a dotted box.
+The picture is always the same map, so that only the names change: documents at the left, the names of the layer in the
+middle, the names of one store at the right. A name that a store does not have is a dotted box.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
-
 from overlaylab.errors import InputError
-from overlaylab.image.digest import short
+from overlaylab.image.digest import Digest, short
 from overlaylab.image.image import Image
 from overlaylab.stores.store import Store
 from overlaylab.views.kit.palette import MONO
-from overlaylab.views.kit.panel import Panel
+from overlaylab.views.kit.panel import Panel, button, number_field, text_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted
+from overlaylab.views.kit.text import short_name
 from overlaylab.words import known, printable, say
 
-from .name_lookup import Lead, fitting, leads, which
+from .name_lookup import Meaning, find_meanings, fitting, which
 from .stores_compared import is_computed, kept_as, which_id
 
 __all__ = ["Detective", "names_picture"]
@@ -32,7 +31,7 @@ WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
 
 LONGEST, WIDE, MOST = 116, 896, 12
 
-# Where each kind of name lies on the map: column, row.
+# Kind of name -> its column and row on the map.
 PLACES = {
     "index": (0, 0),
     "manifest": (0, 1),
@@ -64,38 +63,45 @@ FOLDERS = ("cache-id", "snapshot", "layer-id", "mount-id")
 
 
 def names_picture(query: str, stores: Mapping[str, Store], choice: int = 0) -> Picture:
-    """The way from a name to all others.
+    """The map from one name to all others.
 
     Args:
-        query: See `leads`.
+        query: See `find_meanings`.
         stores: What to call each -> the store.
-        choice: Which of the leads.
+        choice: The number of the meaning, from 0.
     """
     try:
-        found = leads(query, stores)
+        found = find_meanings(query, stores)
     except InputError:
-        return _nothing(say("names.no_name", query=fitting(query)))
+        return _card(say("names.no_name", query=fitting(query)))
     if not found:
-        return _nothing(say("names.nothing", query=fitting(query), stores=", ".join(stores)))
-    lead = found[min(choice, len(found) - 1)]
-    cells = dict(_cells(lead))
+        return _card(say("names.nothing", query=fitting(query), stores=", ".join(stores)))
+    meaning = found[min(choice, len(found) - 1)]
+    cells = dict(_cells(meaning))
     sheet = Sheet("names")
-    for row, text in enumerate(_head(lead, found)):
+    for row, text in enumerate(_head(meaning, found)):
         sheet.text(0, row * LINE, text, width=WIDE)
-    top = LINE * len(_head(lead, found)) + 10
+    top = LINE * len(_head(meaning, found)) + 10
     for start, end in ARROWS:
-        # A container's own folder is not where the image's top layer lies.
-        if end != "folder" or start != "chain_id" or lead.container is None:
+        # The directory of a container is not that of the image's top layer.
+        if end != "folder" or start != "chain_id" or meaning.container is None:
             _arrow(sheet, top, cells, start, end)
     for key, cell in cells.items():
-        _box(sheet, top, key, cell, lead)
-    _others(sheet, top + 4 * (HEIGHT + DOWN), lead, stores)
-    return Picture(sheet.dot, _alt(lead, found), _text(lead, found, cells, stores))
+        _box(sheet, top, key, cell, meaning)
+    _others(sheet, top + 4 * (HEIGHT + DOWN), meaning, stores)
+    return Picture(sheet.dot, _alt(meaning, found), _text(meaning, found, cells, stores))
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One box of the map: the word for the name, the name (empty where there is none), where it comes from, whether a hash gives it."""
+    """One box of the map.
+
+    Args:
+        word: For the kind of name.
+        name: Empty where the store has none.
+        note: Where the name comes from.
+        computed: Whether a hash gives it.
+    """
 
     word: str
     name: str
@@ -103,69 +109,71 @@ class Cell:
     computed: bool = True
 
 
-def _cells(lead: Lead) -> Iterator[tuple[str, Cell]]:
-    """Every box of the map, in the order in which they are told."""
-    image, layer = lead.image, lead.layer
-    for kind, name in _documents(lead):
+def _cells(meaning: Meaning) -> Iterator[tuple[str, Cell]]:
+    """Every box of the map, in the order of the text twin."""
+    image, layer = meaning.image, meaning.layer
+    for kind, name in _documents(meaning):
         word = say("names.is_id", kind=kind) if image and kind == which_id(image) else kind
         yield kind, Cell(word, name or "", say(f"names.note.{kind}") if name else say(f"names.hole.{kind}"))
-    blob = layer and (layer.descriptor.digest if layer.descriptor else next(iter(layer.blobs), ""))
-    came = "names.note.came_plain" if blob and blob == layer.diff_id else "names.note.came_packed"
-    note = "names.hole.layer-blob" if not blob else "names.note.layer-blob" if layer.descriptor else came
-    old = "v1-id" in lead.kinds
-    yield (
-        "layer-blob",
-        Cell("v1-id", lead.value, say("names.note.v1-id"), False) if old else Cell("layer-blob", blob or "", say(note)),
-    )
-    yield (
-        "diff_id",
-        Cell("diff_id", layer.diff_id if layer else "", say("names.note.diff_id" if layer else "names.hole.diff_id")),
-    )
+    blob, note = "", "names.hole.layer-blob"
+    if layer and layer.descriptor:
+        blob, note = layer.descriptor.digest, "names.note.layer-blob"
+    elif layer and layer.blobs:
+        blob = next(iter(layer.blobs))
+        note = "names.note.came_plain" if blob == layer.diff_id else "names.note.came_packed"
+    old = "v1-id" in meaning.kinds
+    v1 = Cell("v1-id", meaning.value, say("names.note.v1-id"), False)
+    yield "layer-blob", v1 if old else Cell("layer-blob", blob, say(note))
+    note = "names.note.diff_id" if layer else "names.hole.diff_id"
+    yield "diff_id", Cell("diff_id", layer.diff_id if layer else "", say(note))
     note = "names.hole.chain_id" if not layer else "names.note.chain_id" if layer.position else "names.note.chain_base"
     yield "chain_id", Cell("chain_id", layer.chain_id if layer else "", say(note))
-    kind, name = _folder(lead)
-    users = [item for item in lead.store.containers() if name and name in (item.upper, *item.lower)]
-    shown = lead.container or next(iter(users), None)
+    kind, name = _folder(meaning)
+    users = [item for item in meaning.store.containers() if name and name in (item.upper, *item.lower)]
+    shown = meaning.container or next(iter(users), None)
     note = (
         "names.hole.container" if not shown else "names.note.container" if len(users) < 2 else "names.note.containers"
     )
     note = say(note, name=fitting(shown.name if shown else "", 16), count=len(users) - 1)
     yield "container", Cell("container", shown.id if shown else "", note, False)
-    link = next((folder.links[0] for folder in lead.store.directories() if folder.name == name and folder.links), "")
+    link = next((folder.links[0] for folder in meaning.store.directories() if folder.name == name and folder.links), "")
     yield "link", Cell("link", link, say("names.note.link" if link else "names.hole.link"), False)
     computed = bool(image and layer and name == layer.directory and is_computed(image, kind, layer.position, name))
     note = say(f"names.note.{kind}" if name else "names.hole.folder")
     yield "folder", Cell(kind or say("names.folder"), name, note, computed)
 
 
-def _documents(lead: Lead) -> list[tuple[str, str | None]]:
-    """The digests of the image's documents; another manifest or index where that is the one that was asked for."""
-    image = lead.image
+def _documents(meaning: Meaning) -> list[tuple[str, str | None]]:
+    """The digests of the image's documents; another manifest or index where that is what was asked for."""
+    image = meaning.image
     if image is None:
         return [(kind, None) for kind in ("index", "manifest", "config")]
     index, manifest = next(iter(image.indexes), None), image.manifest_digest
-    if lead.value in image.indexes:
-        index = lead.value
-    if lead.value in image.other_manifests:
-        manifest = lead.value
+    if meaning.value in image.indexes:
+        index = Digest(meaning.value)
+    if meaning.value in image.other_manifests:
+        manifest = Digest(meaning.value)
     return [("index", index), ("manifest", manifest), ("config", image.config_digest)]
 
 
-def _folder(lead: Lead) -> tuple[str, str]:
-    """The folder: a container's own where it was asked for, else the layer's, else the one that nobody uses."""
-    kind = next((kind for kind in lead.kinds if kind in FOLDERS), lead.store.directory_kind)
-    if lead.container:
+def _folder(meaning: Meaning) -> tuple[str, str]:
+    """A directory, its kind first: the container's where that was asked for, else the layer's, else an unused one."""
+    kind = next((kind for kind in meaning.kinds if kind in FOLDERS), meaning.store.directory_kind)
+    if meaning.container:
         kind = "mount-id" if kind == "cache-id" else kind
-        return kind, lead.value if lead.value in (lead.container.upper, lead.container.init) else lead.container.upper
-    if lead.layer is not None:
-        return (kind, lead.layer.directory or "") if lead.store.directory_kind else ("", "")
-    if "link" in lead.kinds:
-        return kind, next((folder.name for folder in lead.store.directories() if lead.value in folder.links), "")
-    return kind, lead.value
+        return kind, meaning.value if meaning.value in (
+            meaning.container.upper,
+            meaning.container.init,
+        ) else meaning.container.upper
+    if meaning.layer is not None:
+        return (kind, meaning.layer.directory or "") if meaning.store.directory_kind else ("", "")
+    if "link" in meaning.kinds:
+        return kind, next((folder.name for folder in meaning.store.directories() if meaning.value in folder.links), "")
+    return kind, meaning.value
 
 
-def _is_asked(key: str, cell: Cell, lead: Lead) -> bool:
-    return cell.name == lead.value and (key in lead.kinds or cell.word in lead.kinds)
+def _is_asked(key: str, cell: Cell, meaning: Meaning) -> bool:
+    return cell.name == meaning.value and (key in meaning.kinds or cell.word in meaning.kinds)
 
 
 # Drawing
@@ -176,39 +184,27 @@ def _corner(top: float, key: str) -> tuple[float, float]:
     return column * (WIDTH + GAP), top + row * (HEIGHT + DOWN)
 
 
-def _box(sheet: Sheet, top: float, key: str, cell: Cell, lead: Lead) -> None:
-    """A box: the word, the name with its chip or square, and where it comes from; thick if it is what was asked for."""
+def _box(sheet: Sheet, top: float, key: str, cell: Cell, meaning: Meaning) -> None:
+    """A box: the word, the name with its chip or square, and where it comes from; thick if it was asked for."""
     x, y = _corner(top, key)
-    asked = _is_asked(key, cell, lead)
-    style = (
-        "hidden"
-        if not cell.name
-        else "equal"
-        if asked
-        else "hash"
-        if cell.computed
-        else "upper"
-        if key == "container"
-        else "plain"
-    )
+    asked = _is_asked(key, cell, meaning)
+    if not cell.name:
+        style = "hidden"
+    elif asked:
+        style = "equal"
+    else:
+        style = "hash" if cell.computed else "upper" if key == "container" else "plain"
     sheet.box(x, y, WIDTH, HEIGHT, "", style, title=f"{cell.word}: {printable(cell.name)}")
     sheet.text(x + 10, y + 4, f"{cell.word}{say('names.asked') if asked else ''}", width=WIDTH - 20)
     digits = printable(cell.name.rpartition(":")[2])
-    if cell.name and cell.computed:
-        sheet.chip(x + 12, y + 7 + LINE, digits)
-    elif cell.name:
-        sheet.square(x + 12, y + 8 + LINE)
-    sheet.text(
-        x + (34 if cell.name else 10),
-        y + 4 + LINE,
-        (digits if len(digits) <= 12 else f"{digits[:12]}…") or say("names.none"),
-        face=MONO,
-    )
+    if cell.name:
+        sheet.mark(x + 12, y + 7 + LINE, digits, cell.computed)
+    sheet.text(x + (34 if cell.name else 10), y + 4 + LINE, short_name(digits) or say("names.none"), face=MONO)
     sheet.text(x + 10, y + 4 + 2 * LINE, cell.note, width=WIDTH - 20)
 
 
 def _arrow(sheet: Sheet, top: float, cells: Mapping[str, Cell], start: str, end: str) -> None:
-    """The way from one name to the next, where both are there; along a row or down a column."""
+    """The arrow from one name to the next, along a row or down a column; none where either is missing."""
     if not (cells[start].name and cells[end].name):
         return
     (x1, y1), (x2, y2) = _corner(top, start), _corner(top, end)
@@ -219,39 +215,45 @@ def _arrow(sheet: Sheet, top: float, cells: Mapping[str, Cell], start: str, end:
         sheet.arrow(x1 + WIDTH / 2, y1 + HEIGHT, x2 + WIDTH / 2, y2, style)
 
 
-def _head(lead: Lead, found: tuple[Lead, ...]) -> list[str]:
-    """What the digits are, and how this kind of name is told from the others."""
-    lines = [which(lead)]
-    digits = dict.fromkeys(other.value.rpartition(":")[2] for other in found)
+def _head(meaning: Meaning, found: tuple[Meaning, ...]) -> list[str]:
+    """What the name is, and how its kind is told from the others."""
+    lines = [which(meaning)]
+    digits = list(dict.fromkeys(other.value.rpartition(":")[2] for other in found))
     if len(digits) > 1:
-        lines.append(
-            say("names.ambiguous", count=len(digits), names=", ".join(fitting(name, 13) for name in list(digits)[:5]))
-        )
-    for kind in lead.kinds:
+        names = ", ".join(fitting(name, 13) for name in digits[:5])
+        lines.append(say("names.ambiguous", count=len(digits), names=names))
+    for kind in meaning.kinds:
         if known(f"names.not.{kind}"):
             lines += textwrap.wrap(f"{kind}: {say(f'names.not.{kind}')}", LONGEST)
     return lines
 
 
-def _elsewhere(lead: Lead, stores: Mapping[str, Store]) -> list[tuple[str, Image, str, str, bool]]:
-    """The same layer in the other stores, found by its chain_id: label, image, the word for its place, the place, whether a hash gives it."""
-    rows = []
-    for label, store in stores.items() if lead.layer else ():
+def _elsewhere(meaning: Meaning, stores: Mapping[str, Store]) -> list[tuple[str, Image, str, str, bool]]:
+    """The same layer in the other stores, found by its chain_id.
+
+    Returns:
+        For each: the store's label, the image, the kind of the layer's name there, the name, whether a hash gives it.
+    """
+    rows: list[tuple[str, Image, str, str, bool]] = []
+    shown, layer = meaning.image, meaning.layer
+    if shown is None or layer is None:
+        return rows
+
+    def unlike(image: Image) -> tuple[bool, bool, int]:
+        return image.diff_ids != shown.diff_ids, not image.names, len(image.layers)
+
+    for label, store in stores.items():
         for part in store.parts:
-            having = [image for image in part.images() if lead.layer.chain_id in (image.chain_ids or ())]
-            image = min(
-                having,
-                key=lambda item: (item.diff_ids != lead.image.diff_ids, not item.names, len(item.layers)),
-                default=None,
-            )
-            if image is not None and part is not lead.store and len(image.layers) > lead.layer.position:
-                kind, name = kept_as(part, image.layers[lead.layer.position])
-                rows.append((label, image, kind, name, is_computed(image, kind, lead.layer.position, name)))
+            having = [image for image in part.images() if layer.chain_id in (image.chain_ids or ())]
+            image = min(having, key=unlike, default=None)
+            if image is not None and part is not meaning.store and len(image.layers) > layer.position:
+                kind, name = kept_as(part, image.layers[layer.position])
+                rows.append((label, image, kind, name, is_computed(image, kind, layer.position, name)))
     return rows
 
 
-def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> None:
-    rows = _elsewhere(lead, stores)
+def _others(sheet: Sheet, y: float, meaning: Meaning, stores: Mapping[str, Store]) -> None:
+    rows = _elsewhere(meaning, stores)
     if rows:
         sheet.text(0, y, say("names.elsewhere"))
     for row, (label, image, kind, name, computed) in enumerate(rows, 1):
@@ -262,41 +264,39 @@ def _others(sheet: Sheet, y: float, lead: Lead, stores: Mapping[str, Store]) -> 
         sheet.text(352, below, f"{short(image.id)}…", face=MONO)
         sheet.text(500, below, kind)
         digits = printable(name.rpartition(":")[2])
-        if computed:
-            sheet.chip(610, below + 3, digits)
-        elif name:
-            sheet.square(610, below + 4)
-        sheet.text(632, below, (digits if len(digits) <= 12 else f"{digits[:12]}…") or say("beside.packed"), face=MONO)
+        if computed or name:
+            sheet.mark(610, below + 3, digits, computed)
+        sheet.text(632, below, short_name(digits) or say("beside.packed"), face=MONO)
 
 
 # Words
 
 
-def _alt(lead: Lead, found: tuple[Lead, ...]) -> str:
-    number = found.index(lead) + 1
-    return f"{which(lead)} {say('names.one') if len(found) == 1 else say('names.several', number=number, count=len(found))}"
+def _alt(meaning: Meaning, found: tuple[Meaning, ...]) -> str:
+    if len(found) == 1:
+        return f"{which(meaning)} {say('names.one')}"
+    return f"{which(meaning)} {say('names.several', number=found.index(meaning) + 1, count=len(found))}"
 
 
-def _text(lead: Lead, found: tuple[Lead, ...], cells: Mapping[str, Cell], stores: Mapping[str, Store]) -> str:
-    lines = _head(lead, found)
+def _text(meaning: Meaning, found: tuple[Meaning, ...], cells: Mapping[str, Cell], stores: Mapping[str, Store]) -> str:
+    lines = _head(meaning, found)
     for key, cell in cells.items():
-        mark = "=" if _is_asked(key, cell, lead) else "·" if not cell.name else "#" if cell.computed else "□"
+        mark = "=" if _is_asked(key, cell, meaning) else "·" if not cell.name else "#" if cell.computed else "□"
         lines.append(f"{mark} {cell.word:<22} {printable(cell.name) or say('names.none')}  ({cell.note})")
-    rows = _elsewhere(lead, stores)
+    rows = _elsewhere(meaning, stores)
     lines += [say("names.elsewhere")] if rows else []
     for label, image, kind, name, computed in rows:
         titled = say("names.column_id", of=say(f"beside.of.{which_id(image)}"))
-        lines.append(
-            f"  {label:<9} {titled}: {image.id}  {'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}"
-        )
+        place = f"{'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}"
+        lines.append(f"  {label:<9} {titled}: {image.id}  {place}")
     if len(found) > 1:
         lines += [say("names.all"), *(f"  {number}. {which(other)}" for number, other in enumerate(found[:MOST], 1))]
         lines += [say("overlay.more", count=len(found) - MOST)] if len(found) > MOST else []
     return "\n".join(lines)
 
 
-def _nothing(why: str) -> Picture:
-    """A card that says why there is nothing to draw."""
+def _card(why: str) -> Picture:
+    """A card that says why there is no map."""
     lines = textwrap.wrap(why, LONGEST - 10)
     sheet = Sheet("none")
     sheet.box(0, 0, 24 + 8 * max(map(len, lines)), 20 + LINE * len(lines), "", "whiteout", title=why)
@@ -309,46 +309,32 @@ def _nothing(why: str) -> Picture:
 
 
 class Detective(Panel):
-    """Type hex digits, or a path into a store; see what they name, and the way to all other names.
+    """Type hex digits, or a path into a store; see what they name, and the map to all other names.
 
     Args:
         stores: What to call each -> the store.
-        query: What to begin with.
+        query: The text to begin with.
     """
 
     def __init__(self, stores: Mapping[str, Store], query: str = "") -> None:
-        self.stores, self.meanings = dict(stores), []
-        style = {"description_width": "initial"}
-        self.query = ipywidgets.Text(
-            description=say("detective.query"),
-            placeholder=say("detective.hint"),
-            value=query,
-            continuous_update=True,
-            style=style,
-            layout=ipywidgets.Layout(width="22em"),
-        )
-        self.meaning = ipywidgets.BoundedIntText(
-            description=say("detective.meaning"),
-            min=1,
-            max=1,
-            value=1,
-            style=style,
-            layout=ipywidgets.Layout(width="9em"),
-        )
-        self.next = ipywidgets.Button(description=say("detective.next"), layout=ipywidgets.Layout(width="auto"))
+        self.stores = dict(stores)
+        self.meanings: list[tuple[str, str, int | None]] = []
+        hint = say("detective.hint")
+        self.query = text_field(say("detective.query"), hint, value=query, width="22em", every_key=True)
+        self.meaning = number_field(say("detective.meaning"))
+        self.next = button(say("detective.next"), self._go_on)
         self._count()
         super().__init__([self.query, self.meaning, self.next])
         self.query.observe(self._typed, "value")
         self.meaning.observe(self.redraw, "value")
-        self.next.on_click(self._go_on)
 
     def _count(self) -> None:
-        """As many meanings can be chosen as there are; where they are others than before, the first is chosen."""
+        """Count the meanings; where they differ from those before, choose the first."""
         try:
-            found = leads(self.query.value, self.stores) if self.query.value.strip() else ()
+            found = find_meanings(self.query.value, self.stores) if self.query.value.strip() else ()
         except InputError:
             found = ()
-        meanings = [(lead.label, lead.value, lead.position) for lead in found]
+        meanings = [(meaning.label, meaning.value, meaning.position) for meaning in found]
         if meanings != self.meanings:
             self.meaning.value = 1
         self.meanings, self.meaning.max = meanings, max(1, len(found))
@@ -366,5 +352,5 @@ class Detective(Panel):
     def show(self) -> Picture:
         """The map, or what to type."""
         if not self.query.value.strip():
-            return _nothing(say("detective.start", stores=", ".join(self.stores)))
+            return _card(say("detective.start", stores=", ".join(self.stores)))
         return names_picture(self.query.value, self.stores, self.meaning.value - 1)

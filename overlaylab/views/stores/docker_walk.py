@@ -1,33 +1,29 @@
-"""Pictures of a data root: the walk from a name to its folders, the layerdb's names and their owners, a mount's stack.
+"""Pictures of Docker's data root: the walk from a name to its directories, the layerdb, a mount's stack.
 
-A name that a hash computes carries a chip of its own colour, and # where there is no colour; a random name carries a
-grey square, and □, because nothing computes it.
+A name that a hash gives has a chip of its own colour, and # where there is no colour; a random name has a grey square,
+and □.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ipywidgets
-
-from overlaylab.errors import KINDS, InputError
+from overlaylab.errors import InputError
 from overlaylab.image.digest import ChainID, DiffID, chain_ids, short
-from overlaylab.image.image import Container, Image
+from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.docker.root import OVERLAY2, DockerRoot
-from overlaylab.stores.docker.walk import Step, Walk, follow
-from overlaylab.stores.selection import select
+from overlaylab.stores.docker.walk import Step, Walk
+from overlaylab.stores.selection import select_image
 from overlaylab.stores.shipped_files import Visit
 from overlaylab.views.kit.palette import MONO, PALETTE
-from overlaylab.views.kit.panel import Panel, suggesting
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet
 from overlaylab.views.kit.tables import DigestTable, Text, table
+from overlaylab.views.kit.text import cut, short_digests
 from overlaylab.words import printable, say
 
 __all__ = [
-    "PathFinder",
     "folders_table",
     "layerdb_picture",
     "mount_picture",
@@ -36,29 +32,21 @@ __all__ = [
     "walk_table",
 ]
 
-# The glyph that goes with a chip: computed by a hash, drawn by lot, put together from other names.
+# The origin of a name -> its glyph: computed by a hash, random, or a list of other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
 
 STYLES = {"hash": "hash", "random": "plain", "list": "lower"}
 
 BRIDGES = ("cache-id", "mount-id")
 
-# The two arms of the walk's U: where each begins and how wide its boxes are; the bridge lies between.
+# The two arms of the walk's U, each with its x and its width; the bridge is between them.
 LEFT, RIGHT = (0, 404), (500, 344)
-
-_LONG_HEX = re.compile(r"[0-9a-f]{64}")
-
-
-def brief(text: str) -> str:
-    """The text, safe to print, with every 64 hex digits cut to 12."""
-    return _LONG_HEX.sub(lambda found: found[0][:12] + "…", printable(text))
-
 
 # The walk
 
 
 def walk_picture(walk: Walk) -> Picture:
-    """The way as a U: down where names are computed, over the one bridge, up where names are random."""
+    """The walk as a U: down where names are computed, over the one bridge, up where names are random."""
     bridge = next(number for number, step in enumerate(walk.steps) if step.key in BRIDGES)
     left, right = walk.steps[:bridge], walk.steps[bridge + 1 :]
     cards = {step.key: _lines(walk, step) for step in (*left, *right)}
@@ -88,21 +76,13 @@ def _arm(
     top: float,
     bottom: float,
 ) -> None:
-    """One arm of the U, from top to bottom; the numbers of the right arm run upwards, and its arrows too."""
+    """One arm of the U, from top to bottom; in the right arm numbers and arrows run upwards."""
     (x, width), heights = arm, [_height(cards[step.key]) for step in steps]
     gap = (bottom - top - sum(heights)) / max(1, len(steps) - 1)
     y, upwards = top, arm is RIGHT
-    for row, (step, height) in enumerate(zip(steps, heights)):
-        _card(
-            sheet,
-            x,
-            y,
-            width,
-            height,
-            f"{first + (-row if upwards else row)}  {say(f'walk.what.{step.key}')}",
-            cards[step.key],
-            step,
-        )
+    for row, (step, height) in enumerate(zip(steps, heights, strict=True)):
+        title = f"{first + (-row if upwards else row)}  {say(f'walk.what.{step.key}')}"
+        _card(sheet, x, y, width, height, title, cards[step.key], step)
         if row:
             sheet.arrow(x + width / 2, *((y, x + width / 2, y - gap) if upwards else (y - gap, x + width / 2, y)))
         y += height + gap
@@ -115,7 +95,7 @@ def _height(lines: Sequence[str]) -> int:
 def _card(
     sheet: Sheet, x: float, y: float, width: float, height: float, title: str, lines: Sequence[str], step: Step
 ) -> None:
-    """One step: what is read, and under it the name that comes out, with its chip."""
+    """One step: what is read, and below it the name that is found, with its chip."""
     sheet.box(x, y, width, height, "", STYLES[step.origin], title=title)
     sheet.text(x + 10, y + 4, title)
     for row, line in enumerate(lines, 1):
@@ -129,43 +109,43 @@ def _card(
 
 
 def _lines(walk: Walk, step: Step) -> list[str]:
-    """What a box says under its title: what was read, and what came out of it; a first # or □ is drawn as a chip."""
-    path = brief(step.path.removeprefix(f"image/{OVERLAY2}/"))
+    """The lines of a box: what was read, and the name that was found; a first # or □ is drawn as a chip."""
+    path = short_digests(step.path.removeprefix(f"image/{OVERLAY2}/"))
     match step.key:
         case "name" | "prefix":
-            return [path, f"# image ID {brief(step.found)}"]
+            return [path, f"# image ID {short_digests(step.found)}"]
         case "config":
-            return [path, f"# diff_id  {brief(step.found)} {_which(walk)}"]
+            return [path, f"# diff_id  {short_digests(step.found)} {_layer_number(walk)}"]
         case "chain" if walk.position == 0:
-            return [say("walk.base"), f"# chain_id {brief(step.found)}"]
+            return [say("walk.base"), f"# chain_id {short_digests(step.found)}"]
         case "chain":
             return [
                 say("walk.hashed", below=walk.position, number=walk.position + 1),
-                f"# chain_id {brief(step.found)}",
+                f"# chain_id {short_digests(step.found)}",
             ]
         case "layerdb" | "mounts" | "directory":
-            return [path, brief(step.content)]
+            return [path, short_digests(step.content)]
         case "link":
-            return [path, f"□ l/{step.content[:12]}…", f"  -> {brief(step.found.partition(' -> ')[2])}"]
+            return [path, f"□ l/{step.content[:12]}…", f"  -> {short_digests(step.found.partition(' -> ')[2])}"]
         case "lower":
             return [path, _count(step.content), *_some(step.content)]
         case "lowerdir":
             return ["lowerdir=", *_some(step.content)]
         case "container" | "init-id":
-            return [path, f"□ {brief(step.found)}"]
+            return [path, f"□ {short_digests(step.found)}"]
         case "parent":
-            return [path, f"# chain_id {brief(step.found)}"]
+            return [path, f"# chain_id {short_digests(step.found)}"]
     lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
     return [
         "lowerdir=",
         *_some(lower),
-        f"upperdir={brief(upper.rpartition(f'{OVERLAY2}/')[2])}",
-        f"workdir={brief(work.rpartition(f'{OVERLAY2}/')[2])}",
+        f"upperdir={short_digests(upper.rpartition(f'{OVERLAY2}/')[2])}",
+        f"workdir={short_digests(work.rpartition(f'{OVERLAY2}/')[2])}",
     ]
 
 
-def _which(walk: Walk) -> str:
-    return say("walk.layer", number=walk.position + 1, count=len(walk.image.layers))
+def _layer_number(walk: Walk) -> str:
+    return say("walk.layer", number=walk.position + 1, count=len(walk.image.layers) if walk.image else 0)
 
 
 def _count(lower: str) -> str:
@@ -176,7 +156,7 @@ def _count(lower: str) -> str:
 
 
 def _some(lower: str) -> list[str]:
-    """The first short names of a chain, and how many more there are."""
+    """The first short names of a lower chain, and the number of the others."""
     names = [printable(name.rpartition("/l/")[2].removeprefix("l/")) for name in lower.split(":") if name]
     shown = " : ".join(f"l/{name[:8]}…" for name in names[:2])
     return [f"≡ {shown} : +{len(names) - 2}" if len(names) > 2 else f"≡ {shown}"] if names else []
@@ -188,7 +168,7 @@ def _lowers(walk: Walk) -> int:
 
 def _walk_alt(walk: Walk) -> str:
     query = printable(walk.query)
-    if walk.container:
+    if walk.image is None:
         return say("walk.alt_container", query=query, mount=short(walk["mount-id"].found), lowers=_lowers(walk))
     image, layer = walk.image, walk.image.layers[walk.position]
     return say(
@@ -218,13 +198,13 @@ def _walk_text(walk: Walk) -> str:
 
 
 def walk_table(walk: Walk) -> Any:
-    """The steps as a table: what was read, what came out, and where that name comes from."""
+    """The steps as a table: what was read, the name that was found, and where that name comes from."""
     rows = [
         (
             number,
             say(f"walk.what.{step.key}"),
-            brief(step.path) or "–",
-            brief(step.found.partition("\n")[0])[:60],
+            short_digests(step.path) or "–",
+            short_digests(step.found.partition("\n")[0])[:60],
             say(f"walk.origin.{step.origin}"),
         )
         for number, step in enumerate(walk.steps, 1)
@@ -233,8 +213,12 @@ def walk_table(walk: Walk) -> Any:
 
 
 def folders_table(store: DockerRoot, query: str) -> DigestTable:
-    """An image's layers, topmost first as they lie: three names each, and what made them."""
-    image = select(store, query)
+    """An image's layers, topmost first: three names each, the size, and the build step.
+
+    Raises:
+        Finding: ``wrong-call`` for a container.
+    """
+    image = select_image(store, query)
     rows = [
         (
             layer.position + 1,
@@ -256,21 +240,20 @@ def _size(store: DockerRoot, chain_id: ChainID) -> int | None:
         return None
 
 
-def _made_by(layer: Any, width: int = 32) -> str:
-    text = (
-        printable(layer.history.created_by if layer.history else "").removeprefix("/bin/sh -c ").removeprefix("#(nop) ")
-    )
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _made_by(layer: Layer) -> str:
+    """The build step, cut; unlike `step_text` it keeps blanks."""
+    text = printable(layer.history.created_by if layer.history else "")
+    return cut(text.removeprefix("/bin/sh -c ").removeprefix("#(nop) "), 32)
 
 
-# The names of a layerdb and their owners
+# The layerdb
 
 
 def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -> Picture:
-    """The names of a layerdb, each with the image that it belongs to, found by computing the images' chain_ids.
+    """The directories of a layerdb, each with its image, found by computing the images' chain_ids.
 
     Args:
-        names: Folder names: hex digits.
+        names: Of the directories: hex digits.
         images: An image's name -> its diff_ids, bottom first.
     """
     owners = {
@@ -307,18 +290,12 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
 
 
 def mount_picture(store: DockerRoot, container: Container) -> Picture:
-    """The stack of a container's mount as it lies: upper on top, then ``lowerdir=`` from its first name down."""
+    """The stack of a container's mount: the upper on top, then ``lowerdir=`` from its first name down."""
     image = next((image for image in store.images() if image.id == container.image_id), None)
     rows = [(f"{PALETTE['upper'].glyph} {say('palette.upper')}", "", container.upper, say("store.mount_upper"))]
-    for number, (link, folder) in enumerate(zip(container.links, container.lower), 1):
-        rows.append(
-            (
-                f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}",
-                link.removeprefix("l/"),
-                folder,
-                _role(folder, image),
-            )
-        )
+    for number, (link, folder) in enumerate(zip(container.links, container.lower, strict=False), 1):
+        what = f"{PALETTE['lower'].glyph} {say('palette.lower')} {number}"
+        rows.append((what, link.removeprefix("l/"), folder, _role(folder, image)))
     sheet, lines = Sheet("mount"), []
     sheet.text(0, 0, say("store.mount_top"))
     sheet.text(0, 52, say("store.mount_first"))
@@ -342,23 +319,21 @@ def mount_picture(store: DockerRoot, container: Container) -> Picture:
 
 
 def _role(folder: str, image: Image | None) -> str:
-    """What a lower folder is: the init layer, or which layer of the image."""
+    """What a lower directory holds: the init layer, or a layer of the image."""
     if folder.endswith("-init"):
         return say("store.mount_init")
-    for layer in image.layers if image else ():
-        if layer.directory == folder:
-            number = say("walk.layer", number=layer.position + 1, count=len(image.layers))
-            return say(
-                "store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number
-            )
-    return ""
+    layer = next((layer for layer in image.layers if layer.directory == folder), None) if image else None
+    if image is None or layer is None:
+        return ""
+    number = say("walk.layer", number=layer.position + 1, count=len(image.layers))
+    return say("store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number)
 
 
 # Text
 
 
 def tell_visit(visit: Visit) -> Text:
-    """What a visit to a data root found, in plain words."""
+    """In plain words, what was found at the path of a data root."""
     path = printable(visit.path)
     if visit.store is None:
         return Text(say("store.visit_no", path=path, why=printable(visit.why).rstrip(".")))
@@ -367,78 +342,3 @@ def tell_visit(visit: Visit) -> Text:
         return Text(say("store.visit_other", path=path, kind=visit.store.kind, images=images))
     layers, containers = len(visit.store.layer_folders()), len(visit.store.containers())
     return Text(say("store.visit_yes", path=path, images=images, layers=layers, containers=containers))
-
-
-# The widget
-
-
-class PathFinder(Panel):
-    """Name an image and a layer; see the whole way to its folder, and what was read at each step.
-
-    Args:
-        store: A data root.
-        query: The image to begin with; the first that has a name if none is given.
-    """
-
-    def __init__(self, store: DockerRoot, query: str = "") -> None:
-        self.store = store
-        names = sorted(
-            {name for image in store.images() if image.layers for name in image.names if printable(name) == name}
-        )
-        style = {"description_width": "initial"}
-        self.query = suggesting(
-            say("finder.query"), say("finder.query_hint"), names, query or next(iter(names), ""), "24em"
-        )
-        narrow, fitting = ipywidgets.Layout(width="8em"), ipywidgets.Layout(width="auto")
-        self.layer = ipywidgets.BoundedIntText(
-            description=say("finder.layer"), min=1, max=1, value=1, style=style, layout=narrow
-        )
-        self.down, self.up = (
-            ipywidgets.Button(description=say(f"finder.{key}"), layout=fitting) for key in ("down", "up")
-        )
-        self._to_top()
-        super().__init__([self.query, self.layer, self.down, self.up])
-        self.query.observe(self._typed, "value")
-        self.layer.observe(self.redraw, "value")
-        self.down.on_click(lambda _: self._step(-1))
-        self.up.on_click(lambda _: self._step(1))
-
-    @property
-    def wanted(self) -> str:
-        """The name or ID to look for."""
-        return self.query.value.strip()
-
-    def _typed(self, _: Any) -> None:
-        self._to_top()
-        self.redraw()
-
-    def _to_top(self) -> None:
-        """Begin at the image's topmost layer, with the number field as long as the image is high."""
-        try:
-            found = select(self.store, self.wanted)
-        except InputError:
-            return
-        count = len(found.layers) if isinstance(found, Image) else 1
-        self.layer.max = max(1, count)
-        self.layer.value = self.layer.max
-
-    def _step(self, by: int) -> None:
-        self.layer.value = min(self.layer.max, max(1, self.layer.value + by))
-
-    def show(self) -> Picture:
-        """The walk, or the reason why there is none."""
-        try:
-            return walk_picture(follow(self.store, self.wanted, self.layer.value - 1))
-        except InputError as finding:
-            return _no_way(finding)
-
-
-def _no_way(finding: InputError) -> Picture:
-    """A card with the reason in plain words."""
-    problem = finding.problem
-    alt = say("walk.none", why=KINDS[problem.kind][1])
-    found = f"\n{printable(problem.where)}: {printable(problem.found)}" if problem.found else ""
-    sheet = Sheet("none")
-    sheet.box(0, 0, 12 + 8 * len(alt), 40, "", "whiteout", title=alt)
-    sheet.text(12, 10, alt, width=8 * len(alt))
-    return Picture(sheet.dot, alt, alt + found)

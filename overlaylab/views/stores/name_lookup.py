@@ -1,4 +1,4 @@
-"""What a name can mean: hex digits, or a path into a store, looked up in several stores and told in one sentence each."""
+"""Hex digits, or a path into a store, looked up in several stores: everything that such a name can mean."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from overlaylab.stores.audit.facts import one_per_config
 from overlaylab.stores.audit.identify import Match, investigate, names_of_image
 from overlaylab.stores.store import Store
 from overlaylab.views.kit.tables import DigestTable
+from overlaylab.views.kit.text import cut
 from overlaylab.words import printable, say
 
-__all__ = ["Lead", "fitting", "leads", "name_of", "names_table", "which"]
+__all__ = ["Meaning", "fitting", "find_meanings", "name_of", "names_table", "which"]
 
 _DIGITS = re.compile(r"[0-9a-f]{4,128}(-init)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
-    """One thing that the digits can mean in one store.
+class Meaning:
+    """One thing that a name can mean in one store.
 
     Args:
-        label: The store's.
-        store: It, or the one of several in a root.
-        value: The whole name.
-        kinds: What the name is there; several at once for a base layer.
-        image: None if no image uses it.
-        position: The layer, counted from the bottom; None if the name is that of a whole image or container.
+        label: What the store is called.
+        store: The store; of a root with several stores the one that has the name.
+        value: The name in full.
+        kinds: The kinds of name that it is there; several at once for a base layer.
+        image: An image that it belongs to; None if no image uses it.
+        position: The layer, counted from the bottom; None if it names a whole image or container.
         container: The container that it belongs to.
-        images: How many images it belongs to.
+        images: The number of images that it belongs to.
     """
 
     label: str
@@ -45,21 +46,21 @@ class Lead:
 
     @property
     def layer(self) -> Layer | None:
-        """The layer that is shown: the one that is named, else the image's top."""
+        """The layer to show: the named one, else the image's top layer."""
         if self.image is None or not self.image.layers:
             return None
         return self.image.layers[-1 if self.position is None else self.position]
 
 
-def leads(query: str, stores: Mapping[str, Store]) -> tuple[Lead, ...]:
-    """Everything that a name can mean, one lead for each store, whole name and layer; images with a name first.
+def find_meanings(query: str, stores: Mapping[str, Store]) -> tuple[Meaning, ...]:
+    """Everything that a name can mean, once for each store, full name and layer; full matches first.
 
     Args:
-        query: Hex digits, with or without ``sha256:``; or another name of a folder; or a path into one.
+        query: Hex digits, with or without ``sha256:``; or another name of a store's directory; or a path into one.
         stores: What to call each -> the store.
 
     Raises:
-        Finding: ``wrong-call`` for what no name can begin with.
+        Finding: ``wrong-call`` for digits that no name can begin with.
     """
     query = query.strip().rstrip("….")
     found: dict[tuple[str, str, int | None], list[tuple[Store, Match]]] = {}
@@ -71,22 +72,22 @@ def leads(query: str, stores: Mapping[str, Store]) -> tuple[Lead, ...]:
             for match in investigate(name, [(where, part)]) if name else ():
                 found.setdefault((where, match.value, match.position), []).append((part, match))
     if not found and query != query.lower():
-        return leads(query.lower(), stores)
-    told = [_lead(label, value, position, matches) for (label, value, position), matches in found.items()]
-    # What is typed whole comes before what only begins so.
-    return tuple(sorted(told, key=lambda lead: query not in (lead.value, lead.value.rpartition(":")[2])))
+        return find_meanings(query.lower(), stores)
+    told = [_meaning(label, value, position, matches) for (label, value, position), matches in found.items()]
+    # Names that were typed in full come before names that only begin so.
+    return tuple(sorted(told, key=lambda meaning: query not in (meaning.value, meaning.value.rpartition(":")[2])))
 
 
 def _name_in(query: str, store: Store) -> str | None:
-    """What is looked up: of a path the folder that it goes through, or else the last hex digits in it, as of a blob."""
+    """The name to look up: of a path the directory that it leads into, else its last hex digits."""
     if "/" not in query:
         return query
     digits = [part for part in query.split("/") if _DIGITS.fullmatch(part)]
     return store.directory_of(query) or next(reversed(digits), None)
 
 
-def _lead(label: str, value: str, position: int | None, matches: list[tuple[Store, Match]]) -> Lead:
-    """Several matches of one name in one store, told as one: of the images, the smallest that has a name."""
+def _meaning(label: str, value: str, position: int | None, matches: list[tuple[Store, Match]]) -> Meaning:
+    """Several matches of one name in one store as one meaning, with the smallest image that has a name."""
     store = matches[0][0]
     ids = dict.fromkeys(match.image for _, match in matches if match.image)
     images = [
@@ -97,7 +98,7 @@ def _lead(label: str, value: str, position: int | None, matches: list[tuple[Stor
     if container and shown is None:
         shown = next((image for image in store.images() if image.id == container.image_id), None)
     kinds = dict.fromkeys(match.kind for _, match in matches)
-    return Lead(
+    return Meaning(
         label=label,
         store=store,
         value=value,
@@ -110,7 +111,7 @@ def _lead(label: str, value: str, position: int | None, matches: list[tuple[Stor
 
 
 def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
-    """Whether a name belongs to this image, of several with one ID: an index has one ID for all its platforms."""
+    """Whether a name belongs to this one of several images with one ID: an index is one ID for all its platforms."""
     if any((match.value, match.position) == (value, position) for match in names_of_image(store, image)):
         return True
     folder = image.layers[position].directory if position is not None and position < len(image.layers) else None
@@ -120,73 +121,54 @@ def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
 # Words
 
 
-def which(lead: Lead) -> str:
-    """One sentence: in this store, this name is that of this layer of this image."""
-    kinds = say("names.and").join(lead.kinds)
-    digits = fitting(lead.value.rpartition(":")[2], 13)
-    if lead.image is None:
-        return say("names.which_none", label=lead.label, name=digits, kinds=kinds)
-    image = name_of(lead.image)
-    if lead.container is not None:
-        return say(
-            "names.which_container",
-            label=lead.label,
-            name=digits,
-            kinds=kinds,
-            container=fitting(lead.container.name, 24),
-            image=image,
-        )
-    more = (
-        ""
-        if lead.images < 2
-        else say("names.more_one")
-        if lead.images == 2
-        else say("names.more", count=lead.images - 1)
-    )
-    if lead.position is None:
-        return say(
-            "names.which_image",
-            label=lead.label,
-            name=digits,
-            kinds=kinds,
-            image=image,
-            more=more,
-            count=len(lead.image.layers),
-        )
-    layer = say("walk.layer", number=lead.position + 1, count=len(lead.image.layers))
-    return say("names.which_layer", label=lead.label, name=digits, kinds=kinds, layer=layer, image=image, more=more)
+def which(meaning: Meaning) -> str:
+    """A meaning in one sentence: in this store, the name is that of this layer of this image."""
+    name = fitting(meaning.value.rpartition(":")[2], 13)
+    words = {"label": meaning.label, "name": name, "kinds": say("names.and").join(meaning.kinds)}
+    if meaning.image is None:
+        return say("names.which_none", **words)
+    words["image"] = name_of(meaning.image)
+    if meaning.container is not None:
+        return say("names.which_container", container=fitting(meaning.container.name, 24), **words)
+    more = ""
+    if meaning.images > 1:
+        more = say("names.more_one") if meaning.images == 2 else say("names.more", count=meaning.images - 1)
+    if meaning.position is None:
+        return say("names.which_image", more=more, count=len(meaning.image.layers), **words)
+    layer = say("walk.layer", number=meaning.position + 1, count=len(meaning.image.layers))
+    return say("names.which_layer", layer=layer, more=more, **words)
 
 
 def name_of(image: Image) -> str:
+    """The shortest name of an image, or its ID where it has no name."""
     return fitting(min(image.names, key=len), 40) if image.names else say("names.nameless", id=short(image.id))
 
 
 def fitting(text: str, limit: int = 40) -> str:
-    """A name from outside, safe and short."""
-    text = printable(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """A name from outside, safe to print, and of at most `limit` characters."""
+    return cut(printable(text), limit)
 
 
 def names_table(query: str, stores: Mapping[str, Store]) -> DigestTable:
-    """Everything that a name can mean, as a table: the store, what it is there, of which image and layer, and the whole name.
+    """Everything that a name can mean, as a table: the store, the kinds, the image and layer, and the name in full.
 
     Args:
-        query: See `leads`.
+        query: See `find_meanings`.
         stores: What to call each -> the store.
 
     Raises:
-        Finding: ``wrong-call`` for what no name can begin with.
+        Finding: ``wrong-call`` for digits that no name can begin with.
     """
     rows = [
         (
-            lead.label,
-            say("names.and").join(lead.kinds),
-            name_of(lead.image) if lead.image else "–",
-            "–" if lead.position is None else lead.position + 1,
-            max(lead.images, int(lead.image is not None)),
-            printable(lead.value),
+            meaning.label,
+            say("names.and").join(meaning.kinds),
+            name_of(meaning.image) if meaning.image else "–",
+            "–" if meaning.position is None else meaning.position + 1,
+            max(meaning.images, int(meaning.image is not None)),
+            printable(meaning.value),
         )
-        for lead in leads(query, stores)
+        for meaning in find_meanings(query, stores)
     ]
     return DigestTable.of(
         [say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")], rows

@@ -1,4 +1,4 @@
-"""Who owns which folder: as a table, and as a picture of what images share; with what nobody owns, and what it most likely is."""
+"""Owners of a store's directories: as a table, and as a picture of what images share, with unowned directories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.audit.facts import one_per_config
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.owners import owner_facts
-from overlaylab.stores.selection import familiar, select
+from overlaylab.stores.selection import familiar, select_image
 from overlaylab.stores.store import Store
 from overlaylab.views.kit.palette import PALETTE
 from overlaylab.views.kit.picture import Picture
@@ -33,13 +33,13 @@ STYLES = {"container": "upper", "init layer": "lower"}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Places of layers that the same images use.
+    """Layers that the same images use.
 
     Args:
-        places: Folders, or blobs where nothing is unpacked.
-        users: Which images use them, by their numbers.
+        places: Directories, or blobs where nothing is unpacked.
+        users: The numbers of the images that use them.
         ranges: An image's number -> its layers in this group, counted from 1.
-        size: Bytes of their files.
+        size: Bytes of the files in them.
     """
 
     places: tuple[str, ...]
@@ -49,7 +49,7 @@ class Group:
 
 
 def facts_of(store: Store) -> dict[str, Any]:
-    """Everything that ``overlaylab owners`` says."""
+    """The facts of ``overlaylab owners``."""
     readers: dict[int, LayerReader] = {}
 
     def layer_bytes(part: Store, layer: Layer) -> int:
@@ -62,16 +62,16 @@ def facts_of(store: Store) -> dict[str, Any]:
 
 
 def owners_table(store: Store, folder: str | None = None) -> DigestTable:
-    """Every folder of a store: the layer that it holds, who uses it, and what it most likely is.
+    """Every directory of a store: its layer, its users, and what it most likely is.
 
-    Folders that nobody uses stand last, in one row for each guess.
+    Unused directories come last, in one row for each guess.
 
     Args:
-        store: Where.
-        folder: Only this one: its name, or a path into it.
+        store: The store.
+        folder: Only this directory: its name, or a path into it.
 
     Raises:
-        Finding: ``not-found`` if there is no such folder.
+        Finding: ``not-found`` if there is no such directory.
     """
     found = facts_of(store)["directories"]
     if folder is not None:
@@ -85,32 +85,28 @@ def owners_table(store: Store, folder: str | None = None) -> DigestTable:
         alone = [item for item in found if item["guess"] == guess]
         if alone:
             rows.append((_some(alone), "–", "–", "–", say(f"sharing.guess.{_key(guess)}")))
-    return DigestTable.of(
-        [say(f"sharing.column.{key}") for key in ("folder", "layer", "images", "containers", "guess")], rows
-    )
+    columns = [say(f"sharing.column.{key}") for key in ("folder", "layer", "images", "containers", "guess")]
+    return DigestTable.of(columns, rows)
 
 
 def _owner_row(store: Store, item: Mapping[str, Any]) -> tuple[Any, ...]:
     names = {str(image.id): _label(image) for image in store.images()}
     images = [names[image] for image in item["images"] if not names[image].startswith("<")]
     more = len(item["images"]) - len(images)
-    shown = ", ".join([*dict.fromkeys(images), *([say("sharing.nameless", count=more)] if more else [])]) or "–"
-    containers = (
-        ", ".join(printable(container.name) for container in store.containers() if container.id in item["containers"])
-        or "–"
-    )
-    layer = next(iter(item["layers"]), "–")
-    return _folder(item["directory"]), layer, shown, containers, say(f"sharing.guess.{_key(item['guess'])}")
+    shown = ", ".join([*dict.fromkeys(images), *([say("sharing.nameless", count=more)] if more else [])])
+    users = [printable(container.name) for container in store.containers() if container.id in item["containers"]]
+    layer, guess = next(iter(item["layers"]), "–"), say(f"sharing.guess.{_key(item['guess'])}")
+    return _directory(item["directory"]), layer, shown or "–", ", ".join(users) or "–", guess
 
 
-def _folder(name: str) -> str:
-    """The name of a folder or a blob, short; the end of an init layer's name says what it is."""
+def _directory(name: str) -> str:
+    """The name of a directory or a blob, short; the end of an init layer's name is kept."""
     text, end = printable(name.rpartition("/")[2]), "-init" if name.endswith("-init") else ""
     return text if len(text) <= 12 else f"{text[:12]}…{end}"
 
 
 def _some(items: Sequence[Mapping[str, Any]]) -> str:
-    names = [_folder(item["directory"]) for item in items]
+    names = [_directory(item["directory"]) for item in items]
     return names[0] if len(names) == 1 else say("sharing.some", count=len(names), first=names[0], last=names[-1])
 
 
@@ -119,13 +115,13 @@ def _key(guess: str) -> str:
 
 
 def _label(image: Image) -> str:
-    """The shortest name as people write it."""
+    """An image's shortest name, as people write it."""
     names = [familiar(name).removeprefix("localhost/") for name in image.names]
     return printable(min(names, key=len)) if names else f"<{short(image.id)}>"
 
 
 def sharing_table(store: Store) -> DigestTable:
-    """Every image with a name: bytes that it alone uses, bytes that it shares, and with how many others."""
+    """Every named image: the bytes that it alone uses, the bytes that it shares, and with how many others."""
     rows = [
         (
             fitted(", ".join(map(printable, item["names"])), 60),
@@ -144,16 +140,16 @@ def sharing_table(store: Store) -> DigestTable:
 
 
 def sharing_picture(store: Store, images: Sequence[str] = ()) -> Picture:
-    """Images as columns, and for all layers that the same images use one row: what is shared by whom, at one look.
+    """Images as columns, and one row for all layers that the same images use.
 
     Args:
         store: One store; of a root with several, one of its ``parts``.
-        images: Which images, at most five; those with names if none is given, the first five.
+        images: At most five images; by default the first five that have names.
     """
     known = one_per_config(store.images())
     facts = facts_of(store)
     chosen = _chosen(store, known, images)
-    groups = [group for group in _groups(store, known) if group.users & set(chosen)]
+    groups = [group for group in groups_of(store, known) if group.users & set(chosen)]
     sheet, lines = Sheet("sharing"), []
     width = FIRST + CELL * len(chosen) + LAST
     for column, number in enumerate(chosen):
@@ -161,7 +157,7 @@ def sharing_picture(store: Store, images: Sequence[str] = ()) -> Picture:
     sheet.text(width - LAST + 6, 0, say("sharing.others"), width=LAST)
     for row, group in enumerate(groups):
         _row(sheet, 26 + row * ROW, group, chosen, width)
-        lines.append(_row_text(store, group, chosen, known))
+        lines.append(_row_text(group, chosen, known))
     y = 26 + len(groups) * ROW + 8
     for row, key in enumerate(("own_bytes", "shared_bytes")):
         sheet.text(0, y + row * 22, say(f"sharing.{key}"), width=FIRST)
@@ -169,14 +165,8 @@ def sharing_picture(store: Store, images: Sequence[str] = ()) -> Picture:
             sheet.text(FIRST + column * CELL + 8, y + row * 22, f"{facts['images'][number][key]:,}", width=CELL)
     for number in chosen:
         item = facts["images"][number]
-        lines.append(
-            say(
-                "sharing.sizes",
-                image=_label(known[number]),
-                own=f"{item['own_bytes']:,}",
-                shared=f"{item['shared_bytes']:,}",
-            )
-        )
+        sizes = {"own": f"{item['own_bytes']:,}", "shared": f"{item['shared_bytes']:,}"}
+        lines.append(say("sharing.sizes", image=_label(known[number]), **sizes))
     lines += _rest(sheet, y + 54, store, facts["directories"], width)
     return Picture(sheet.dot, _alt(known, chosen, groups, facts), "\n".join(lines))
 
@@ -185,23 +175,13 @@ def _chosen(store: Store, known: Sequence[Image], names: Sequence[str]) -> list[
     """The numbers of the images that are shown."""
     if not names:
         return [number for number, image in enumerate(known) if image.names][:MOST]
-    numbers = []
-    for name in names[:MOST]:
-        found = select(store, name)
-        if not isinstance(found, Image):
-            raise Finding("wrong-call", printable(name), "an image", "a container")
-        numbers.append(
-            next(
-                number
-                for number, image in enumerate(known)
-                if (image.id, image.config_digest) == (found.id, found.config_digest)
-            )
-        )
-    return list(dict.fromkeys(numbers))
+    ids = [(image.id, image.config_digest) for image in known]
+    found = (select_image(store, name) for name in names[:MOST])
+    return list(dict.fromkeys(ids.index((image.id, image.config_digest)) for image in found))
 
 
-def _groups(store: Store, known: Sequence[Image]) -> list[Group]:
-    """Layers that the same images use, put together; in the order of the first image that uses them."""
+def groups_of(store: Store, known: Sequence[Image]) -> list[Group]:
+    """Layers grouped by the images that use them, in the order of the first image that does."""
     users: dict[str, dict[int, list[int]]] = {}
     layers: dict[str, Layer] = {}
     for number, image in enumerate(known):
@@ -211,35 +191,26 @@ def _groups(store: Store, known: Sequence[Image]) -> list[Group]:
             layers.setdefault(place, layer)
     reader = LayerReader(store)
     together: dict[frozenset[int], list[str]] = {}
-    for place, who in users.items():
-        together.setdefault(frozenset(who), []).append(place)
-    return [
-        Group(
-            tuple(places),
-            who,
-            {
-                number: tuple(sorted(position for place in places for position in users[place][number]))
-                for number in who
-            },
-            sum(
-                store.directory_size(place) if layers[place].directory else reader.bytes_of(layers[place])
-                for place in places
-            ),
+    for place, numbers in users.items():
+        together.setdefault(frozenset(numbers), []).append(place)
+    groups = []
+    for who, places in together.items():
+        size = sum(
+            store.directory_size(place) if layers[place].directory else reader.bytes_of(layers[place])
+            for place in places
         )
-        for who, places in together.items()
-    ]
+        ranges = {number: tuple(sorted(at for place in places for at in users[place][number])) for number in who}
+        groups.append(Group(tuple(places), who, ranges, size))
+    return groups
 
 
 def _count(group: Group) -> str:
-    return say(
-        "sharing.one_folder" if len(group.places) == 1 else "sharing.folders",
-        count=len(group.places),
-        size=f"{group.size:,}",
-    )
+    key = "sharing.one_folder" if len(group.places) == 1 else "sharing.folders"
+    return say(key, count=len(group.places), size=f"{group.size:,}")
 
 
 def _range(numbers: Sequence[int]) -> str:
-    """Layer numbers, with a dash where they follow on each other."""
+    """Layer numbers, as a range where they are consecutive."""
     if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return say("sharing.layers", first=numbers[0], last=numbers[-1])
     return say("sharing.layer", number=", ".join(map(str, numbers)))
@@ -252,27 +223,26 @@ def _row(sheet: Sheet, y: float, group: Group, chosen: Sequence[int], width: flo
     for column, number in enumerate(chosen):
         x = FIRST + column * CELL
         if number in group.users:
-            sheet.box(
-                x, y, CELL - 8, ROW - 5, "", style, title=f"{_count(group)}: {', '.join(map(_folder, group.places))}"
-            )
+            title = f"{_count(group)}: {', '.join(map(_directory, group.places))}"
+            sheet.box(x, y, CELL - 8, ROW - 5, "", style, title=title)
             sheet.text(x + 6, y + 1, f"{PALETTE[style].glyph} {_range(group.ranges[number])}", width=CELL - 14)
     others = len(group.users - set(chosen))
     if others:
         sheet.text(width - LAST + 6, y + 2, say("sharing.more", count=others), width=LAST)
 
 
-def _row_text(store: Store, group: Group, chosen: Sequence[int], known: Sequence[Image]) -> str:
+def _row_text(group: Group, chosen: Sequence[int], known: Sequence[Image]) -> str:
     style = "equal" if len(group.users) > 1 else "lower"
     who = [f"{_label(known[number])} {_range(group.ranges[number])}" for number in chosen if number in group.users]
     others = len(group.users - set(chosen))
     who += [say("sharing.more", count=others)] if others else []
-    return f"{PALETTE[style].glyph} {_count(group)}: {'; '.join(who)}  [{', '.join(map(_folder, group.places))}]"
+    return f"{PALETTE[style].glyph} {_count(group)}: {'; '.join(who)}  [{', '.join(map(_directory, group.places))}]"
 
 
 def _rest(sheet: Sheet, y: float, store: Store, directories: Sequence[Mapping[str, Any]], width: float) -> list[str]:
-    """Folders that are no image's: containers, their init layers, and those that nobody uses; returns their lines of text."""
+    """Draw the directories that are no image's: of containers, init layers, unused ones; returns the lines of text."""
     names = {container.id: container for container in store.containers()}
-    lines = []
+    lines: list[str] = []
     for guess in ("container", "init layer", *ORPHANS):
         items = [item for item in directories if item["guess"] == guess]
         if not items:
@@ -287,7 +257,7 @@ def _rest(sheet: Sheet, y: float, store: Store, directories: Sequence[Mapping[st
 
 
 def _owner(names: Mapping[str, Container], item: Mapping[str, Any], guess: str) -> str:
-    """The container whose folder it is; an init layer may lie under others too, that were made from a commit."""
+    """The container that a directory belongs to; other containers, made from a commit, may use its init layer, too."""
     for container in map(names.get, item["containers"]):
         if container and item["directory"] in ((container.upper,) if guess == "container" else (container.init,)):
             return printable(container.name or container.id[:12])
