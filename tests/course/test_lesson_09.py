@@ -17,8 +17,8 @@ from overlaylab.views.kit.text import size_text
 from overlaylab.views.own.layers import LayerBrowser, browse_picture, waste_table, wasted_files
 from overlaylab.views.own.overview import findings, journey, journey_picture, mount_lines, own_picture, proof_table
 from overlaylab.views.own.report import ReportKeeper, own_report
-from overlaylab.views.own.tamper_lab import TamperLab, read_guess, slip_of, who_notices
 from overlaylab.views.own.source_chooser import SourceChooser
+from overlaylab.views.own.tamper_lab import TamperLab, read_guess, slip_of, who_notices
 from overlaylab.words import say
 
 WIDEST = 1010
