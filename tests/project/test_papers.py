@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 import tarfile
 import tomllib
@@ -18,7 +19,7 @@ PAPERS = ["README", "CONTRIBUTING", "CHANGELOG", "CODE_OF_CONDUCT", "SECURITY"]
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in PAPERS}
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"))
 # Written at the same time by others.
-COMING = {"docs/core.md", "stores/docker/vfs.py"}
+COMING = {"docs/core.md"}
 PLACEHOLDER = "example.invalid"
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *TEMPLATES, ROOT / "CITATION.cff", ROOT / "NOTICE"]
 
@@ -46,6 +47,42 @@ def test_what_the_owner_must_fill_in_stands_in_one_place():
     assert [path.name for path in DOCUMENTS if PLACEHOLDER in path.read_text(encoding="utf-8")] == []
     for name in ("CODE_OF_CONDUCT", "SECURITY"):
         assert "`[project.urls]`" in TEXTS[name]
+
+
+EXAMPLES = [path for path in DOCUMENTS if "```python" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("document", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_gives_what_its_comments_say(document):
+    compared = 0
+    for block in re.findall(r"^```python\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        names = {}
+        for line in block.splitlines():
+            value, _, said = line.partition("  # ")
+            expected = re.match(r"'[^']*'|\d+|True|False", said)
+            if expected:
+                assert eval(value, names) == ast.literal_eval(expected[0]), line
+                compared += 1
+            else:
+                exec(line, names)
+
+    assert compared
+
+
+def test_every_page_is_on_the_list_of_documents():
+    listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - {"README.md"}
+
+    assert {page for page in pages if page not in listed} == set()
+
+
+def test_the_page_on_proofs_counts_the_inputs_that_there_are():
+    text = " ".join((ROOT / "docs" / "explanation" / "proofs.md").read_text(encoding="utf-8").split())
+    stores = [path for path in (ROOT / "tests" / "data" / "real-stores").iterdir() if path.is_dir()]
+    broken = json.loads((ROOT / "tests" / "data" / "broken-images" / "expected.json").read_text(encoding="utf-8"))
+
+    assert f"{len(stores)} archives and stores" in text
+    assert f"{len(broken['cases'])} broken inputs" in text
 
 
 def test_version_and_licence_are_the_same_everywhere():
@@ -132,7 +169,7 @@ def test_a_newcomer_finds_the_file_of_a_task_in_the_guide():
     """Four tasks, each with a word of its row and the file that must be named there."""
     rows = [line for line in TEXTS["CONTRIBUTING"].splitlines() if line.startswith("| ")]
     tasks = {
-        "add a storage driver": ["vfs.py", "detect.py"],
+        "add a storage driver": ["vfs.py", "drivers.py"],
         "whiteout bug of mounts": ["whiteouts.py", "lookup.py"],
         "whiteout bug of layer tars": ["changeset.py"],
         "add a kind of problem": ["errors.py", "problems.toml"],
