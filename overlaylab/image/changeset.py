@@ -84,7 +84,6 @@ def apply(tree: Directory, changeset: Changeset) -> Directory:
         both ways lead to the same filesystem.
     """
     edit = _Editor(tree)
-    below = edit.root.names and tree
     for change in changeset.changes:
         if isinstance(change, OpaqueWhiteout):
             edit.clear(change.path)
@@ -96,7 +95,8 @@ def apply(tree: Directory, changeset: Changeset) -> Directory:
             edit.put(change.path, change.inode)
     for change in changeset.changes:
         if isinstance(change, Link):
-            target = find(edit.root, change.target) or (below and find(below, change.target))
+            # The target may be a name that this layer deletes.
+            target = find(edit.root, change.target) or find(tree, change.target)
             if target and not isinstance(target, Directory):
                 edit.put(change.path, target)
     return edit.root

@@ -129,17 +129,9 @@ def _inode(member: Member, layer: str, digest: str, data: bytes | None) -> Inode
     if kind in ("3", "4"):
         if kind == "3" and member.rdev == (0, 0):
             raise Finding("device-whiteout", f"{layer}: {member.name}", "a device with a number", "0:0")
-        return Device(
-            mode=mode,
-            uid=uid,
-            gid=gid,
-            mtime_ns=mtime_ns,
-            xattrs=xattrs,
-            kind="char" if kind == "3" else "block",
-            rdev=member.rdev,
-        )
+        return Device(mode, uid, gid, mtime_ns, xattrs, 1, "char" if kind == "3" else "block", member.rdev)
     if kind == "6":
-        return Fifo(mode=mode, uid=uid, gid=gid, mtime_ns=mtime_ns, xattrs=xattrs)
+        return Fifo(mode, uid, gid, mtime_ns, xattrs)
     raise Finding("bad-tar-header", f"{layer}: {member.name}", "a plain member", "a sparse file")
 
 

@@ -54,8 +54,10 @@ def dead(page):
 
 
 def leads(page, link):
-    """Whether there is a file, and in it the heading."""
+    """Whether there is a file, and in it the heading, or in a program the line."""
     target = (page.parent / unquote(link.path)).resolve() if link.path else page
+    if target.suffix == ".py" and re.fullmatch(r"L\d+", link.fragment):
+        return target.exists() and int(link.fragment[1:]) <= target.read_text(encoding="utf-8").count("\n")
     return target.exists() and (not link.fragment or unquote(link.fragment) in anchors(target))
 
 
