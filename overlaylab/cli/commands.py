@@ -1,9 +1,8 @@
-"""The command line: the same functions, for people with a terminal beside the lab."""
+"""The commands of the terminal: the functions of the package, with their answers as text or JSON."""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import sys
@@ -15,24 +14,24 @@ import click
 
 from overlaylab import __version__
 from overlaylab.errors import Finding, InputError, NotReadable, OverlayLabError, Problem
-from overlaylab.limits import DEFAULT_LIMITS, Limits
 
-from .progress import Meter
+from .inputs import Options, bolt_report, limits_of, open_around, open_path, select_target
+from .progress import ProgressLine
 
 if TYPE_CHECKING:
     from overlaylab.image.manifest import Platform
     from overlaylab.stores.audit.validation import Report
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
-# The modules of the package are imported by the commands that need them, so that help and the start are quick.
+# Each command imports the modules that it needs, so that help and start are quick.
 
-# Errors in a folder are looked at so many times more before they count as damage.
+# Errors in a directory count as damage if so many further readings find them as well: an engine may be at work in it.
 READINGS = 2
 
 
 def _json_anywhere(context: click.Context, option: click.Parameter, value: bool) -> bool:
-    """``--json`` may stand before the command as well."""
+    """Accept ``--json`` before the command, too."""
     return value or bool(context.obj)
 
 
@@ -89,7 +88,7 @@ def inspect(path: str, as_json: bool, **options: Any) -> int:
     """List the images and containers in PATH, and what is wrong with its documents."""
     from overlaylab.stores.audit.facts import inspect_facts
 
-    facts = inspect_facts(_open(path, options), path)
+    facts = inspect_facts(open_path(path, options), path)
     _print(facts, as_json, "inspect_text")
     return int(any(problem["severity"] == "error" for problem in facts["problems"]))
 
@@ -102,7 +101,7 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     """Recompute every digest in PATH, or of one IMAGE, and report every mismatch."""
     from overlaylab.stores.audit.validation import report_facts
 
-    database = _bolt_report(path, options) if image is None else None
+    database = bolt_report(path, options) if image is None else None
     if database is not None:
         _print(report_facts(database), as_json, "report_text", None)
         return int(not database.ok)
@@ -113,28 +112,28 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     return int(not report.ok)
 
 
-def _verified(path: str, image: str | None, options: dict[str, Any]) -> tuple[Report, int]:
-    """One whole reading, and how many images it was about."""
+def _verified(path: str, image: str | None, options: Options) -> tuple[Report, int]:
+    """Read everything once; returns the report, and the number of images that it covers."""
     from overlaylab.image.image import Container, Image
     from overlaylab.stores.audit.layer_reader import LayerReader
     from overlaylab.stores.audit.owners import images_of
     from overlaylab.stores.audit.validation import validate
     from overlaylab.stores.files.workers import ParallelReader
 
-    store = _open(path, options)
+    store = open_path(path, options)
     chosen = None
     if image is not None:
-        target = _select(store, image, options)
-        # An engine may have removed the image of a container that is still there.
+        target = select_target(store, image, options)
+        # The image of a container may have been removed.
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
-    with Meter("read") as progress:
-        reader = partial(LayerReader, limits=_limits(options), progress=progress, digests=False, blobs=ParallelReader)
+    with ProgressLine("read") as progress:
+        reader = partial(LayerReader, limits=limits_of(options), progress=progress, digests=False, blobs=ParallelReader)
         report = validate(store, chosen, reader_of=reader)
     return report, sum(isinstance(item, Image) for item in chosen or store.images())
 
 
-def _lasting(report: Report, path: str, image: str | None, options: dict[str, Any]) -> Report:
-    """What another reading of a folder finds as well: damage stays, and what an engine at work removes does not."""
+def _lasting(report: Report, path: str, image: str | None, options: Options) -> Report:
+    """Keep the errors that another reading finds, too: damage stays, the traces of an engine at work do not."""
     from overlaylab.stores.audit.validation import Report
 
     if report.ok:
@@ -159,11 +158,11 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     from overlaylab.stores.audit.validation import merged_view
     from overlaylab.stores.store import home
 
-    store = _open(path, options)
-    target = _select(store, image, options)
-    with Meter("read") as progress:
+    store = open_path(path, options)
+    target = select_target(store, image, options)
+    with ProgressLine("read") as progress:
         part = home(store, target)
-        entries, problems = merged_view(target, part, LayerReader(part, _limits(options), progress=progress))
+        entries, problems = merged_view(target, part, LayerReader(part, limits_of(options), progress=progress))
     if _damaged(problems, as_json):
         return 1
     _print(entries, as_json, "tree_text")
@@ -181,14 +180,14 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
     from overlaylab.stores.audit.validation import Report
     from overlaylab.stores.store import home
 
-    store = _open(path, options)
-    target = _select(store, image, options)
+    store = open_path(path, options)
+    target = select_target(store, image, options)
     part = home(store, target)
     facts: list[dict[str, Any]] = []
     problems = list(target.problems)
-    with Meter("read") as progress:
+    with ProgressLine("read") as progress:
         try:
-            stack, problems = LayerReader(part, _limits(options), progress=progress).stack(target)
+            stack, problems = LayerReader(part, limits_of(options), progress=progress).stack(target)
             if Report(tuple(problems)).ok:
                 facts = layer_facts(part, target, stack, part.marks)
         except Finding as finding:
@@ -211,8 +210,8 @@ def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> in
     from overlaylab.stores.audit.facts import mount_facts
     from overlaylab.stores.store import home
 
-    store = _open(path, options)
-    target = _select(store, image, options)
+    store = open_path(path, options)
+    target = select_target(store, image, options)
     problems = list(target.problems)
     try:
         made = home(store, target).mount(target, root)
@@ -238,9 +237,9 @@ def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
     from overlaylab.stores.audit.layer_reader import LayerReader
     from overlaylab.stores.audit.owners import owner_facts
 
-    store, folder = _open_around(path, folder, options)
-    with Meter("read") as progress:
-        readers = {id(part): LayerReader(part, _limits(options), progress=progress) for part in store.parts}
+    store, folder = open_around(path, folder, options)
+    with ProgressLine("read") as progress:
+        readers = {id(part): LayerReader(part, limits_of(options), progress=progress) for part in store.parts}
         facts = owner_facts(store, lambda part, layer: readers[id(part)].bytes_of(layer), folder)
     _print(facts, as_json, "owners_text")
     return 0
@@ -254,59 +253,13 @@ def identify(name: str, paths: tuple[str, ...], as_json: bool, **options: Any) -
     """Say what HEX is: whole or its beginning, which kind of name, of which image, in which PATH."""
     from overlaylab.stores.audit.identify import investigate, match_facts
 
-    facts = match_facts(name, investigate(name, ((path, _open(path, options)) for path in paths)))
+    facts = match_facts(name, investigate(name, ((path, open_path(path, options)) for path in paths)))
     _print(facts, as_json, "matches_text")
     return 0
 
 
-def _open(path: str, options: dict[str, Any]) -> Any:
-    from overlaylab.stores.detect import open_store
-
-    with Meter("unpacked") as progress:
-        return open_store(path, _limits(options), progress)
-
-
-def _bolt_report(path: str, options: dict[str, Any]) -> Report | None:
-    from overlaylab.stores.audit.validation import Report
-    from overlaylab.stores.files.open_place import bolt_problems
-
-    problems = bolt_problems(path, _limits(options))
-    return None if problems is None else Report(problems)
-
-
-def _open_around(path: str, folder: str | None, options: dict[str, Any]) -> tuple[Any, str | None]:
-    """Open the store that PATH is, or that PATH lies in; and the folder of it that is meant."""
-    try:
-        store = _open(path, options)
-    except NotReadable as refusal:
-        store, folder = _store_above(path, options), folder or os.path.abspath(path)
-        if store is None:
-            raise refusal from None
-    if folder is None:
-        return store, None
-    found = next(filter(None, (part.directory_of(folder) for part in store.parts)), None)
-    if found is None:
-        raise NotReadable("not-found", folder, f"a folder of the store {path}", "none of this name")
-    return store, found
-
-
-def _store_above(path: str, options: dict[str, Any]) -> Any:
-    """The nearest store above a path of this machine that knows it as a folder of its own; None if there is none."""
-    path = os.path.abspath(path)
-    above = os.path.dirname(path)
-    while above != os.path.dirname(above):
-        try:
-            store = _open(above, options)
-            if any(part.directory_of(path) for part in store.parts):
-                return store
-        except (NotReadable, OSError):
-            pass
-        above = os.path.dirname(above)
-    return None
-
-
 def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
-    """Print the report if what is needed is damaged; else say the warnings on standard error."""
+    """Print the report and return True if it has errors; else print its warnings on standard error."""
     from overlaylab.stores.audit.validation import Report, report_facts
     from overlaylab.words import printable
 
@@ -319,46 +272,36 @@ def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
     return False
 
 
-def _limits(options: dict[str, Any]) -> Limits:
-    limit = options.get("max_expand")
-    return Limits(expanded=limit, free=limit) if limit else DEFAULT_LIMITS
-
-
-def _select(store: Any, query: str, options: dict[str, Any]) -> Any:
-    from overlaylab.stores.selection import select
-
-    return select(store, query, options.get("platform"), options.get("namespace"))
-
-
 def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> None:
-    """Print facts as JSON, or as a function of `text` puts them."""
+    """Print facts as JSON, or as text by a function of `text`."""
     try:
         if as_json:
             click.echo(json.dumps(facts, indent=1))
         else:
-            terminal = importlib.import_module("overlaylab.cli.text")
+            from . import text as terminal
+
             click.echo(getattr(terminal, text)(facts, *arguments))
     except BrokenPipeError:
-        # Whoever reads, head or a pager, has seen enough. The exit status stays what it is.
+        # The reader, head or a pager, has closed the pipe. The exit status stays the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; every refusal is a sentence, or with ``--json`` the form of ``verify``."""
+    """Run the command line and exit; a refusal is a sentence, or with ``--json`` in the form of ``verify``."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    # What is made here has no cycles: to look for them among the entries of an image takes a fifth of the time.
+    # Nothing here makes reference cycles, and the collector would take a fifth of the time.
     gc.disable()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     status = run(arguments)
-    # Nor at the end, when Python would look through everything that is left.
+    # Python would collect once more at exit.
     gc.freeze()
     sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line and give its exit status."""
+    """Run the command line and return its exit status."""
     if not arguments:
         cli.main(["--help"], prog_name="overlaylab", standalone_mode=False)
         return 2
@@ -376,18 +319,14 @@ def run(arguments: list[str]) -> int:
     except OverlayLabError as error:
         return _refuse(arguments, Problem("kernel-unavailable", "overlaylab", "", str(error)))
     except PermissionError as error:
-        return _refuse(
-            arguments,
-            Problem("permission-denied", _name(error.filename), "the right to read it (try sudo)", str(error.strerror)),
-        )
+        remedy = "the right to read it (try sudo)"
+        return _refuse(arguments, Problem("permission-denied", _name(error.filename), remedy, str(error.strerror)))
     except FileNotFoundError as error:
         return _refuse(arguments, Problem("changed-while-reading", _name(error.filename), "a file", "nothing"))
     except OSError as error:
-        # A disk or a network that fails while it is read.
-        return _refuse(
-            arguments,
-            Problem("truncated", _name(error.filename or "overlaylab"), "all of it", str(error.strerror or error)),
-        )
+        # A disk or a network fails during a read.
+        where, reason = _name(error.filename or "overlaylab"), str(error.strerror or error)
+        return _refuse(arguments, Problem("truncated", where, "all of it", reason))
 
 
 def _name(path: str | bytes) -> str:
@@ -401,7 +340,7 @@ def _refuse(arguments: list[str], *problems: Problem) -> int:
     if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
         _print(facts, True, "report_text")
     else:
-        from overlaylab.cli import text as terminal
+        from . import text as terminal
 
         click.echo(terminal.problems_text(facts["problems"]), err=True)
     return 2

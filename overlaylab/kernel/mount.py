@@ -1,9 +1,8 @@
-"""The real thing: layers mounted by this machine's kernel, where nobody else sees it.
+"""Layers mounted by this machine's kernel, in a private mount namespace.
 
-Everything happens in a child process with a mount namespace of its own and a
-temporary folder of ours. When the child ends, its namespace ends, and nothing
-stays mounted. A child, because a Jupyter kernel has threads, and a process with
-threads cannot make a user namespace.
+Everything happens in a child process, with a mount namespace and a temporary directory of its own. When the child ends,
+its namespace ends, and nothing stays mounted. A child is needed because a Jupyter kernel has threads, and a process
+with threads cannot create a user namespace.
 """
 
 from __future__ import annotations
@@ -48,16 +47,18 @@ __all__ = [
 # How long the child may take, in seconds.
 PATIENCE = 120.0
 
+Task = Literal["trial", "native-diff", "views", "replay", "watch"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """What is to be mounted.
+    """The layers of one mount, and its options.
 
     Args:
         lowerdirs: **Topmost first**; every file with its content.
         upperdir: The writable layer, or None. The kernel works on a copy.
-        options: The names under which the layers are put into the temporary folder, and how they are mounted;
-            None for ``lower1:lower2:…``, ``upper``, ``work``. In a user namespace `userxattr` is added.
+        options: The mount options, whose names are those of the layers in the temporary directory; None for
+            ``lower1:lower2:…``, ``upper``, ``work``. In a user namespace `userxattr` is added.
     """
 
     lowerdirs: tuple[Directory, ...]
@@ -71,14 +72,14 @@ class KernelView:
 
     Args:
         merged: The mounted tree, read name by name.
-        listing: For each directory the names that readdir gave, sorted: also those that lstat then did not find.
-        options: What was mounted, and how; the paths are relative to the temporary folder.
-        mount_line: The kernel's own line about it, from /proc/self/mounts.
+        listing: For each directory the names that readdir returned, sorted, even those that lstat did not find.
+        options: The mount options; the paths are relative to the temporary directory.
+        mount_line: The kernel's line in /proc/self/mounts.
         kernel: The kernel's release.
         mode: `ROOT` or `USER`.
-        left_out: What could not be written to disk, in words; nothing for root.
-        lowerdirs: The lower layers as they lay on disk after unmounting, topmost first, contents as digests.
-        upperdir: The upper layer likewise.
+        left_out: What could not be written to disk, in words; empty for root.
+        lowerdirs: The lower layers on disk after unmounting, topmost first, contents as digests.
+        upperdir: The upper layer after unmounting.
     """
 
     merged: Directory
@@ -92,7 +93,7 @@ class KernelView:
     upperdir: Directory | None = None
 
     def line_at(self, target: str) -> str:
-        """The mount line as it would read with another place to mount on: the temporary folder has a new name each time."""
+        """The mount line with another mount point: the temporary directory has a new name each time."""
         source, _, rest = self.mount_line.split(" ", 2)
         return f"{source} {target} {rest}"
 
@@ -115,11 +116,11 @@ class Availability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the child is asked: to look at stacks, to do something in one, or to make a trial. Both processes are ours, so pickle carries it."""
+    """What the child is asked to do, sent by pickle: both processes are ours."""
 
-    task: str
+    task: Task
     mode: str = ROOT
-    folder: str = ""
+    directory: str = ""
     stacks: tuple[Stack, ...] = ()
     keep: int = 0
     ops: tuple[Any, ...] = ()
@@ -127,7 +128,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the child answers: a value, a Finding's parts, or the step that failed with its errno."""
+    """What the child answers: a value, the fields of a Finding, or the step that failed, with its errno."""
 
     value: Any = None
     finding: tuple[str, str, str, str] | None = None
@@ -137,10 +138,10 @@ class Reply:
 
 
 def probe(mode: str | None = None) -> Availability:
-    """Find out by a real trial whether this machine can mount an overlay.
+    """Try whether this machine can mount an overlay.
 
     Args:
-        mode: Try this one only; None tries root's way first, if this is root, and then a user namespace.
+        mode: `ROOT` or `USER`; None tries both: as root, if this is root, then in a user namespace.
     """
     try:
         return Availability(ask_child("trial", mode=mode).value)
@@ -149,18 +150,19 @@ def probe(mode: str | None = None) -> Availability:
 
 
 def native_diff(mode: str | None = None) -> str:
-    """Make the trial by which Docker decides its "Native Overlay Diff".
+    """Test for Docker's "Native Overlay Diff" as Docker does.
 
     Returns:
-        Empty if an upper directory holds all of a layer's changes and can be packed as it is, else why not.
+        Empty if an upper directory can be packed as a layer without further work, else why not.
 
     Raises:
-        KernelUnavailable: No trial is possible.
+        KernelUnavailable: This machine cannot mount an overlay.
 
     Spec:
         moby, daemon/graphdriver/overlay2, doesSupportNativeDiff.
     """
-    return ask_child("native-diff", mode=mode).value
+    reason: str = ask_child("native-diff", mode=mode).value
+    return reason
 
 
 def mounted_view(
@@ -181,9 +183,9 @@ def mounted_view(
         mode: `ROOT` or `USER`; None takes what works.
 
     Raises:
-        KernelUnavailable: This machine cannot; the reason says why.
+        KernelUnavailable: This machine cannot mount an overlay; the reason says why.
         Finding: ``wrong-call`` for a stack that overlayfs refuses, ``limit`` for a file without content, for options
-            of more than a page, or a name that is too long.
+            longer than a page, or a name that is too long.
     """
     stack = Stack(lowerdirs=tuple(lowerdirs), upperdir=upperdir, options=options)
     return mounted_views([stack], keep=keep, mode=mode)[0]
@@ -192,18 +194,19 @@ def mounted_view(
 def mounted_views(stacks: Sequence[Stack], *, keep: int = 16 << 20, mode: str | None = None) -> tuple[KernelView, ...]:
     """Mount many stacks, one after the other, in one child process; otherwise as `mounted_view`."""
     named = tuple(replace(stack, options=with_options(stack)) for stack in stacks)
-    return ask_child("views", mode=mode, stacks=named, keep=keep).value
+    views: tuple[KernelView, ...] = ask_child("views", mode=mode, stacks=named, keep=keep).value
+    return views
 
 
 def with_options(stack: Stack) -> MountOptions:
-    """The options of a stack, made up or checked against it."""
+    """The options of a stack: its own, checked against its layers, or default ones."""
     count = len(stack.lowerdirs)
     if count < (1 if stack.upperdir else 2):
         # Kernel: anything less is EINVAL (overlay vectors mount-03 to mount-05).
         raise Finding("wrong-call", "lowerdirs", "two lower layers, or one and an upper", count)
     if count > MOST_LOWERS:
         raise Finding("limit", "lowerdirs", f"at most {MOST_LOWERS} lower layers", count)
-    options = stack.options or _made_up(count, stack.upperdir is not None)
+    options = stack.options or _default_options(count, stack.upperdir is not None)
     names = [*options.lowerdirs, *filter(None, (options.upperdir, options.workdir)), "merged"]
     if len(options.lowerdirs) != count or (options.upperdir is None) != (stack.upperdir is None):
         raise Finding("wrong-call", "options", "a name for each layer", options.text())
@@ -213,21 +216,19 @@ def with_options(stack: Stack) -> MountOptions:
     return options
 
 
-def _made_up(count: int, upper: bool) -> MountOptions:
-    """Names for layers that have none, short where there are many, so that they fit into the page."""
+def _default_options(count: int, upper: bool) -> MountOptions:
+    """Name the layers; many layers get short names, so that they fit into one page."""
     prefix = "lower" if count < 100 else ""
     lowerdirs = tuple(f"{prefix}{number}" for number in range(1, count + 1))
     return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
-def ask_child(
-    task: Literal["trial", "native-diff", "views", "replay", "watch"], mode: str | None = None, **request: Any
-) -> Reply:
-    """Put a task to a child, in each mode that is possible, until one works.
+def ask_child(task: Task, mode: str | None = None, **request: Any) -> Reply:
+    """Run a task in a child process, in each possible mode, until one works.
 
     Raises:
-        KernelUnavailable: None did; the reason joins what each of them said.
-        Finding: The child found the input wrong.
+        KernelUnavailable: No mode works; the reason joins those of all modes.
+        Finding: The child refuses the input.
     """
     if not sys.platform.startswith("linux"):
         raise KernelUnavailable(
@@ -247,17 +248,17 @@ def ask_child(
 
 
 def _in_child(request: Request) -> Reply:
-    """Run one child with a temporary folder, and remove the folder whatever happens."""
+    """Run one child with a temporary directory, and always remove the directory."""
     try:
-        folder = os.path.realpath(tempfile.mkdtemp(prefix="overlaylab-"))
+        directory = os.path.realpath(tempfile.mkdtemp(prefix="overlaylab-"))
     except OSError as error:
         return Reply(step="child", detail=f"no temporary folder can be made: {error.strerror}")
     try:
         outcome = subprocess.run(
-            # No site packages, and nothing from the current folder: the child needs Python and this package alone.
+            # Without site packages and the current directory: the child needs only Python and this package.
             [sys.executable, "-S", "-P", "-X", "utf8", "-m", "overlaylab.kernel.child"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
-            input=_packed(replace(request, folder=folder)),
+            input=_pickled(replace(request, directory=directory)),
             capture_output=True,
             timeout=PATIENCE,
             check=False,
@@ -267,24 +268,25 @@ def _in_child(request: Request) -> Reply:
     except OSError as error:
         return Reply(step="child", errno=error.errno or 0, detail=error.strerror or "")
     finally:
-        _remove(folder)
+        _remove(directory)
     if outcome.returncode == 0:
-        return pickle.loads(outcome.stdout)
+        reply: Reply = pickle.loads(outcome.stdout)
+        return reply
     said = outcome.stderr.decode("utf-8", "replace").strip().splitlines()
     return Reply(step="child", detail=said[-1] if said else f"it ended with {outcome.returncode}")
 
 
-def _packed(request: Request) -> bytes:
+def _pickled(request: Request) -> bytes:
     try:
         return pickle.dumps(request)
     except RecursionError:
         raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
 
 
-def _remove(folder: str) -> None:
-    """Remove our folder. Only an interrupted child leaves something in it, then also directories without rights."""
-    for path, names, _ in os.walk(folder):
+def _remove(directory: str) -> None:
+    """Remove the temporary directory; an interrupted child may leave directories in it that nobody may enter."""
+    for path, names, _ in os.walk(directory):
         for name in names:
             if not os.path.islink(os.path.join(path, name)):
                 os.chmod(os.path.join(path, name), 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)

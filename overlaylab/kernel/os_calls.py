@@ -1,7 +1,6 @@
-"""The calls of `System` on the real kernel: the same names, carried out by this process, which stands in the mount.
+"""The methods of `System` as real system calls of this process.
 
-For the child process only. Nothing here knows what an operation means; it says which
-system call has its name.
+For the child process only, whose root directory is the mount.
 """
 
 from __future__ import annotations
@@ -15,15 +14,16 @@ from typing import Any
 
 from overlaylab.linux.descriptors import Shorthand
 
-__all__ = ["Surface"]
+__all__ = ["OsCalls"]
 
 AT_FDCWD, AT_SYMLINK_FOLLOW, AT_EACCESS = -100, 0x400, 0x200
 
+# Bytes that one read may return.
 MOST = 1 << 20
 
 
-class Surface(Shorthand):
-    """A process, with the names that an operation gives to its descriptors and memory maps."""
+class OsCalls(Shorthand):
+    """System calls of this process; operations name their descriptors and memory maps themselves."""
 
     def __init__(self) -> None:
         self.files: dict[Any, int] = {}
@@ -35,7 +35,7 @@ class Surface(Shorthand):
         return self.files[fd]
 
     def open(self, path: str, flags: int, mode: int = 0o777, *, fd: Any = None) -> Any:
-        """open(2), but no device of this machine."""
+        """open(2), but never a device of this machine."""
         _refuse_drivers(path, flags)
         number = os.open(path, flags | os.O_CLOEXEC, mode)
         if fd in self.files:
@@ -49,7 +49,7 @@ class Surface(Shorthand):
         del self.files[fd]
 
     def close_all(self) -> None:
-        """Let go of everything, so that the mount can be taken away."""
+        """Close all descriptors and memory maps, so that the mount can be unmounted."""
         for data in self.maps.values():
             data.close()
         for number in self.files.values():
@@ -73,17 +73,17 @@ class Surface(Shorthand):
         return os.fstat(self._fd(fd))
 
     def mmap(self, fd: Any, *, map: Any) -> None:
-        """mmap(2), to read."""
+        """mmap(2), shared and read-only."""
         self.maps[map] = mmap.mmap(self._fd(fd), 0, mmap.MAP_SHARED, mmap.PROT_READ)
 
     def mread(self, map: Any) -> bytes:
-        """What a memory map shows."""
+        """The bytes of a memory map."""
         if map not in self.maps:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self.maps[map][:]
 
     def listdir(self, path: str = ".") -> list[str]:
-        """Names in a directory, sorted."""
+        """The names in a directory, sorted."""
         return sorted(os.listdir(path))
 
     def rename(self, src: str, dst: str, flags: int = 0) -> None:
@@ -92,14 +92,8 @@ class Surface(Shorthand):
 
     def link(self, src: str, dst: str, *, follow_symlinks: bool = False) -> None:
         """linkat(2)."""
-        _libc(
-            "linkat",
-            AT_FDCWD,
-            os.fsencode(src),
-            AT_FDCWD,
-            os.fsencode(dst),
-            AT_SYMLINK_FOLLOW if follow_symlinks else 0,
-        )
+        flags = AT_SYMLINK_FOLLOW if follow_symlinks else 0
+        _libc("linkat", AT_FDCWD, os.fsencode(src), AT_FDCWD, os.fsencode(dst), flags)
 
     def symlink(self, target: str, path: str) -> None:
         """symlink(2)."""
@@ -128,13 +122,13 @@ class Surface(Shorthand):
 
 for _plain in ("mkdir", "rmdir", "unlink", "readlink", "lstat", "stat", "chmod", "chown", "utime", "truncate", "mknod"):
     if hasattr(os, _plain):
-        setattr(Surface, _plain, staticmethod(getattr(os, _plain)))
+        setattr(OsCalls, _plain, staticmethod(getattr(os, _plain)))
 
 
 def _refuse_drivers(path: str, flags: int) -> None:
-    """A node in a layer leads to this machine's own disks and memory, out of every mount. Only /dev/null is harmless.
+    """Refuse to open a device node: it would reach this machine's disks and memory. Only /dev/null is harmless.
 
-    Choice: ENXIO, what the kernel gives where no driver is, and what the model says of devices.
+    Choice: ENXIO, which the kernel returns where there is no driver, and which the model returns for devices.
     """
     if flags & os.O_DIRECTORY or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL:
         # These never open a device.
@@ -142,7 +136,7 @@ def _refuse_drivers(path: str, flags: int) -> None:
     try:
         found = os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW)
     except OSError:
-        # open(2) finds the same, or makes a file.
+        # open(2) fails in the same way, or creates a file.
         return
     null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
     if (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)) and not null:
@@ -150,7 +144,7 @@ def _refuse_drivers(path: str, flags: int) -> None:
 
 
 def _libc(name: str, *arguments: Any) -> None:
-    """A call that Python does not offer."""
+    """Make a system call that Python does not offer."""
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

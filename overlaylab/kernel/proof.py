@@ -1,7 +1,7 @@
-"""A proof on a small budget: experiments made up from numbers, on the model and on a kernel, compared after every operation.
+"""A small proof: generated experiments run on the model and on a kernel, compared after every operation.
 
-Where no kernel can be asked, what one did is in ``overlaylab/data/proof.json``: one digest for each moment.
-``python tools/record_replays.py`` makes it anew.
+Machines that cannot mount use the record in ``overlaylab/data/proof.json``, which holds one digest for each moment.
+``python tools/record_replays.py`` renews it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from overlaylab.linux.proof.mutants import BROKEN, Broken
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.words import say
 
-from .recorded_replays import Tried, tried
+from .recorded_replays import Comparison, compare_with_kernel
 from .replays import Watched, as_mounted, compared, watched
 from .syscalls import ROOT
 
 __all__ = ["EXPERIMENTS", "Caught", "Proof", "catch", "prove", "recording"]
 
-# How many experiments the recorded proof has; their numbers count from 0.
+# The number of experiments in the recorded proof; they count from 0.
 EXPERIMENTS = 50
 
-# More than these are the business of ``make prove``.
+# ``make prove`` runs more.
 MOST = 1000
 
 
@@ -41,8 +41,8 @@ class Kernel:
         digests: For each experiment the digest of each moment.
         kernel: The kernel's release.
         mode: `ROOT` or ``user``.
-        now: Whether this machine's kernel did it just now.
-        why: Why it could not.
+        now: Whether this is no record, but this machine's kernel.
+        why: Why this machine's kernel could not be used; empty if it was.
     """
 
     digests: tuple[tuple[str, ...], ...]
@@ -54,14 +54,14 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a proof came to.
+    """The result of a proof.
 
     Args:
-        experiments: How many.
-        operations: How many, all together.
-        partings: Experiment and operation, from 1, where model and kernel part first; one for each experiment that shows it.
-        labels: The places that the model reached.
-        kernel: The other side.
+        experiments: The number of experiments.
+        operations: The number of operations in all of them.
+        partings: ``(experiment, operation)``, counted from 1, of the first difference in each experiment that has one.
+        labels: The places of the model that were reached.
+        kernel: The kernel's side.
     """
 
     experiments: int
@@ -72,7 +72,7 @@ class Proof:
 
     @property
     def equal(self) -> bool:
-        """Whether model and kernel never part."""
+        """Whether model and kernel agree everywhere."""
         return not self.partings
 
     @property
@@ -92,16 +92,16 @@ class Proof:
 
 
 def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXPERIMENTS) -> Proof:
-    """Run experiments on the model and on a kernel, and compare after every operation: answer, upper, merged view, lowers.
+    """Run experiments on model and kernel; compare answer, upper, merged view and lowers after every operation.
 
     Args:
-        model: The model, if another is to be tried.
-        first: The number of the first experiment.
-        experiments: How many.
+        model: The model to compare, by default the right one.
+        first: The number of the first experiment, from 0.
+        experiments: How many experiments to run.
 
     Raises:
         Finding: ``wrong-call`` for fewer than one experiment, or more than `MOST`.
-        KernelUnavailable: This machine has no kernel for it, and these are not the experiments that were recorded.
+        KernelUnavailable: This machine cannot mount an overlay, and the record lacks these experiments.
     """
     if first < 0 or not 1 <= experiments <= MOST:
         raise Finding("wrong-call", "experiments", f"1 to {MOST}, and a number from 0", f"{experiments} from {first}")
@@ -110,14 +110,8 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
     for number, (one, theirs) in enumerate(zip(given, kernel.digests, strict=True), start=first + 1):
         labels.begin()
         ours = moments(as_mounted(one.overlay(), kernel.mode), one.ops, model, labels)
-        position = next(
-            (
-                place
-                for place, (us, they) in enumerate(zip(ours, theirs), start=1)
-                if us.digest(kernel.mode == ROOT) != they
-            ),
-            0,
-        )
+        equal = (our.digest(kernel.mode == ROOT) == their for our, their in zip(ours, theirs, strict=False))
+        position = next((place for place, same in enumerate(equal, start=1) if not same), 0)
         operations += position or len(one.ops)
         partings += [(number, position)] if position else []
     return Proof(experiments, operations, tuple(partings), labels, kernel)
@@ -125,7 +119,7 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
 
 @cache
 def _kernel(first: int, experiments: int) -> Kernel:
-    """What this machine's kernel does, asked once, or else what one did."""
+    """Run experiments on this machine's kernel, once, or else take the record."""
     given = tuple(experiment(number) for number in range(first, first + experiments))
     try:
         return _digests(watched([(one.overlay(), one.ops) for one in given]))
@@ -133,27 +127,20 @@ def _kernel(first: int, experiments: int) -> Kernel:
         if first or experiments > EXPERIMENTS:
             raise
         data = json.loads(files("overlaylab").joinpath("data", "proof.json").read_text(encoding="utf-8"))
-        return Kernel(
-            tuple(map(tuple, data["digests"][:experiments])),
-            data["kernel"],
-            data["mode"],
-            now=False,
-            why=unavailable.reason,
-        )
+        digests = tuple(map(tuple, data["digests"][:experiments]))
+        return Kernel(digests, data["kernel"], data["mode"], now=False, why=unavailable.reason)
 
 
 def _digests(done: Sequence[Watched]) -> Kernel:
-    mode = done[0].mode
-    return Kernel(
-        tuple(tuple(moment.digest(mode == ROOT) for moment in one.moments) for one in done), done[0].kernel, mode
-    )
+    kernel, mode = done[0].kernel, done[0].mode
+    return Kernel(tuple(tuple(moment.digest(mode == ROOT) for moment in one.moments) for one in done), kernel, mode)
 
 
 def recording() -> dict[str, Any]:
-    """The recorded proof as data for JSON, made anew by this machine's kernel; for root.
+    """Record the proof on this machine's kernel, as data for JSON; needs root.
 
     Raises:
-        KernelUnavailable: This machine cannot.
+        KernelUnavailable: This machine cannot mount an overlay.
     """
     kernel = _digests(watched([(one.overlay(), one.ops) for one in map(experiment, range(EXPERIMENTS))], ROOT))
     return {
@@ -163,21 +150,21 @@ def recording() -> dict[str, Any]:
     }
 
 
-# --- a wrong model
+# --- mutants
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A rule that was broken, and the least that shows it.
+    """A mutant of the model, and the smallest experiment that detects it.
 
     Args:
-        rule: What was broken.
-        number: The first experiment that shows it, from 1.
-        at: Where in that experiment.
-        least: The least of it that still does.
-        tells: Where that tells it.
-        kernel: The least, done by the right model and by a kernel.
-        noticed: Whether the kernel too does something else than the wrong model.
+        rule: The rule that the mutant breaks.
+        number: The first experiment that detects it, from 1.
+        at: The first difference in that experiment.
+        least: That experiment, shrunk while it still detects the mutant.
+        tells: The first difference in `least`.
+        kernel: `least` on the right model and on a kernel.
+        noticed: Whether the kernel differs from the mutant, too.
     """
 
     rule: Broken
@@ -185,34 +172,34 @@ class Caught:
     at: Parting
     least: Experiment
     tells: Parting
-    kernel: Tried
+    kernel: Comparison
     noticed: bool
 
 
 def catch(name: str) -> Caught:
-    """Break a rule, look for an experiment that shows it, and cut that down.
+    """Break a rule of the model, find an experiment that detects it, and shrink that experiment.
 
-    The right model is the judge while it is cut, because a kernel would need a mount for each try; then a kernel, or its
-    record, is asked about what is left.
+    The right model is the oracle for shrinking, because a kernel would need a mount for each step. Then a kernel, or
+    its record, is compared on the result.
 
     Args:
-        name: Of the rule, one of `BROKEN`.
+        name: The name of the rule, one of `BROKEN`.
 
     Raises:
-        Finding: ``wrong-call`` if there is no such rule, or nothing shows it.
+        Finding: ``wrong-call`` if there is no such rule, or no experiment detects it.
     """
     if name not in BROKEN:
         raise Finding("wrong-call", "rule", ", ".join(BROKEN), name)
     rule = BROKEN[name]
-    number, at, least, tells = _cut_down(rule)
-    done = tried(least.overlay(), least.ops, f"07-{name}")
+    number, at, least, tells = _shrunk(rule)
+    done = compare_with_kernel(least.overlay(), least.ops, f"07-{name}")
     noticed = not compared(least.overlay(), least.ops, done.replay.kernel, rule.model).equal
     return Caught(rule, number + 1, at, least, tells, done, noticed)
 
 
 @cache
-def _cut_down(rule: Broken) -> tuple[int, Parting, Experiment, Parting]:
-    """The first experiment that shows a broken rule, where; the least of it, and where that shows it."""
+def _shrunk(rule: Broken) -> tuple[int, Parting, Experiment, Parting]:
+    """The first experiment that detects a mutant and the difference in it; it shrunk, and the difference in that."""
     model = rule.model
     shown = ((number, part) for number in range(EXPERIMENTS) if (part := parting(experiment(number), model)))
     number, at = next(shown, (-1, None))
@@ -220,4 +207,6 @@ def _cut_down(rule: Broken) -> tuple[int, Parting, Experiment, Parting]:
         raise Finding("wrong-call", "rule", "an experiment that shows it", rule.name)
     whole = experiment(number)
     least = shortest(replace(whole, ops=whole.ops[: at.number]), lambda given: parting(given, model) is not None)
-    return number, at, least, parting(least, model)
+    tells = parting(least, model)
+    assert tells is not None, "shrinking keeps a difference"
+    return number, at, least, tells

@@ -1,6 +1,6 @@
-"""What a real kernel showed, kept for machines that cannot mount an overlay.
+"""Views of real mounts, recorded for machines that cannot mount an overlay.
 
-``python -m overlaylab.kernel.record > overlaylab/data/kernel-transcript.json`` makes it anew.
+``python -m overlaylab.kernel.recorded_mounts > overlaylab/data/kernel-transcript.json`` renews the record.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ __all__ = ["recordable", "recordable_images", "recorded", "to_plain"]
 
 FORMAT = 1
 
-# Where the recorded mount line says that the overlay is: the temporary folder's name is new each time.
+# The mount point in the recorded mount line: the temporary directory has a new name each time.
 TARGET = "/mnt/tmp"
 
-# Content of at most so many bytes is recorded whole; of more, its digest.
+# Up to so many bytes of content are recorded as they are, more as a digest.
 SHORT = 200
 
 
 def recordable() -> dict[str, Stack]:
-    """The stacks that are recorded: the page's, and the same with the lower directories turned round."""
-    folders = page_overlay()
+    """The stacks to record: the page's, and the same with the lower directories in reverse order."""
+    directories = page_overlay()
     return {
         name: Stack(
-            lowerdirs=tuple(folders[lower] for lower in lowers),
-            upperdir=folders["Meat"],
+            lowerdirs=tuple(directories[lower] for lower in lowers),
+            upperdir=directories["Meat"],
             options=MountOptions(lowerdirs=lowers, upperdir="Meat", workdir="work"),
         )
         for name, lowers in {"page": ("Fruits", "Vegetables"), "page-turned": ("Vegetables", "Fruits")}.items()
@@ -46,7 +46,7 @@ def recordable() -> dict[str, Stack]:
 
 
 def recordable_images() -> dict[str, Stack]:
-    """The layers of the shipped data root's image, as an image and as its container has them mounted."""
+    """The stacks of the shipped data root to record: an image's, and that of its container."""
     store = shipped_root()
     reader = LayerReader(store, keep=1 << 20)
     overlays = {name: overlay_of(select(store, name), store, reader)[0] for name in ("kit/app:1", "web")}
@@ -54,20 +54,20 @@ def recordable_images() -> dict[str, Stack]:
 
 
 def recorded(name: str) -> KernelView:
-    """A mount that was recorded on a real kernel; its layers are not part of it.
+    """Read the record of a mount; it does not contain the layers.
 
     Args:
         name: ``page`` or ``page-turned``, as in `recordable`; ``kit/app:1`` or ``web``, as in `recordable_images`.
 
     Raises:
-        KeyError: There is no record of that name.
+        KeyError: There is no such record.
     """
     text = files("overlaylab").joinpath("data", "kernel-transcript.json").read_text(encoding="utf-8")
     return _from_plain(json.loads(text)["views"][name])
 
 
 def to_plain(view: KernelView) -> dict[str, Any]:
-    """A view as plain data for JSON."""
+    """Convert a view to data for JSON."""
     merged = []
     for path, inode in walk(view.merged):
         line = {"path": path, **entry(inode)}
@@ -75,7 +75,7 @@ def to_plain(view: KernelView) -> dict[str, Any]:
             line["content"] = (inode.data or b"").decode("utf-8", "surrogateescape")
         merged.append(line)
     options = {key: value for key, value in asdict(view.options).items() if value not in (None, False)}
-    # The local suffix of a kernel's name says nothing about overlayfs.
+    # The local suffix of a release says nothing about overlayfs.
     kernel = view.kernel.partition("-")[0]
     return {
         "kernel": kernel,
@@ -88,7 +88,9 @@ def to_plain(view: KernelView) -> dict[str, Any]:
 
 
 def _from_plain(data: Mapping[str, Any]) -> KernelView:
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()}
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()
+    }
     return KernelView(
         merged=_tree(data["merged"]),
         listing={path: tuple(names) for path, names in data["listing"].items()},
@@ -100,19 +102,19 @@ def _from_plain(data: Mapping[str, Any]) -> KernelView:
 
 
 def _tree(lines: list[Mapping[str, Any]]) -> Directory:
-    folders: dict[str, Directory] = {}
+    directories: dict[str, Directory] = {}
     for line in lines:
         inode = _inode(line)
         if isinstance(inode, Directory):
-            folders[line["path"]] = inode
+            directories[line["path"]] = inode
         if line["path"] != ".":
             parent, _, name = line["path"].rpartition("/")
-            folders[parent or "."].names[name] = inode
-    return folders["."]
+            directories[parent or "."].names[name] = inode
+    return directories["."]
 
 
 def _inode(line: Mapping[str, Any]) -> Inode:
-    """The types that the recorded stacks hold."""
+    """Convert a line to an inode, of the types that occur in the record."""
     attributes = {
         "mode": int(line["mode"], 8),
         "uid": line["uid"],
@@ -138,7 +140,7 @@ def _inode(line: Mapping[str, Any]) -> Inode:
 
 
 def transcript() -> str:
-    """The record as text, made now by this machine's kernel, as root."""
+    """Make the record on this machine's kernel, as text; needs root."""
     stacks = recordable() | recordable_images()
     views = mounted_views(list(stacks.values()), mode="root")
     plain = {name: to_plain(view) for name, view in zip(stacks, views, strict=True)}

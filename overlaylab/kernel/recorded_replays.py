@@ -1,6 +1,6 @@
-"""Comparisons with a kernel that work everywhere: with this machine's, or else with what one did once.
+"""Comparisons with a kernel that work on every machine: with its own kernel, or else with a record.
 
-``python tools/record_replays.py`` makes the records anew, by running the notebooks on a machine with a kernel.
+``python tools/record_replays.py`` renews the records, by running the notebooks on a machine that can mount.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from overlaylab.words import say
 from .replays import Answer, Replay, Replayed, compared, replay
 from .syscalls import ROOT
 
-__all__ = ["LIVE", "Tried", "from_plain", "recorded", "to_plain", "tried"]
+__all__ = ["LIVE", "Comparison", "compare_with_kernel", "from_plain", "recorded", "to_plain"]
 
-# What a kernel did in this process, by the name of the record.
+# Replays by this machine's kernel in this process: name of the record -> what the kernel did.
 LIVE: dict[str, Replayed] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """A comparison.
+class Comparison:
+    """The model compared with a kernel, or with its record.
 
     Args:
         replay: Both sides.
-        now: Whether this machine's kernel did it just now.
-        why: Why it could not; empty if it did.
+        now: Whether this is no record, but this machine's kernel.
+        why: Why this machine's kernel could not be used; empty if it was.
     """
 
     replay: Replay
@@ -56,35 +56,38 @@ class Tried:
         return repr(self.replay)
 
 
-def tried(overlay: Overlay, ops: Sequence[Op], record: str, model: type[Overlay] = Overlay) -> Tried:
+def compare_with_kernel(overlay: Overlay, ops: Sequence[Op], record: str, model: type[Overlay] = Overlay) -> Comparison:
     """Compare the model with this machine's kernel, or else with a record.
 
     Args:
-        overlay: Where it begins.
-        ops: What to do.
-        record: The name of the record of the same.
-        model: The model, if another is to be tried.
+        overlay: The stack before the operations.
+        ops: The operations, in order.
+        record: The name of the record of these operations.
+        model: The model to compare, by default the right one.
     """
     try:
         done = replay(overlay, ops, model=model)
     except KernelUnavailable as unavailable:
-        return Tried(compared(overlay, ops, recorded(record), model), now=False, why=unavailable.reason)
+        return Comparison(compared(overlay, ops, recorded(record), model), now=False, why=unavailable.reason)
     LIVE[record] = done.kernel
-    return Tried(done, now=True)
+    return Comparison(done, now=True)
 
 
 def recorded(name: str) -> Replayed:
-    """What a kernel did once.
+    """Read the record of a replay.
 
     Raises:
-        KeyError: There is no record of that name.
+        KeyError: There is no such record.
     """
     return from_plain(_records()[name])
 
 
 @cache
 def _records() -> dict[str, Any]:
-    return json.loads(files("overlaylab").joinpath("data", "replays.json").read_text(encoding="utf-8"))
+    records: dict[str, Any] = json.loads(
+        files("overlaylab").joinpath("data", "replays.json").read_text(encoding="utf-8")
+    )
+    return records
 
 
 def to_plain(done: Replayed) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The same operations on the model and on this machine's kernel, compared: every answer, the merged view, the upper.
+"""The same operations on the model and on this machine's kernel: answers, merged view and upper directory compared.
 
-The kernel's side runs in a child process with a mount of its own, as in `mount`.
+The kernel's side runs in a child process with a private mount, as in `mount`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = [
     "Watched",
     "as_mounted",
     "compared",
-    "done_here",
     "obstacle",
     "replay",
     "replays",
+    "run_ops",
     "watched",
 ]
 
@@ -43,11 +43,11 @@ MOST_ENTRIES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call gave.
+    """The result of one call.
 
     Args:
-        errno: 0 if it worked.
-        value: As plain data.
+        errno: 0 if the call succeeded.
+        value: The value that it returned, as plain data.
     """
 
     errno: int
@@ -61,7 +61,7 @@ class Replayed:
     Args:
         answers: One for each operation.
         merged: The mounted tree afterwards.
-        upper: The upper directory as it lies on disk.
+        upper: The upper directory on disk afterwards.
         kernel: The kernel's release.
         mode: `ROOT` or `USER`.
         left_out: What could not be written to disk, in words.
@@ -77,7 +77,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What the kernel did, with everything that could be seen after each operation.
+    """What the kernel did, with everything that is visible after each operation.
 
     Args:
         moments: One for each operation.
@@ -92,12 +92,12 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Both sides.
+    """A comparison of the model with a kernel.
 
     Args:
-        ops: What was done.
+        ops: The operations, in order.
         kernel: The kernel's side.
-        differences: One line for each; empty if the two agree.
+        differences: One line for each difference; empty if both agree.
     """
 
     ops: tuple[Op, ...]
@@ -118,16 +118,16 @@ class Replay:
 
 
 def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
-    """Do the same on both sides and compare.
+    """Run operations on the model and on this machine's kernel, and compare.
 
     Args:
-        overlay: Where it begins; small layers whose files carry their content.
-        ops: What to do, in order.
+        overlay: The stack before the operations; small layers whose files carry their content.
+        ops: The operations, in order.
         mode: `ROOT` or `USER`; None takes what works.
-        model: The model, if another is to be tried.
+        model: The model to compare, by default the right one.
 
     Raises:
-        KernelUnavailable: This machine cannot; the reason says why.
+        KernelUnavailable: This machine cannot mount the stack; the reason says why.
     """
     return replays([(overlay, ops)], mode, model)[0]
 
@@ -135,47 +135,48 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
 def replays(
     cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None, model: type[Overlay] = Overlay
 ) -> tuple[Replay, ...]:
-    """Many comparisons in one child process, each on a mount of its own; otherwise as `replay`."""
-    done: tuple[Replayed, ...] = _asked("replay", cases, mode)
+    """Make many comparisons in one child process, each on its own mount; otherwise like `replay`."""
+    done: tuple[Replayed, ...] = _ask_kernel("replay", cases, mode)
     return tuple(compared(overlay, ops, answer, model) for (overlay, ops), answer in zip(cases, done, strict=True))
 
 
 def watched(cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None = None) -> tuple[Watched, ...]:
-    """Run operations on this machine's kernel and look around after each; otherwise as `replays`."""
-    return _asked("watch", cases, mode)
+    """Run operations on this machine's kernel and read everything after each; otherwise like `replays`."""
+    done: tuple[Watched, ...] = _ask_kernel("watch", cases, mode)
+    return done
 
 
-def _asked(task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None) -> Any:
-    """Hand cases to a child process."""
+def _ask_kernel(
+    task: Literal["replay", "watch"], cases: Sequence[tuple[Overlay, Sequence[Op]]], mode: str | None
+) -> Any:
+    """Run cases on the kernel, in a child process."""
     if why := next(filter(None, (obstacle(overlay) for overlay, _ in cases)), ""):
         raise KernelUnavailable(why)
-    stacks = [Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir) for overlay, _ in cases]
-    stacks = [
-        replace(stack, options=replace(with_options(stack), **_features(overlay)))
-        for stack, (overlay, _) in zip(stacks, cases)
-    ]
-    return ask_child(task, mode=mode, stacks=tuple(stacks), ops=tuple(tuple(ops) for _, ops in cases)).value
+    stacks = tuple(_stack(overlay) for overlay, _ in cases)
+    return ask_child(task, mode=mode, stacks=stacks, ops=tuple(tuple(ops) for _, ops in cases)).value
 
 
 def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Overlay] = Overlay) -> Replay:
-    """Put the model beside what a kernel did, now or in a record."""
+    """Compare the model with what a kernel did, now or in a record."""
     return Replay(tuple(ops), done, tuple(_differences(as_mounted(overlay, done.mode, model), ops, done)))
 
 
-def _features(overlay: Overlay) -> dict[str, str]:
-    """The options that make the kernel do what the overlay does."""
+def _stack(overlay: Overlay) -> Stack:
+    """The layers of an overlay, with the options that make the kernel behave as the overlay does."""
+    stack, features = Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir), overlay.features
     on = {True: "on", False: "off"}
-    features = overlay.features
-    return {
-        "redirect_dir": "on" if features.redirect == "on" else "off",
-        "metacopy": on[features.metacopy],
-        "index": on[features.index],
-        "xino": on[features.xino],
-    }
+    options = replace(
+        with_options(stack),
+        redirect_dir=on[features.redirect == "on"],
+        metacopy=on[features.metacopy],
+        index=on[features.index],
+        xino=on[features.xino],
+    )
+    return replace(stack, options=options)
 
 
 def obstacle(overlay: Overlay) -> str:
-    """Why a stack cannot be given to the kernel; empty if it can."""
+    """Say why the kernel cannot mount a stack; empty if it can."""
     if not (available := _probed()):
         return available.reason
     if overlay.upperdir is None:
@@ -189,12 +190,12 @@ def obstacle(overlay: Overlay) -> str:
 
 @cache
 def _probed() -> Availability:
-    """Whether this machine can mount at all; tried once."""
+    """Whether this machine can mount an overlay at all; probed once."""
     return probe()
 
 
 def as_mounted(overlay: Overlay, mode: str, model: type[Overlay] = Overlay) -> Overlay:
-    """The same stack for the model, as whoever mounts can have it on disk."""
+    """Return a stack for the model as this mode can have it on disk."""
     if mode == ROOT:
         return model(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir, features=overlay.features)
     lowers = [fit(layer)[0] for layer in overlay.lowerdirs]
@@ -218,8 +219,8 @@ def _told(answer: Answer) -> str:
     return errno.errorcode.get(answer.errno, str(answer.errno)) if answer.errno else repr(answer.value)
 
 
-def done_here(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:
-    """Run operations by the calls of this process. For the child."""
+def run_ops(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:
+    """Run operations by system calls of this process; for the child."""
     answers = []
     for operation in ops:
         try:

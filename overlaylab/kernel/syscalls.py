@@ -1,12 +1,16 @@
-"""The few system calls that Python does not offer, through ctypes. Linux only, and only when called."""
+"""The few system calls that Python does not offer, through ctypes; they work on Linux only."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 __all__ = ["ROOT", "USER", "enter_namespaces", "entry_types", "filesystem_of", "mount", "umount"]
 
-# The two ways to a private mount namespace: with root's rights, or as the root of a user namespace of one's own.
+# The two ways to a private mount namespace: as root, or as the root of a new user namespace.
 ROOT, USER = "root", "user-namespace"
 
 # From linux/sched.h and linux/mount.h.
@@ -16,10 +20,10 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
 
 def enter_namespaces(mode: str) -> None:
-    """Leave the machine's mount table behind: what is mounted from now on, only this process sees.
+    """Enter a private mount namespace: what is mounted from now on, only this process sees.
 
     Args:
-        mode: `ROOT`, or `USER` for a user namespace besides, in which this user is root.
+        mode: `ROOT`, or `USER` to enter a user namespace as well, in which this user is root.
 
     Raises:
         OSError: With the step that failed as its file name: ``unshare``, ``id-map`` or ``private``.
@@ -31,7 +35,7 @@ def enter_namespaces(mode: str) -> None:
     _unshare(CLONE_NEWNS | (CLONE_NEWUSER if mode == USER else 0))
     if mode == USER:
         _map_ids(uid, gid)
-    # Else a mount could spread to other namespaces, where systemd shares them.
+    # systemd makes mounts shared: without this they would propagate to other namespaces.
     mount("none", "/", None, MS_REC | MS_PRIVATE, step="private")
 
 
@@ -46,7 +50,7 @@ def _unshare(flags: int) -> None:
 
 
 def _map_ids(uid: int, gid: int) -> None:
-    """Make this user the root of the new user namespace; no other owner exists in it."""
+    """Map this user to root in the new user namespace; no other IDs exist in it."""
     try:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
@@ -61,12 +65,12 @@ def mount(
     """Call mount(2).
 
     Args:
-        source: What is mounted: for tmpfs and overlay only a name.
+        source: What to mount; for tmpfs and overlay any name.
         target: The directory to mount on.
-        kind: The file system, as in /proc/filesystems.
-        flags: ``MS_`` numbers.
+        kind: The type of the file system, as in /proc/filesystems.
+        flags: ``MS_`` flags.
         data: The options, less than one page.
-        step: What to call this in the error; `kind` if it is not given.
+        step: The step's name in the error; `kind` if empty.
 
     Raises:
         OSError: With the step as its file name.
@@ -80,26 +84,23 @@ def umount(target: str) -> None:
     _checked(_libc().umount2(os.fsencode(target), 0), "umount")
 
 
-def entry_types(folder: str) -> set[int]:
-    """The d_type numbers that readdir gives for the entries of a directory; 0 is DT_UNKNOWN.
+def entry_types(directory: str) -> set[int]:
+    """Collect the d_type values that readdir(3) returns for the entries of a directory; 0 is DT_UNKNOWN.
 
     Spec:
         readdir(3): not every file system fills d_type in. The record on 64-bit Linux is inode, offset (8 bytes
         each), length (2), type (1), name.
     """
-    import ctypes
+    import ctypes  # noqa: PLC0415  # not every Python has it
 
     libc = _libc()
     read = getattr(libc, "readdir64", None) or libc.readdir
     libc.opendir.restype = read.restype = ctypes.c_void_p
-    libc.opendir.argtypes, read.argtypes, libc.closedir.argtypes = (
-        [ctypes.c_char_p],
-        [ctypes.c_void_p],
-        [ctypes.c_void_p],
-    )
-    stream = libc.opendir(os.fsencode(folder))
+    libc.opendir.argtypes = [ctypes.c_char_p]
+    read.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+    stream = libc.opendir(os.fsencode(directory))
     if not stream:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), directory)
     types = set()
     while record := read(stream):
         if ctypes.string_at(record + 19) not in (b".", b".."):
@@ -109,7 +110,7 @@ def entry_types(folder: str) -> set[int]:
 
 
 def filesystem_of(path: str, table: str) -> str:
-    """The name of the file system that a path lies on, such as ``ext4``; empty if the table does not tell.
+    """Name the file system that a path lies on, such as ``ext4``; empty if the table does not show it.
 
     Args:
         path: Absolute, without symlinks.
@@ -117,7 +118,7 @@ def filesystem_of(path: str, table: str) -> str:
 
     Spec:
         proc_pid_mountinfo(5): the fifth field is the mount point, with blanks as ``\\040``; the type comes after
-        `` - ``. Of two mounts on one place the later one is seen.
+        `` - ``. Of two mounts on one directory the later one is visible.
     """
     found, longest = "", -1
     for line in table.splitlines():
@@ -130,8 +131,8 @@ def filesystem_of(path: str, table: str) -> str:
     return found
 
 
-def _libc():
-    import ctypes
+def _libc() -> ctypes.CDLL:
+    import ctypes  # noqa: PLC0415  # not every Python has it
 
     libc = ctypes.CDLL(None, use_errno=True)
     word, text = ctypes.c_ulong, ctypes.c_char_p
@@ -140,7 +141,7 @@ def _libc():
 
 
 def _checked(result: int, step: str) -> None:
-    import ctypes
+    import ctypes  # noqa: PLC0415  # not every Python has it
 
     if result != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), step)

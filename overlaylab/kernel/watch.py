@@ -1,4 +1,4 @@
-"""A real mount, looked at after every operation. For the child process, which stands in a namespace of its own."""
+"""A real mount, read after every operation; for the child process in its private namespace."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from overlaylab.linux.proof.compare import Sights, seen, stored
 from overlaylab.linux.proof.experiments import Moment
 from overlaylab.stores.files.directory import read_directory
 
-from .os_calls import Surface
-from .replays import done_here
+from .os_calls import OsCalls
+from .replays import run_ops
 
-__all__ = ["fingerprint", "moments_here"]
+__all__ = ["fingerprint", "watch_ops"]
 
 
-def fingerprint(folder: str) -> list[tuple[Any, ...]]:
-    """Everything that changes when anything in a layer does: each inode's times of change, counts and names."""
+def fingerprint(directory: str) -> list[tuple[Any, ...]]:
+    """Collect what changes with any change in a layer: each inode's path, number, mode, link count, size and times."""
     found = []
-    waiting = [folder]
+    waiting = [directory]
     while waiting:
         path = waiting.pop()
         info = os.lstat(path)
@@ -33,27 +33,28 @@ def fingerprint(folder: str) -> list[tuple[Any, ...]]:
     return sorted(found)
 
 
-def moments_here(
+def watch_ops(
     ops: Sequence[Op],
     inside: Callable[[], AbstractContextManager[None]],
     upper: str,
     lowers: Sequence[str],
     keep: int,
 ) -> Iterator[Moment]:
-    """Run operations by the calls of this process, and look around after each.
+    """Run operations by system calls of this process, and read everything after each.
 
     Args:
-        inside: Makes the mount the root of all paths, for a while.
-        upper: The upper directory, as it lies on disk.
-        lowers: The lower directories.
-        keep: Bytes of content to keep of the upper.
+        ops: The operations, in order.
+        inside: Returns a context in which the mount is the root directory.
+        upper: The upper directory on disk.
+        lowers: The lower directories on disk.
+        keep: Bytes of file content to keep of the upper directory.
     """
-    calls, sights = Surface(), Sights()
+    calls, sights = OsCalls(), Sights()
     before = [fingerprint(lower) for lower in lowers]
     try:
         for operation in ops:
             with inside():
-                (answer,) = done_here(calls, [operation])
+                (answer,) = run_ops(calls, [operation])
             on_disk = stored(read_directory(upper, keep=keep))
             with inside():
                 merged = seen(calls, sights)

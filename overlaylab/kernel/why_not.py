@@ -1,4 +1,4 @@
-"""Why a mount is not possible: from a step and its errno to one exact sentence."""
+"""Why this machine cannot mount an overlay: one exact sentence for the step that failed and its errno."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ REFUSED = (errno.EPERM, errno.EACCES)
 
 
 def explain(mode: str, step: str, number: int, detail: str = "") -> str:
-    """Say why.
+    """Explain in one sentence why a mount failed.
 
     Args:
         mode: ``root`` or ``user-namespace``.
-        step: Where it ended: ``unshare``, ``id-map``, ``private``, ``tmpfs``, ``marks``, ``place``, ``write``,
+        step: The step that failed: ``unshare``, ``id-map``, ``private``, ``tmpfs``, ``marks``, ``place``, ``write``,
             ``overlay``, ``child``.
         number: The errno.
-        detail: What else is known.
+        detail: More about it; by default the text of the errno.
     """
     obstacle = _obstacle(mode, step, number)
     sentence = say(f"reason.{obstacle}", step=step, detail=detail or os.strerror(number))
@@ -28,7 +28,7 @@ def explain(mode: str, step: str, number: int, detail: str = "") -> str:
 
 
 def _obstacle(mode: str, step: str, number: int) -> str:
-    """The key of the sentence in the table of words, under ``reason``."""
+    """The key of the sentence in the words, under ``reason``."""
     if step in ("child", "marks", "place"):
         return step
     if step == "write":
@@ -57,7 +57,7 @@ def _user_obstacle(step: str, number: int) -> str:
         return "no-userns"
     if number not in REFUSED:
         return "unknown"
-    # The more particular reason first: each of these alone is enough for a refusal.
+    # The most specific reason first: each of them alone is enough for a refusal.
     if step == "unshare" and _text_of("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         return "clone-off"
     if _text_of("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
@@ -73,7 +73,7 @@ def _has_admin() -> bool:
 
 
 def _seccomp() -> bool:
-    """Whether a seccomp filter is on this process."""
+    """Whether this process runs under a seccomp filter."""
     return _status("Seccomp") == "2"
 
 
@@ -85,7 +85,7 @@ def _status(name: str) -> str | None:
 
 
 def _text_of(path: str) -> str | None:
-    """The text of a small file of the kernel, or None if there is none."""
+    """Read a small file of /proc; None if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()

@@ -1,4 +1,4 @@
-"""A Tree written to disk, so that the kernel can use it as a layer."""
+"""Layers written to disk, so that the kernel can mount them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["fit", "materialise"]
 
 
 class _LeftOut:
-    """Counts what could not be done, by kind."""
+    """What could not be written, by kind."""
 
     def __init__(self) -> None:
         self.paths: dict[str, dict[str, None]] = {}
@@ -26,13 +26,13 @@ class _LeftOut:
         self.paths.setdefault(kind, {})[path] = None
 
     def attempt(self, kind: str, path: str, call: Callable[..., None], *arguments: object, **options: object) -> None:
-        """Do it, or note that it was refused. A name or a full disk that stops it is no refusal."""
+        """Make a call, and note it if it is refused; a bad name or a full disk is an error, no refusal."""
         try:
             call(*arguments, **options)
         except (PermissionError, OverflowError):
             self.note(kind, path)
         except OSError as error:
-            # No such attributes on this file system; an owner that has no number in the user namespace.
+            # The file system has no such xattrs, or the user namespace does not map the owner.
             if error.errno not in (errno.ENOTSUP, errno.EINVAL):
                 raise
             self.note(kind, path)
@@ -44,13 +44,13 @@ class _LeftOut:
 
 
 def fit(tree: Directory) -> tuple[Directory, tuple[str, ...]]:
-    """Reduce a layer to what a user without root can write to disk.
+    """Reduce a layer to what an unprivileged user can write to disk.
 
-    Marks become ``user.overlay.*``, everything belongs to the user (0 in the user namespace), device nodes other than
-    whiteouts and foreign attributes go. Hard links stay one inode.
+    The overlay's xattrs become ``user.overlay.*``, and everything belongs to the user (0 in the user namespace). Device
+    nodes other than whiteouts, and xattrs of other kinds, are left out. Hard links stay one inode.
 
     Args:
-        tree: A layer as root would have it. It is not changed.
+        tree: A layer as root can have it. It is not changed.
 
     Returns:
         The reduced layer, and what was left out, in words.
@@ -59,21 +59,22 @@ def fit(tree: Directory) -> tuple[Directory, tuple[str, ...]]:
         Kernel: overlay vectors ux-01 to ux-04, ux-09, ux-14; user.* exist on files and directories only (xattr(7)).
     """
     left_out = _LeftOut()
-    made: dict[int, Inode] = {}
-    folders: dict[str, Directory] = {}
+    inodes: dict[int, Inode] = {}
+    directories: dict[str, Directory] = {}
     for path, inode in walk(tree):
         if isinstance(inode, Device) and not is_whiteout(inode):
             left_out.note("device", path)
             continue
-        if id(inode) not in made:
-            made[id(inode)] = _reduced(path, inode, left_out)
-        if isinstance(inode, Directory):
-            made[id(inode)].names = {}
-            folders[path] = made[id(inode)]
+        if id(inode) not in inodes:
+            inodes[id(inode)] = _reduced(path, inode, left_out)
+        reduced = inodes[id(inode)]
+        if isinstance(reduced, Directory):
+            reduced.names = {}
+            directories[path] = reduced
         if path != ".":
             parent, _, name = path.rpartition("/")
-            folders[parent or "."].names[name] = made[id(inode)]
-    return folders["."], left_out.sentences()
+            directories[parent or "."].names[name] = reduced
+    return directories["."], left_out.sentences()
 
 
 def _reduced(path: str, inode: Inode, left_out: _LeftOut) -> Inode:
@@ -86,7 +87,7 @@ def _reduced(path: str, inode: Inode, left_out: _LeftOut) -> Inode:
             xattrs[USER + name[len(TRUSTED) :]] = value
         elif name.startswith(TRUSTED):
             left_out.note("mark", path)
-        # Kernel: with userxattr these would act as marks (ux-01), which they did not in the layer.
+        # Kernel: with userxattr, user.overlay.* would take effect (ux-01); in the layer they had none.
         elif carries and name.startswith("user.") and not name.startswith(USER):
             xattrs[name] = value
         else:
@@ -99,15 +100,15 @@ def materialise(tree: Directory, target: str) -> tuple[str, ...]:
 
     Args:
         tree: All its files must carry their content.
-        target: An empty directory that we made ourselves.
+        target: An empty directory.
 
     Returns:
-        What was refused and so left out, in words; nothing for root.
+        What was refused, and so left out, in words; empty for root.
 
     Raises:
-        Finding: ``limit`` for a file whose content was not kept or a name that is too long; ``path-escape`` for a
-            name that is no name; ``wrong-call`` if `target` is not an empty directory.
-        OSError: The disk is full, or the like.
+        Finding: ``limit`` for a file without content or a name that is too long; ``path-escape`` for a name that would
+            lead elsewhere; ``wrong-call`` if `target` is not an empty directory.
+        OSError: For example, the disk is full.
     """
     if os.path.islink(target) or not os.path.isdir(target) or os.listdir(target):
         raise Finding("wrong-call", target, "an empty directory", "something else")
@@ -126,21 +127,21 @@ def materialise(tree: Directory, target: str) -> tuple[str, ...]:
             os.link(written[id(inode)], there, follow_symlinks=False)
         elif _put(path, there, inode, left_out):
             written[id(inode)] = there
-    # Writing into a directory changes its time, and its mode may forbid it: so these come last, the root at the end.
+    # Writing into a directory changes its mtime, and its mode may forbid it: so directories come last, children first.
     for path, there, directory in reversed(directories):
         _dress(path, there, directory, left_out)
     return left_out.sentences()
 
 
 def _check_names(path: str, directory: Directory) -> None:
-    """Refuse names that would lead outside, before anything is made of them."""
+    """Refuse names that would lead out of the directory, before anything is created."""
     for name in directory.names:
         if name in ("", ".", "..") or "/" in name or "\0" in name or os.sep in name:
             raise Finding("path-escape", path, "a plain name", name)
 
 
 def _put(path: str, there: bytes, inode: Inode, left_out: _LeftOut) -> bool:
-    """Make one entry that is no directory; whether it is there afterwards."""
+    """Create an inode other than a directory; returns whether it exists afterwards."""
     match inode:
         case File():
             _made(_write, path, there, _data(path, inode))
@@ -171,7 +172,7 @@ def _write(there: bytes, data: bytes) -> None:
 
 
 def _made(call: Callable[..., None], path: str, *arguments: object) -> None:
-    """Call something that makes a name, which can be too long."""
+    """Create a name by a call; a name that is too long is a Finding."""
     try:
         call(*arguments)
     except OSError as error:
@@ -183,10 +184,10 @@ def _made(call: Callable[..., None], path: str, *arguments: object) -> None:
 
 
 def _dress(path: str, there: bytes, inode: Inode, left_out: _LeftOut) -> None:
-    """Owner, attributes, mode and time, in the one order in which none of them undoes another.
+    """Set owner, xattrs, mode and mtime, in the one order in which none of them undoes another.
 
     Spec:
-        chown(2) clears setuid and drops security.capability; every change but that of the time keeps the time.
+        chown(2) clears setuid and drops security.capability; none of these calls but utimensat(2) changes the mtime.
     """
     info = os.lstat(there)
     if (info.st_uid, info.st_gid) != (inode.uid, inode.gid):

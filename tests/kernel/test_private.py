@@ -79,7 +79,7 @@ def test_while_it_is_mounted_nobody_else_sees_it(mode, nothing_stays):
     )
     folder = nothing_stays / "ours"
     folder.mkdir()
-    request = pickle.dumps(Request(task="views", mode=mode, folder=str(folder), stacks=(named(STACKS["page"]),)))
+    request = pickle.dumps(Request(task="views", mode=mode, directory=str(folder), stacks=(named(STACKS["page"]),)))
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
@@ -107,14 +107,14 @@ def test_without_a_tmpfs_the_temporary_folder_itself_holds_the_layers(mode, noth
         return
     code = (
         "import overlaylab.kernel.child as child\n"
-        "real, seen = child._takes_marks, []\n"
-        "child._takes_marks = lambda *place: seen.append(place) or (len(seen) > 1 and real(*place))\n"
+        "real, seen = child._supports_xattrs, []\n"
+        "child._supports_xattrs = lambda *place: seen.append(place) or (len(seen) > 1 and real(*place))\n"
         "child.main()\n"
     )
     folder = nothing_stays / "ours"
     folder.mkdir()
     stacks = {name: named(made) for name, made in STACKS.items()}
-    request = Request(task="views", mode=mode, folder=str(folder), stacks=tuple(stacks.values()))
+    request = Request(task="views", mode=mode, directory=str(folder), stacks=tuple(stacks.values()))
 
     answer = subprocess.run(
         [sys.executable, "-c", code], input=pickle.dumps(request), capture_output=True, env=child_env(), check=True
@@ -170,7 +170,7 @@ def test_a_child_that_takes_too_long_is_ended(monkeypatch):
 
 
 def test_a_child_that_crashes_is_told_with_its_last_line(monkeypatch):
-    monkeypatch.setattr(mount, "_packed", lambda request: b"no pickle")
+    monkeypatch.setattr(mount, "_pickled", lambda request: b"no pickle")
 
     with pytest.raises(KernelUnavailable, match="UnpicklingError"):
         mounted_view([Directory(), Directory()])

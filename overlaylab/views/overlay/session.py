@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overlaylab.image.samples import page_overlay
-from overlaylab.kernel.recorded_replays import Tried, tried
+from overlaylab.kernel.recorded_replays import Comparison, compare_with_kernel
 from overlaylab.linux.operations import Op, Player, Step
 from overlaylab.linux.shell import carry_out
 from overlaylab.linux.shell_parser import parse
@@ -86,6 +86,6 @@ class Session:
         """All system calls so far."""
         return tuple(step.op for step in self.player.steps)
 
-    def on_kernel(self, record: str) -> Tried:
+    def on_kernel(self, record: str) -> Comparison:
         """Do the same on this machine's kernel and compare; where there is none, with the record of that name."""
-        return tried(self.beginning, self.ops, record)
+        return compare_with_kernel(self.beginning, self.ops, record)
