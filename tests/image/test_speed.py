@@ -326,7 +326,7 @@ def marked_layer(dice, number):
 def test_a_look_at_what_leads_on_is_refused_where_a_look_at_every_path_is():
     dice = random.Random(1)
     stacks = [ol.Overlay(lowerdirs=[marked_layer(dice, number) for number in range(3)]) for _ in range(1_000)]
-    every = [refusal(lambda: list(stack.walk())) for stack in stacks]
+    every = [refusal(lambda stack=stack: list(stack.walk())) for stack in stacks]
 
     assert len(set(every)) > 5 and None in every, "there are refusals, and stacks without"
     assert [refusal(stack.look_everywhere) for stack in stacks] == every

@@ -1,4 +1,7 @@
-"""Processes that hash apart say what this one would have said, also when they are harmed; told by a program with one thread."""
+"""Child processes that hash return what the parent would have computed, also when they are killed.
+
+A program of one thread runs them.
+"""
 
 import json
 import os
@@ -175,9 +178,13 @@ def fork():
         raise BlockingIOError(11, "no process to be had")
 real, os.fork = os.fork, fork
 before = len(os.listdir("/proc/self/fd"))
-waits = workers.Workers(2, too_little=0).submit_to_children(lambda item, progress: (item, os.getpid()), [3, 2, 1], [3, 2, 1], None)
+def work(item, progress):
+    return item, os.getpid()
+
+waits = workers.Workers(2, too_little=0).submit_to_children(work, [3, 2, 1], [3, 2, 1], None)
 results = {number: wait() for number, wait in waits.items()}
-print(json.dumps([[(number, item) for number, (item, pid) in results.items() if pid != os.getpid()], len(os.listdir("/proc/self/fd")) - before]))
+of_children = [(number, item) for number, (item, pid) in results.items() if pid != os.getpid()]
+print(json.dumps([of_children, len(os.listdir("/proc/self/fd")) - before]))
 """
 
 

@@ -1,6 +1,7 @@
-"""Real inputs of every kind, harmed in bytes, values, names, layers, pages and folders: an answer or a typed refusal, always.
+"""Real inputs of every kind, damaged in every way, give an answer or a typed refusal.
 
-``python -m tests.support.fuzz --minutes 30`` does the same for longer, and looks at time, memory and what is touched outside.
+``python -m tests.support.fuzz --minutes 30`` does the same for longer, and looks at time, memory and what is touched
+outside.
 """
 
 import random

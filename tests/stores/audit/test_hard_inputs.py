@@ -1,4 +1,4 @@
-"""Inputs that are rare and hard: no layers, deep trees, holes in files, bombs in every place, short names that are gone."""
+"""Inputs that are rare and hard: no layers, deep trees, holes in files, bombs everywhere, missing short names."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""An image that the learner brings: opened, refused in words, recomputed, and tampered with on a copy that exists nowhere."""
+"""An image that the learner brings: opened, refused in words, recomputed, and tampered with in memory."""
 
 import gzip
 import io

@@ -89,7 +89,7 @@ def link(item, data):
     return item, data
 
 
-# what -> which members can be harmed so, the harm, and the kind of the finding; other content is what other digests are for.
+# what -> which members can be harmed so, the harm, and the kind of the finding; content has digests of its own.
 CHANGES = {
     "mode of a file": (lambda item: item.isreg() and item.size, mode, "diffid-mismatch"),
     "mode of a folder": (lambda item: item.isdir(), mode, "diffid-mismatch"),
@@ -109,7 +109,7 @@ def test_each_path_that_differs_from_the_tar_is_named(name, tmp_path, capsys):
     linked = {item.linkname for item in headers(name) if item.islnk()}
     chosen = {}
     for what, (wanted, _, _) in CHANGES.items():
-        path = some(name, lambda item: wanted(item) and item.name not in linked and item.name not in chosen)
+        path = some(name, lambda item, fits=wanted, taken=chosen: fits(item) and item.name not in {*linked, *taken})
         chosen |= {path: what} if path else {}
     planted = f"{layer_paths(name)[0]}/planted"
     path = harmed(
