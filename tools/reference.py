@@ -45,7 +45,7 @@ def documents():
 API = """\
 # The public API
 
-This page is made from the tables in the `__init__.py` of each room and from docstrings (`make docs`); a test compares
+This page is made from what the `__init__.py` of each room gives and from docstrings (`make docs`); a test compares
 them. A name in this page is public: `from overlaylab.ROOM import NAME` works, and the [changelog](../../CHANGELOG.md)
 says when it changes. All other names are private to their room. Names that notebooks use stand at the top of the
 package as well, marked `ol.`, since a notebook begins with `import overlaylab as ol`.

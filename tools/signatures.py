@@ -45,12 +45,12 @@ def rooms():
     """The files that all rooms use, then every room that gives names, lowest first."""
     found = [file_room(name) for name in FILES]
     for name in ROOMS:
-        given = set()
+        told = set()
         for init in sorted((PACKAGE / name).rglob("__init__.py")):
             room = package_room(init)
             # What a room gives itself is not told again in the part that it comes from.
-            found.append(Room(room.name, room.sentence, tuple(each for each in room.entries if each not in given)))
-            given.update(room.entries)
+            found.append(Room(room.name, room.sentence, tuple(each for each in room.entries if each not in told)))
+            told.update(room.entries)
     return [room for room in found if room.entries]
 
 
@@ -63,9 +63,9 @@ def file_room(name):
 
 
 def package_room(init):
-    """A package: what the table of its ``__init__`` names."""
+    """A package: what its ``__init__`` gives."""
     entries = []
-    for module, names in lazy_table(parsed(init)).items():
+    for module, names in given(init).items():
         for name in names:
             entry = entry_of(name, module_path(init.parent, module))
             if entry is None:
@@ -77,7 +77,7 @@ def package_room(init):
 
 def names_at_the_top():
     """The names that ``overlaylab`` itself gives."""
-    return {name for names in lazy_table(parsed(PACKAGE / "__init__.py")).values() for name in names}
+    return {name for names in given(PACKAGE / "__init__.py").values() for name in names}
 
 
 def parsed(path):
@@ -99,15 +99,15 @@ def exported(module):
     return []
 
 
-def lazy_table(module):
-    """The table of a lazily loading package, as its ``__getattr__`` is made from it: module -> its public names."""
-    for node in module.body:
-        if isinstance(node, ast.Assign) and "__getattr__" in {
-            name.id for name in ast.walk(node) if isinstance(name, ast.Name)
-        }:
-            table = next((part for part in ast.walk(node.value) if isinstance(part, ast.Dict)), None)
-            return {key: names.split() for key, names in ast.literal_eval(table).items()} if table else {}
-    return {}
+def given(init):
+    """What a package gives, as its stub says: module -> names. The stub is made from the package's own table."""
+    stub = init.with_suffix(".pyi")
+    found = {}
+    for node in parsed(stub).body if init.name == "__init__.py" and stub.is_file() else ():
+        # ``from . import room`` names a room, not what it gives.
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.setdefault(node.module, []).extend(alias.name for alias in node.names)
+    return found
 
 
 def module_path(folder, module):
@@ -118,11 +118,10 @@ def module_path(folder, module):
 
 def entry_of(name, path):
     """A name as a reference shows it, wherever it is defined; None if it is not found."""
-    module = parsed(path)
-    for source, names in lazy_table(module).items():
+    for source, names in given(path).items():
         if name in names:
             return entry_of(name, module_path(path.parent, source))
-    for node in module.body:
+    for node in parsed(path).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
             return entry(name, f"{name}({arguments(node)}){returned(node)}", paragraph(node), path)
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -136,8 +135,9 @@ def entry_of(name, path):
 
 def entry(name, signature, sentence, path):
     """An entry, its signature not longer than a line."""
+    call, arrow, result = signature.partition(") -> ")
     if len(signature) > LONGEST:
-        signature = signature[: LONGEST - 1].rpartition(",")[0] + ", …)"
+        signature = call[: LONGEST - len(arrow + result)].rpartition(",")[0] + ", …" + (arrow + result or ")")
     return Entry(name, signature, sentence, path.relative_to(ROOT).as_posix())
 
 

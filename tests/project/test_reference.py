@@ -107,12 +107,13 @@ def test_every_public_name_of_every_room_is_in_the_reference():
     given = {
         name
         for init in (ROOT / "overlaylab").rglob("__init__.py")
-        for names in signatures.lazy_table(signatures.parsed(init)).values()
+        for names in signatures.given(init).values()
         for name in names
     }
 
     assert len(given) > 150
     assert {name for name in given if not re.search(rf"^- \*\*`(?:class )?{name}\b", text, re.MULTILINE)} == set()
+    assert {name for name in signatures.names_at_the_top() if f" · `ol.{name}`" not in text} == set()
 
 
 def test_a_signature_is_read_without_an_import(tmp_path, monkeypatch):
