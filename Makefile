@@ -6,6 +6,7 @@
 # make notebooks   execute and normalise all notebooks (ARGS=--check: only compare)
 # make docs        renew the documents that are made from code and data (ARGS=--check: only compare)
 # make pages       write each notebook as a page for a projector, into pages/
+# make lock        renew requirements-test.lock, the exact packages of the tests with their hashes
 # make ready       say in less than a minute whether this machine is ready for a class
 # make wheelhouse  collect all packages, for a room without a network (ARGS="--for windows --python 3.12")
 # make student     write the student's copy of the notebooks to course/ (TO=folder), and nbgrader's source
@@ -22,8 +23,8 @@ TO ?= course
 SUBMISSIONS ?=
 CSV ?= grades.csv
 
-.PHONY: lab check test prove bench docs notebooks pages ready wheelhouse student grade setup clean
-lab check bench docs notebooks pages ready wheelhouse setup clean: python
+.PHONY: lab check test prove bench docs lock notebooks pages ready wheelhouse student grade setup clean
+lab check bench docs lock notebooks pages ready wheelhouse setup clean: python
 	@$(PYTHON) tools/bootstrap.py $@ $(ARGS)
 
 test: python

@@ -8,6 +8,7 @@
     python tools/bootstrap.py notebooks   execute and normalise all notebooks
     python tools/bootstrap.py docs        renew the documents that are made from code and data
     python tools/bootstrap.py pages       write each notebook as a page for a projector
+    python tools/bootstrap.py lock        renew the lock file of the tests' environment
     python tools/bootstrap.py ready       say whether this machine is ready for a class
     python tools/bootstrap.py wheelhouse  collect all packages, for machines without a network
     python tools/bootstrap.py student     write the student's copy of the notebooks, and nbgrader's source
@@ -39,7 +40,7 @@ WHEELS = ROOT / "wheelhouse"
 START = "00_map.ipynb"
 OLDEST = (3, 11)
 # Commands that are a file of their own beside this one.
-TOOLS = ["check", "docs", "notebooks", "pages", "ready", "wheelhouse"]
+TOOLS = ["check", "docs", "lock", "notebooks", "pages", "ready", "wheelhouse"]
 
 NEED_PYTHON = """\
 overlaylab needs Python 3.11 or newer, and this is {found}.
