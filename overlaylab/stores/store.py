@@ -14,7 +14,16 @@ from overlaylab.tree import Directory
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
 
-__all__ = ["Collector", "NotChecked", "SingleStore", "Store", "StoreDirectory", "home", "unowned_directories"]
+__all__ = [
+    "Collector",
+    "NotChecked",
+    "SingleStore",
+    "Store",
+    "StoreDirectory",
+    "home",
+    "stacked_names",
+    "unowned_directories",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +150,11 @@ def home(store: Store, target: Image | Container) -> Store:
         if any(item is target for item in (*part.images(), *part.containers())):
             return part
     return store
+
+
+def stacked_names(store: Store, container: Container) -> tuple[str, ...]:
+    """The directories that a container's view consists of, **bottom first**, its own last."""
+    return (container.upper,) if store.whole_directories else (*reversed(container.lower), container.upper)
 
 
 def unowned_directories(store: Store) -> tuple[str, ...]:

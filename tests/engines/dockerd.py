@@ -28,14 +28,15 @@ NO_NETWORK = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-fo
 
 
 class Dockerd:
-    """One dockerd with the classic overlay2 store.
+    """One dockerd with the classic store.
 
     Args:
         folder: Holds everything of it: ``root`` is its data root.
+        driver: Its storage driver.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, driver="overlay2"):
+        self.folder, self.driver = Path(folder), driver
         self.root = self.folder / "root"
         self.host = f"unix://{self.folder}/docker.sock"
         self._processes = []
@@ -60,7 +61,7 @@ class Dockerd:
             "--config-file",
             f"{self.folder}/dockerd.json",
             "--storage-driver",
-            "overlay2",
+            self.driver,
             "--exec-opt",
             "native.cgroupdriver=cgroupfs",
             *NO_NETWORK,

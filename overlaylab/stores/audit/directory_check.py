@@ -16,7 +16,7 @@ from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.store import NotChecked
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, find, parent_of, walk
 
-__all__ = ["LostMarks", "directory_problems"]
+__all__ = ["LostMarks", "directory_problems", "whole_directory_problems"]
 
 # A directory that is another layer's altogether need not be told file by file.
 MOST = 100
@@ -101,6 +101,35 @@ def directory_problems(
                 )
             )
     _note_marks(told, directory, where, marks, lost)
+    return problems[:MOST]
+
+
+def whole_directory_problems(expected: Directory, directory: Directory, where: str, lost: LostMarks) -> list[Problem]:
+    """Compare a directory that holds a whole file system with the merged view of the layers up to its own.
+
+    Args:
+        expected: The merged view.
+        directory: What lies in the store; what its root itself is like does not count.
+        where: What to call the directory in findings.
+        lost: Gets the device nodes that are missing.
+
+    Returns:
+        See `directory_problems`.
+    """
+    merged, there = dict(walk(expected)), dict(walk(directory))
+    problems: list[Problem] = []
+    if any(isinstance(inode, Device) for inode in there.values()):
+        lost.kinds.add("nodes")
+    for path in sorted((merged.keys() | there.keys()) - {"."}):
+        place = f"{where}/{path}"
+        if path not in merged:
+            problems.append(Problem("diffid-mismatch", place, "nothing", _look(there[path])))
+        elif path not in there and isinstance(merged[path], Device):
+            lost.nodes[place] = "a device"
+        elif path not in there:
+            problems.append(Problem("missing-content", place, _look(merged[path]), "nothing"))
+        elif _look(merged[path]) != _look(there[path]):
+            problems.append(Problem("diffid-mismatch", place, *_apart(merged[path], there[path])))
     return problems[:MOST]
 
 

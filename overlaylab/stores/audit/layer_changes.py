@@ -8,7 +8,7 @@ from typing import Any
 
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.overlay.overlay import Overlay
-from overlaylab.stores.store import Store
+from overlaylab.stores.store import Store, stacked_names
 from overlaylab.tree import Directory, File, Inode, entry, sizes, walk
 
 __all__ = ["LayerWork", "layer_facts", "layer_work"]
@@ -114,7 +114,7 @@ def _container_layers(store: Store, container: Container) -> list[Layer | None]:
                 # The image that the container was made from says best which step made a layer.
                 if layer.directory not in found or image.id == container.image_id:
                     found[layer.directory] = layer
-    return [found.get(name) for name in (*reversed(container.lower), container.upper)]
+    return [found.get(name) for name in stacked_names(store, container)]
 
 
 def _facts(layer: Layer | None, work: LayerWork) -> dict[str, Any]:

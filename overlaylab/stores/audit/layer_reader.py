@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from overlaylab.errors import Finding, Problem
-from overlaylab.image.changeset import Upsert
+from overlaylab.image.changeset import Changeset, Upsert
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.image.layer_blob import BlobReader, Content, Progress, Reading, Stored, pass_key
 from overlaylab.limits import DEFAULT_LIMITS, Limits
-from overlaylab.stores.store import Store
+from overlaylab.stores.store import Store, stacked_names
 from overlaylab.tree import Directory, File
 
-from .directory_check import LostMarks, directory_problems
+from .directory_check import LostMarks, directory_problems, whole_directory_problems
 
 __all__ = ["LayerReader"]
 
@@ -54,6 +54,8 @@ class LayerReader:
         self._directories: dict[str, Directory] = {}
         # A layer's directory depends on all layers below, so the key is those.
         self._lowerdirs: dict[tuple[str, ...], tuple[Directory | None, tuple[Problem, ...]]] = {}
+        # For a directory that holds a whole file system: its layer and those below, to compare it with.
+        self._stacks: dict[str, tuple[Directory, ...]] = {}
         self._proofs: dict[tuple[str | None, ...], tuple[Problem, ...] | None] = {}
         self.lost = LostMarks()
 
@@ -133,7 +135,7 @@ class LayerReader:
     def stack(self, target: Image | Container) -> tuple[list[Directory], list[Problem]]:
         """The directories of an image or a container, **bottom first**, an upper last, and what is wrong with them."""
         if isinstance(target, Container):
-            return [self.directory(name) for name in (*reversed(target.lower), target.upper)], list(target.problems)
+            return [self.directory(name) for name in stacked_names(self._store, target)], list(target.problems)
         directories, problems = self.directories(target)
         return directories, [*target.problems, *self.problems(target, problems)]
 
@@ -162,12 +164,14 @@ class LayerReader:
             is_whole = is_whole and directory is not None
             if directory is not None:
                 directories.append(directory)
+                if is_whole and layer.directory is not None and self._store.whole_directories:
+                    self._stacks[layer.directory] = tuple(directories)
         return directories, problems
 
     def _lowerdir(
         self, image: Image, layer: Layer, below: Sequence[Directory]
     ) -> tuple[Directory | None, tuple[Problem, ...]]:
-        if layer.directory is not None:
+        if layer.directory is not None and not self._store.whole_directories:
             return self.directory(layer.directory), ()
         key = tuple(other.directory or other.source for other in image.layers[: layer.position + 1])
         if key not in self._lowerdirs:
@@ -215,12 +219,24 @@ class LayerReader:
         changeset = content.changeset
         proof = [*content.problems, *(changeset.problems if changeset else ()), *self._digest_problems(layer)]
         if changeset and not any(problem.severity == "error" for problem in proof):
-            where = self._store.directory_path(layer.directory)
-            directory = self.directory(layer.directory)
-            proof += directory_problems(changeset, directory, where, self._store.marks, self.lost)
+            proof += self._directory_problems(layer.directory, changeset)
         # The directory is what is shown, so the changes are no longer needed.
         self._contents.pop(pass_key(layer), None)
         return tuple(proof)
+
+    def _directory_problems(self, name: str, changeset: Changeset) -> list[Problem]:
+        """Compare a directory with its layer's tar; one that holds the whole file system, with the layers up to it."""
+        where = self._store.directory_path(name)
+        if not self._store.whole_directories:
+            return directory_problems(changeset, self.directory(name), where, self._store.marks, self.lost)
+        if name not in self._stacks:
+            # What is wrong with a layer below is reported there.
+            return []
+        # Imported when it is needed: few stores have such directories.
+        from overlaylab.overlay.overlay import Overlay  # noqa: PLC0415
+
+        merged = Overlay.of_layers(self._stacks[name]).merged()
+        return whole_directory_problems(merged, self._store.layer_directory(name), where, self.lost)
 
     def _digest_problems(self, layer: Layer) -> Iterator[Problem]:
         """Compare what a layer's bytes hash to with its documents, and name the files that differ where that is known."""
