@@ -7,7 +7,7 @@ import io
 import json
 import tarfile
 
-from builders import config, member, sha, tar
+from tests.support.builders import config, member, sha, tar
 
 CONTAINER = hashlib.sha256(b"container").hexdigest()
 MOUNT = hashlib.sha256(b"mount").hexdigest()
@@ -29,7 +29,7 @@ def tar_split(layer):
 
 def chain_ids(layers):
     """The chain_ids of some layers, bottom first."""
-    chain = []
+    chain: list[str] = []
     for layer in layers:
         chain.append(sha(f"{chain[-1]} {sha(layer)}".encode()) if chain else sha(layer))
     return chain
