@@ -8,8 +8,9 @@ __getattr__ = partial(
     load_name,
     __name__,
     {
+        "answers": "letters plain",
         "ask": "check",
-        "exercises": "Exercise Feedback choices every_exercise exercise find_exercise hint hints letters plain prediction",
+        "exercises": "Exercise Feedback choices every_exercise exercise find_exercise hint hints prediction",
         "form": "predict",
         "map": "MapGuide info_table machine_report map_picture",
         "notes": "reset_progress",

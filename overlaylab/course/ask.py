@@ -1,27 +1,34 @@
-"""`check` as a notebook calls it: the words, or a form to answer with where nothing was answered."""
+"""`check` as a notebook calls it: the feedback, with a form where nothing was answered yet."""
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import dataclass
 from typing import Any
 
 from . import exercises
-from .exercises import Feedback
+from .exercises import Feedback, find_exercise
 from .form import Form
 
 __all__ = ["check"]
 
 
-class Open(Feedback):
-    """What is said of an exercise that is not answered; a notebook that runs shows its form."""
+@dataclass(frozen=True, slots=True, repr=False)
+class FeedbackWithForm(Feedback):
+    """The feedback on an exercise without an answer; a running notebook shows its form.
 
-    __slots__ = ()
+    Args:
+        name: Of the exercise.
+    """
+
+    name: str = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        return Form(self.form).bundle(super()._repr_mimebundle_())
+        return Form(self.name).bundle({"text/plain": repr(self), "text/html": self.html()})
 
 
 def check(name: str, answer: Any = None) -> Feedback:
-    """Look at an answer; see `exercises.check`."""
+    """Judge an answer; see `exercises.check`."""
     feedback = exercises.check(name, answer)
-    return Open(*astuple(feedback)) if feedback.form else feedback
+    if feedback.verdict != "open" or find_exercise(name).is_prediction:
+        return feedback
+    return FeedbackWithForm(feedback.verdict, feedback.slip, feedback.text, name)

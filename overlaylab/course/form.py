@@ -1,28 +1,30 @@
-"""A form to answer with: choices to tick or a field, a button that checks, a button that gives a hint; the keyboard is enough."""
+"""Forms to answer exercises and predictions in: choices to tick or a text field, and buttons."""
 
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import ipywidgets
 
 from overlaylab.course import notes
-from overlaylab.views.kit.panel import CSS_CLASS, focus_style
+from overlaylab.views.kit.panel import CSS_CLASS, button, focus_style, with_stored
 from overlaylab.words import say
 
-from .exercises import Feedback, check, choices, find_exercise, hint, letters
+from .answers import letters
+from .exercises import Feedback, check, choices, find_exercise, hint
 
 __all__ = ["Ballot", "Choices", "Form", "predict"]
 
 
 class Card(ipywidgets.VBox):
-    """A question, controls, and a line that says what happened.
+    """A question, controls, and a line for messages.
 
     Args:
         name: Of the exercise.
         controls: The widgets that take the answer.
-        buttons: Below them, in the order of the Tab key.
+        buttons: Below them, in Tab order.
     """
 
     def __init__(self, name: str, controls: list[ipywidgets.Widget], buttons: list[ipywidgets.Widget]) -> None:
@@ -42,23 +44,20 @@ class Card(ipywidgets.VBox):
         self.tell("")
 
     def tell(self, inner: str) -> None:
-        """Show some HTML where a screen reader says it at once."""
+        """Show a message, in HTML, where a screen reader announces it at once."""
         self.said.value = f'<div role="status" aria-live="polite">{inner}</div>'
 
     def bundle(self, stored: dict[str, str]) -> Any:
-        """What a notebook shows: the live form, and what is stored for a page that runs none."""
-        live = super()._repr_mimebundle_() or {}
-        data, *rest = live if isinstance(live, tuple) else (live,)
-        data = {**data, **stored}
-        return (data, *rest) if rest else data
+        """The form's MIME bundle, with what a page shows where no kernel runs."""
+        return with_stored(super()._repr_mimebundle_(), stored)
 
 
 class Choices(ipywidgets.VBox):
-    """Boxes to tick, one each choice. Round buttons would need the arrow keys, which JupyterLab takes for itself.
+    """Boxes to tick, one for each choice. Radio buttons would need the arrow keys, which JupyterLab takes for itself.
 
     Args:
         offered: Letter -> words.
-        many: Whether several may be ticked; else a tick takes back the one before.
+        many: Whether several may be ticked; else a tick clears the others.
     """
 
     def __init__(self, offered: dict[str, str], many: bool = False) -> None:
@@ -69,16 +68,17 @@ class Choices(ipywidgets.VBox):
         }
         if not many:
             for letter, box in self.boxes.items():
-                box.observe(lambda change, letter=letter: change["new"] and self._only(letter), "value")
+                box.observe(partial(self._ticked, letter), "value")
         super().__init__([ipywidgets.HTML(html.escape(say("form.many" if many else "form.one"))), *self.boxes.values()])
 
-    def _only(self, letter: str) -> None:
-        for other, box in self.boxes.items():
-            box.value = other == letter
+    def _ticked(self, letter: str, change: dict[str, Any]) -> None:
+        """Keep one box ticked."""
+        if change["new"]:
+            self.value = letter
 
     @property
     def value(self) -> str:
-        """The letters that are ticked; empty for none."""
+        """The letters of the ticked boxes; empty for none."""
         return "".join(letter for letter, box in self.boxes.items() if box.value)
 
     @value.setter
@@ -97,22 +97,16 @@ class Form(Card):
     def __init__(self, name: str) -> None:
         offered = choices(name)
         self.choice = Choices(offered, find_exercise(name).read is letters) if offered else None
-        self.field = (
-            None
-            if offered
-            else ipywidgets.Text(
-                description=say("form.answer"), layout=ipywidgets.Layout(width="40em", max_width="100%")
-            )
-        )
-        self.checks, self.hints = _button("form.check"), _button("form.hint")
+        wide = ipywidgets.Layout(width="40em", max_width="100%")
+        self.field: Any = None if offered else ipywidgets.Text(description=say("form.answer"), layout=wide)
+        self.checks = button(say("form.check"), lambda _: self._check())
+        self.hints = button(say("form.hint"), lambda _: self.tell(hint(name).html()))
         super().__init__(name, [self.choice or self.field], [self.checks, self.hints])
-        self.checks.on_click(lambda _: self._check())
-        self.hints.on_click(lambda _: self.tell(hint(name).html()))
 
     @property
     def answer(self) -> str:
-        """What is answered at the moment, as text; empty for nothing."""
-        return (self.choice or self.field).value
+        """The present answer as text; empty for none."""
+        return self.choice.value if self.choice is not None else str(self.field.value)
 
     def _check(self) -> None:
         feedback = check(self.name, self.answer)
@@ -123,27 +117,26 @@ class Form(Card):
 
 
 class Ballot(Card):
-    """Choose what you expect, before you look.
+    """Choose what you expect before the experiment.
 
     Args:
         name: Of the prediction.
     """
 
     def __init__(self, name: str) -> None:
-        self.choice, self.keep = Choices(choices(name)), _button("predict.keep")
+        self.choice, self.keep = Choices(choices(name)), button(say("predict.keep"), lambda _: self._keep())
         super().__init__(name, [self.choice], [self.keep])
         if (before := notes.kept(name)) in choices(name):
             self.choice.value = before
-            self._told()
-        self.keep.on_click(lambda _: self._keep())
+            self._confirm()
 
     def _keep(self) -> None:
         if self.choice.value:
             notes.choose(self.name, self.choice.value)
-            return self._told()
+            return self._confirm()
         self.tell(f"<p>{html.escape(say('form.empty'))}</p>")
 
-    def _told(self) -> None:
+    def _confirm(self) -> None:
         self.tell(f"<p>{html.escape(say('predict.kept', letter=self.choice.value))}</p>")
 
     def __repr__(self) -> str:
@@ -160,14 +153,14 @@ class Ballot(Card):
 
 
 def predict(name: str, choice: str | None = None) -> Any:
-    """Ask what is expected, and keep the choice until the experiment has been looked at.
+    """Ask what the learner expects, and keep the choice until the experiment was looked at.
 
     Args:
         name: Of the prediction.
-        choice: A letter, to choose without the form.
+        choice: A letter, to choose without a form.
 
     Returns:
-        A form; with a choice a sentence that says what was kept.
+        A form; with a choice a sentence that says which choice was kept.
 
     Raises:
         Finding: ``wrong-call`` if there is no such prediction.
@@ -180,7 +173,3 @@ def predict(name: str, choice: str | None = None) -> Any:
         return Feedback("open", "", say("predict.wrong", choices=", ".join(choices(name))))
     notes.choose(name, letter)
     return Feedback("hint", "", say("predict.kept", letter=letter))
-
-
-def _button(key: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=say(key), layout=ipywidgets.Layout(width="auto"))

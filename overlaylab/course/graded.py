@@ -1,4 +1,4 @@
-"""Exercises that are graded: a line that fails where the answer is not right, for the tests of a student's copy."""
+"""Graded exercises: an assertion that fails if the answer is not right, for the tests of a student's copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NotRight", "require"]
 
 
 class NotRight(AssertionError):
-    """An answer that is not right, or not given. A notebook shows it as one line."""
+    """The answer is wrong or missing. A notebook shows it as one line."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -24,7 +24,7 @@ def require(name: str, answer: Any = None) -> None:
         answer: As for `check`.
 
     Raises:
-        NotRight: If the answer is wrong or not given.
+        NotRight: If the answer is wrong or missing.
         Finding: ``wrong-call`` if there is no such exercise.
     """
     feedback = judge(find_exercise(name), answer)

@@ -1,4 +1,4 @@
-"""The map of the journey with its stations, and what this machine can do, in plain words."""
+"""The map of the course with its stations, and a report in plain words on what this machine can do."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
-
 from overlaylab.image.digest import short
 from overlaylab.kernel.machine import Fact, check_machine
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.validation import merged_entries, overlay_of
 from overlaylab.stores.docker.root import DockerRoot
 from overlaylab.stores.docker.walk import follow
+from overlaylab.stores.selection import select_image
 from overlaylab.views.kit.palette import MONO
-from overlaylab.views.kit.panel import Panel, Pick
+from overlaylab.views.kit.panel import Panel, Pick, button
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet
-from overlaylab.views.kit.tables import table
+from overlaylab.views.kit.tables import html_table, table
 from overlaylab.words import printable, say
 
 __all__ = ["STATIONS", "MachineReport", "MapGuide", "info_table", "machine_report", "map_picture"]
@@ -34,7 +33,7 @@ MARKS = {True: ("✓", "info.ok"), False: ("✗", "info.bad"), None: ("·", "inf
 
 @dataclass(frozen=True, slots=True)
 class Sights:
-    """What is to be seen at each station, in one data root.
+    """The examples at each station, from one data root.
 
     Args:
         shown: Station -> the line in its box.
@@ -46,33 +45,34 @@ class Sights:
 
 
 def sights(store: DockerRoot, image: str = "kit/app:1", container: str = "web") -> Sights:
-    """Visit every station once, with an image and a container that runs from it."""
-    walk, run = follow(store, image), follow(store, container)
-    layer = walk.image.layers[walk.position]
-    overlay, _ = overlay_of(run.container, store, LayerReader(store))
+    """The examples for an image, and for a container that was made from it."""
+    walk, found, running = follow(store, image), select_image(store, image), follow(store, container).container
+    assert running is not None
+    layer = found.layers[walk.position]
+    overlay, _ = overlay_of(running, store, LayerReader(store))
     return Sights(
         shown={
-            "config": f"image ID {short(walk.image.id)}…",
+            "config": f"image ID {short(found.id)}…",
             "diff": f"diff_id {short(layer.diff_id)}…",
             "chain": f"chain_id {short(layer.chain_id)}…",
             "cache": f"cache-id {short(walk['cache-id'].found)}…",
-            "mount": say("map.folders", lowers=len(run.container.lower)),
+            "mount": say("map.folders", lowers=len(running.lower)),
             "view": say("map.names", names=len(merged_entries(overlay)) - 1),
         },
-        digests={"config": walk.image.id.hex, "diff": layer.diff_id.hex, "chain": layer.chain_id.hex},
+        digests={"config": found.id.hex, "diff": layer.diff_id.hex, "chain": layer.chain_id.hex},
     )
 
 
 def map_picture(
     store: DockerRoot, station: int = 0, seen: Sights | None = None, done: Mapping[str, str] | None = None
 ) -> Picture:
-    """The journey as a map: what a hash computes in the upper row, what one machine has in the lower.
+    """The course as a map: in the upper row what a hash gives, in the lower row what one machine has.
 
     Args:
-        store: Where the examples in the boxes are read.
-        station: 1 to 6 marks one; 0 none.
-        seen: What `sights` gave for this store, where it is known already.
-        done: Number of a notebook -> what is written after it, such as how far it is.
+        store: The source of the examples.
+        station: The highlighted station, 1 to 6; 0 for none.
+        seen: The examples from this store, if they were read before.
+        done: Number of a notebook -> the text after it, such as the learner's progress.
     """
     seen, done = seen or sights(store), done or {}
     where = {key: _where(key, done) for key in STATIONS}
@@ -92,13 +92,13 @@ def map_picture(
 
 
 def _where(key: str, done: Mapping[str, str]) -> str:
-    """The notebook of a station, and how far it is."""
+    """The notebook of a station, and the progress in it."""
     notebook = say(f"map.notebook.{key}")
     return "  ".join(filter(None, [say("map.where", notebook=notebook), done.get(notebook, "")]))
 
 
 def _station(sheet: Sheet, number: int, key: str, seen: Sights, where: str, here: bool) -> None:
-    """One station's box: its name and question, what is seen there, and the notebook; the lower row runs leftwards."""
+    """The box of a station: its name, question, example and notebook; the lower row runs from right to left."""
     column = number - 1 if number < 4 else 6 - number
     x, y = column * (WIDTH + GAP), 26 if number < 4 else 88 + HEIGHT
     name = f"{number}  {say(f'map.name.{key}')}"
@@ -134,28 +134,24 @@ def _map_text(seen: Sights, station: int, where: Mapping[str, str]) -> str:
 
 
 class MapGuide(Panel):
-    """Go from station to station of the map.
+    """Go through the stations of the map.
 
     Args:
-        store: Where the examples are read.
-        station: Where to begin, 1 to 6.
+        store: The source of the examples.
+        station: The station to begin with, 1 to 6.
     """
 
     def __init__(self, store: DockerRoot, station: int = 1) -> None:
         self.store, self.seen = store, sights(store)
         options = [(say(f"map.name.{key}"), number) for number, key in enumerate(STATIONS, 1)]
         self.station = Pick(say("guide.station"), options, station)
-        self.back, self.next = (
-            ipywidgets.Button(description=say(f"guide.{key}"), layout=ipywidgets.Layout(width="auto"))
-            for key in ("back", "next")
-        )
+        self.back = button(say("guide.back"), lambda _: self.station.step(-1))
+        self.next = button(say("guide.next"), lambda _: self.station.step(1))
         super().__init__([self.back, self.station, self.next])
         self.station.observe(self.redraw, "value")
-        self.back.on_click(lambda _: self.station.step(-1))
-        self.next.on_click(lambda _: self.station.step(1))
 
     def show(self) -> Picture:
-        """The map with the chosen station marked."""
+        """The map with the chosen station highlighted."""
         return map_picture(self.store, self.station.value, self.seen)
 
 
@@ -164,10 +160,10 @@ class MapGuide(Panel):
 
 @dataclass(frozen=True, slots=True)
 class MachineReport:
-    """What was found out about this machine, as a table that a notebook shows.
+    """Facts about this machine, as a table that a notebook shows.
 
     Args:
-        facts: One line each.
+        facts: One row each.
     """
 
     facts: tuple[Fact, ...]
@@ -184,20 +180,20 @@ class MachineReport:
             f"<th style='text-align:left'>{html.escape(say(f'info.{name}'))}</th>"
             for name in ("column_name", "column_found", "column_means")
         )
-        return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(map(_fact_row, self.facts))}</tbody></table>"
+        return html_table(f"<td></td>{head}", map(_fact_cells, self.facts))
 
 
-def _fact_row(fact: Fact) -> str:
+def _fact_cells(fact: Fact) -> str:
     glyph, word = MARKS[fact.ok]
     cells = "".join(
         f"<td style='text-align:left'>{html.escape(printable(text))}</td>"
         for text in (fact.name, fact.value, fact.meaning)
     )
-    return f"<tr><td title='{html.escape(say(word))}'>{glyph}</td>{cells}</tr>"
+    return f"<td title='{html.escape(say(word))}'>{glyph}</td>{cells}"
 
 
 def machine_report(facts: Sequence[Fact] | None = None) -> MachineReport:
-    """Look at this machine: Python, pictures, kernel, engines, and what ``docker info`` would say, found without Docker."""
+    """A report on this machine: Python, pictures, kernel, engines, and the facts of ``docker info``, without Docker."""
     return MachineReport(tuple(check_machine() if facts is None else facts))
 
 

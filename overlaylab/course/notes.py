@@ -1,12 +1,11 @@
-"""What the learner has done, kept in one small file beside the notebooks; nothing else of the learner's is touched.
+"""The learner's progress, kept in one small file beside the notebooks; nothing else of the learner's is touched.
 
-The file is ``.overlaylab/progress.json`` in the folder of the notebooks. The
-folder holds a ``.gitignore`` of its own, so that git never sees it. It is
-written only from a notebook, only with something to note, and always whole: a
-new file takes the place of the old one. A file that cannot be read as ours, or
-not be written, is left as it is; then the notes live as long as the kernel.
+The file is ``.overlaylab/progress.json`` in the directory of the notebooks, with a ``.gitignore`` of its own beside it,
+so that git never sees it. It is written only from a notebook, only if there is something to note, and atomically: a new
+file replaces the old one. A file that is not ours, or cannot be written, is left alone; then the notes last as long as
+the kernel.
 
-``OVERLAYLAB_PROGRESS`` names another folder, or says ``off``.
+``OVERLAYLAB_PROGRESS`` names another directory, or is ``off``.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from overlaylab.words import say
 
 __all__ = ["Notes", "choose", "current", "kept", "note", "reset_progress"]
 
-FOLDER, FILE, SETTING = ".overlaylab", "progress.json", "OVERLAYLAB_PROGRESS"
+DIRECTORY, FILE, SETTING = ".overlaylab", "progress.json", "OVERLAYLAB_PROGRESS"
 
 VERSION, LARGEST, LONGEST_NAME = 1, 65536, 64
 
 
 def _started() -> Path | None:
-    """The folder in which the kernel was started, that of its notebook; None where it is gone."""
+    """The working directory of the kernel at its start, that of the notebook; None if it was deleted."""
     try:
         return Path.cwd()
     except OSError:
@@ -41,23 +40,23 @@ START = _started()
 
 @dataclass(slots=True)
 class Notes:
-    """What is noted.
+    """The learner's progress.
 
     Args:
-        verdicts: Exercise or prediction -> ``right``, or ``tried``.
-        predictions: Prediction -> the letter that was chosen.
+        verdicts: Exercise -> ``right``, or ``tried``.
+        predictions: Prediction -> the chosen letter.
     """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     predictions: dict[str, str] = field(default_factory=dict)
 
 
-# The notes of this kernel; what the file says is added to them.
+# The notes of this kernel; those of the file are added to them.
 HERE = Notes()
 
 
 def current() -> Notes:
-    """What is noted, in this kernel and in the file."""
+    """The notes of this kernel and of the file together."""
     path = _path()
     stored = _read(path) if path else None
     both = stored or Notes()
@@ -65,7 +64,7 @@ def current() -> Notes:
 
 
 def kept(name: str) -> str | None:
-    """The letter that was chosen for a prediction, or None."""
+    """The letter that was chosen for a prediction; None for none."""
     return current().predictions.get(name)
 
 
@@ -76,9 +75,9 @@ def choose(name: str, letter: str) -> None:
 
 
 def note(name: str, verdict: str, *, is_prediction: bool = False) -> None:
-    """Note what a check said. An open exercise leaves no note, and what was right once stays so.
+    """Note a verdict. An open exercise leaves no note, and what was right once stays right.
 
-    The verdict on a prediction is not noted: that it was made is what counts.
+    The verdict on a prediction is not noted: what counts is that it was made.
     """
     if verdict == "open" or is_prediction or HERE.verdicts.get(name) == "right":
         return
@@ -89,7 +88,7 @@ def note(name: str, verdict: str, *, is_prediction: bool = False) -> None:
 
 
 def reset_progress() -> str:
-    """Forget all that was noted, also in the file.
+    """Delete all notes, those in the file, too.
 
     Returns:
         A sentence that says what was done.
@@ -110,23 +109,23 @@ def reset_progress() -> str:
 
 
 def _path() -> Path | None:
-    """The file, or None where nothing is kept: outside of a notebook, or where it is switched off."""
+    """The file; None where nothing is kept: outside of a notebook, or switched off."""
     setting = os.environ.get(SETTING, "")
     if setting == "off":
         return None
     if setting:
-        return Path(setting) / FOLDER / FILE
-    return START / FOLDER / FILE if START and _in_kernel() and any(START.glob("*.ipynb")) else None
+        return Path(setting) / DIRECTORY / FILE
+    return START / DIRECTORY / FILE if START and _in_kernel() and any(START.glob("*.ipynb")) else None
 
 
 def _in_kernel() -> bool:
-    """Whether a notebook's kernel, or IPython, runs this."""
+    """Whether this runs in a notebook's kernel, or in IPython."""
     shell = sys.modules.get("IPython")
     return bool(shell and shell.get_ipython())
 
 
 def _read(path: Path) -> Notes | None:
-    """The notes in a file; empty where there is none, None where it is not ours to change."""
+    """The notes in a file; empty if there is none, None if it is not ours to change."""
     try:
         if path.parent.is_symlink() or path.is_symlink():
             return None
@@ -140,20 +139,21 @@ def _read(path: Path) -> Notes | None:
 
 
 def _notes(data: Any) -> Notes | None:
-    """The notes that a document says, if it is one of this version."""
+    """The notes in a document; None if it is not of this version."""
     if not isinstance(data, dict) or data.get("version") != VERSION:
         return None
-    parts = [data.get("exercises"), data.get("predictions")]
-    for part in parts:
-        if not isinstance(part, dict) or not all(
-            isinstance(value, str) and len(key) <= LONGEST_NAME for key, value in part.items()
-        ):
-            return None
-    return Notes(*parts)
+    verdicts, predictions = data.get("exercises"), data.get("predictions")
+    return Notes(verdicts, predictions) if _is_table(verdicts) and _is_table(predictions) else None
+
+
+def _is_table(value: Any) -> TypeGuard[dict[str, str]]:
+    return isinstance(value, dict) and all(
+        isinstance(each, str) and len(key) <= LONGEST_NAME for key, each in value.items()
+    )
 
 
 def _write() -> None:
-    """Add the notes of this kernel to the file; where that cannot be done, nothing is changed."""
+    """Add the notes of this kernel to the file; if that fails, the file is not changed."""
     path = _path()
     if path is None or _read(path) is None:
         return
@@ -172,7 +172,7 @@ def _write() -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Put a whole new file in the place of the old one."""
+    """Replace a file by a new one, atomically."""
     handle, name = tempfile.mkstemp(prefix=FILE, dir=path.parent)
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -184,5 +184,5 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _better(new: dict[str, str], old: dict[str, str]) -> dict[str, str]:
-    """The new verdicts, but for those that would forget a right answer."""
+    """The new verdicts without those that would replace a right answer."""
     return {name: state for name, state in new.items() if state == "right" or old.get(name) != "right"}

@@ -1,6 +1,6 @@
-"""The practice page that this kit grew from, as data: what it prints is input here, and every claim is computed again.
+"""The practice page that this kit grew from, as data: what it prints is input here, and every claim is recomputed.
 
-Each text in ``data/page`` is a piece of the page as it stands there, commands included.
+Each text in ``data/page`` is a literal piece of the page, with its commands.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ListedImage(NamedTuple):
 
 
 class PageStep(NamedTuple):
-    """One step of the page's chain: the text it hands to sha256sum, and the hex digits that sha256sum prints."""
+    """One step of the page's chain: the text that is piped to sha256sum, and the hex digits that it prints."""
 
     text: str
     printed: str
@@ -54,22 +54,22 @@ class Page:
 
     @property
     def busybox_id(self) -> str:
-        """The name of the file that busybox's config is kept in: 64 hex digits."""
+        """The name of the file with busybox's config: 64 hex digits."""
         return _file_name("busybox-config")
 
     @property
     def nginx_text(self) -> str:
-        """nginx's config as the page shows it: with a remark in it, and dots in place of the history."""
+        """nginx's config as the page shows it: with a remark in it, and dots instead of the history."""
         return _piece("nginx-config").partition("\n")[2]
 
     @property
     def nginx_id(self) -> str:
-        """The name of the file that nginx's config is kept in: 64 hex digits."""
+        """The name of the file with nginx's config: 64 hex digits."""
         return _file_name("nginx-config")
 
     @cached_property
     def nginx_partial(self) -> ImageConfig:
-        """What can be read of nginx's config: all but the history. Its bytes are not those that Docker has."""
+        """nginx's config without its history; its bytes are not those that Docker stores."""
         lines = [line for line in self.nginx_text.splitlines() if line != "..." and not line.startswith("-")]
         return parse_config(compact_json("\n".join(lines)), "nginx (without its history)")
 
@@ -80,9 +80,11 @@ class Page:
 
     @cached_property
     def chain_steps(self) -> tuple[PageStep, ...]:
-        """The five sums of nginx's chain: layers two to six."""
+        """The five hashes of nginx's chain: layers two to six."""
         lines = _piece("chain").splitlines()[1:]
-        return tuple(PageStep(asked.split('"')[1], said.split()[0]) for asked, said in zip(lines[::2], lines[1::2]))
+        return tuple(
+            PageStep(asked.split('"')[1], said.split()[0]) for asked, said in zip(lines[::2], lines[1::2], strict=True)
+        )
 
     @property
     def chain_formula(self) -> str:
@@ -91,7 +93,7 @@ class Page:
 
     @cached_property
     def layerdb(self) -> tuple[str, ...]:
-        """The folders of ``layerdb/sha256``, as listed: 64 hex digits each."""
+        """The directories in ``layerdb/sha256``, as listed: 64 hex digits each."""
         return tuple(
             line.rstrip("/")
             for line in _piece("layerdb").splitlines()
@@ -100,7 +102,7 @@ class Page:
 
     @property
     def cache_id_text(self) -> str:
-        """The page's walk from nginx's top chain_id to its folder, with the page's own slips of the pen."""
+        """The page's walk from nginx's top chain_id to its directory, with the page's typing errors."""
         return _piece("cache-id")
 
     @property
@@ -111,12 +113,12 @@ class Page:
 
     @property
     def docker_info(self) -> str:
-        """What ``docker info`` says, in part."""
+        """A part of the output of ``docker info``."""
         return _piece("docker-info")
 
     @cached_property
     def info(self) -> dict[str, str]:
-        """The same as fields, in the page's order."""
+        """The same as fields, in the order of the page."""
         return {
             name.strip(): value.strip()
             for name, mark, value in (line.partition(":") for line in self.docker_info.splitlines())
@@ -125,7 +127,7 @@ class Page:
 
     @property
     def overlayfs_text(self) -> str:
-        """The folders Fruits, Meat and Vegetables, and the mount command."""
+        """The listing of Fruits, Meat and Vegetables, and the mount command."""
         return _piece("overlayfs")
 
     @property

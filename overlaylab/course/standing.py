@@ -1,14 +1,16 @@
-"""How far the course is: what was answered in each notebook, on the map and as a table."""
+"""The learner's progress: the answers in each notebook, on the map and as a table."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from overlaylab.course import notes
 from overlaylab.stores.shipped_files import shipped_root
 from overlaylab.views.kit.picture import Picture
+from overlaylab.views.kit.tables import html_table
 from overlaylab.words import say
 
 from .exercises import every_exercise
@@ -18,15 +20,15 @@ __all__ = ["Course", "progress"]
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
-    """One notebook.
+class NotebookProgress:
+    """The progress in one notebook.
 
     Args:
         number: ``00``, ``01``, ...
-        right: Exercises with a right answer.
-        exercises: All that it has.
-        made: Predictions that were made.
-        predictions: All that it has.
+        right: The number of exercises with a right answer.
+        exercises: The number of all exercises.
+        made: The number of predictions that were made.
+        predictions: The number of all predictions.
     """
 
     number: str
@@ -38,18 +40,18 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The map with what is done, and the same for each notebook as a table.
+    """The map with the progress in each notebook, and the same as a table.
 
     Args:
         stations: One for each notebook.
         picture: The map.
     """
 
-    stations: tuple[Station, ...]
+    stations: tuple[NotebookProgress, ...]
     picture: Picture
 
     def lines(self) -> list[str]:
-        """A line for each notebook: what is answered rightly, and what was predicted."""
+        """A line for each notebook: right answers, and predictions that were made."""
         return [
             say("progress.line", number=one.number, **{key: getattr(one, key) for key in COUNTS})
             for one in self.stations
@@ -63,29 +65,30 @@ class Course:
             f'<th style="text-align:left">{html.escape(say(f"progress.{key}"))}</th>'
             for key in ("notebook", "right", "made")
         )
-        rows = "".join(
-            f"<tr><td>{one.number}</td><td>{say('progress.of', done=one.right, all=one.exercises)}</td>"
-            f"<td>{say('progress.of', done=one.made, all=one.predictions) if one.predictions else ''}</td></tr>"
+        rows = (
+            f"<td>{one.number}</td><td>{say('progress.of', done=one.right, all=one.exercises)}</td>"
+            f"<td>{say('progress.of', done=one.made, all=one.predictions) if one.predictions else ''}</td>"
             for one in self.stations
         )
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return {"text/plain": repr(self), "text/html": self.picture.html() + table}
+        return {"text/plain": repr(self), "text/html": self.picture.html() + html_table(head, rows)}
 
 
 COUNTS = ("right", "exercises", "made", "predictions")
 
 
 def progress() -> Course:
-    """Show how far you are. `reset_progress` begins anew."""
+    """Show your progress. `reset_progress` deletes it."""
     stations = tuple(_stations())
     done = {one.number: say("progress.short", done=one.right, all=one.exercises) for one in stations}
     return Course(stations, map_picture(shipped_root(), done=done))
 
 
-def _stations() -> Any:
+def _stations() -> Iterator[NotebookProgress]:
     noted, every = notes.current(), every_exercise().values()
     for number in sorted({item.name.partition("-")[0] for item in every}):
         mine = [item for item in every if item.name.partition("-")[0] == number]
         asked, predicted = ([item.name for item in mine if item.is_prediction is which] for which in (False, True))
         right = sum(noted.verdicts.get(name) == "right" for name in asked)
-        yield Station(number, right, len(asked), sum(name in noted.predictions for name in predicted), len(predicted))
+        yield NotebookProgress(
+            number, right, len(asked), sum(name in noted.predictions for name in predicted), len(predicted)
+        )

@@ -238,7 +238,7 @@ def test_io_is_found(source):
         ("kernel/mount", "views/kit/text", False),
         ("views/overlay/text", "overlay/overlay", True),
         ("views/image/chain", "views/stores/detective", False),
-        ("views/own/widgets", "views/stores/detective", True),
+        ("views/own/overview", "views/stores/detective", True),
         ("cli/commands", "stores/detect", True),
         ("cli/commands", "views/kit/tables", False),
         ("stores/detect", "cli/commands", False),

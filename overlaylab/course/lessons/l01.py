@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.course.answers import letters
+from overlaylab.course.exercises import exercise, prediction
+from overlaylab.course.kit_images import data_root, kit_config
 from overlaylab.course.practice_page import page
-from overlaylab.image.config import ImageConfig
 from overlaylab.image.digest import digest_bytes
 from overlaylab.image.document import compact_json, pretty_json
-from overlaylab.stores.docker.root import DockerRoot
-from overlaylab.stores.selection import select
-from overlaylab.stores.shipped_files import shipped_root
 
 __all__ = []
 
@@ -23,21 +19,9 @@ def busybox() -> bytes:
     return compact_json(page.busybox_text)
 
 
-@cache
-def root() -> DockerRoot:
-    """The data root that comes with the kit."""
-    return shipped_root()
-
-
-@cache
-def config_of(name: str) -> ImageConfig:
-    """The config of an image in the data root that comes with the kit."""
-    return select(root(), name).config
-
-
 def app() -> bytes:
     """The config of kit/app, byte for byte."""
-    return config_of("kit/app:1").raw
+    return kit_config().raw
 
 
 prediction("01-origin", "c", random="a", registry="b")
@@ -61,7 +45,7 @@ exercise(
 
 exercise(
     "01-image-id",
-    lambda: config_of("kit/app:1").image_id,
+    lambda: kit_config().image_id,
     rewritten=lambda: digest_bytes(compact_json(app().decode())),
     pretty=lambda: digest_bytes(pretty_json(app())),
     newline=lambda: digest_bytes(app() + b"\n"),
@@ -72,10 +56,10 @@ exercise(
 
 exercise(
     "01-layers",
-    lambda: len(config_of("kit/web:latest").diff_ids),
-    every=lambda: len(config_of("kit/web:latest").history),
-    empty=lambda: sum(step.empty_layer for step in config_of("kit/web:latest").history),
-    sized=lambda: sum(root().folder(name).size > 0 for name in config_of("kit/web:latest").chain_ids),
+    lambda: len(kit_config("kit/web:latest").diff_ids),
+    every=lambda: len(kit_config("kit/web:latest").history),
+    empty=lambda: sum(step.empty_layer for step in kit_config("kit/web:latest").history),
+    sized=lambda: sum((data_root().folder(name).size or 0) > 0 for name in kit_config("kit/web:latest").chain_ids),
 )
 
 exercise(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from overlaylab.course.exercises import exercise, prediction
+from overlaylab.course.kit_images import data_root, kit_config
 from overlaylab.course.practice_page import page
 from overlaylab.image.compression import unpack
-from overlaylab.image.config import ImageConfig
 from overlaylab.image.digest import ChainID, DiffID, chain_ids, chain_text, digest_bytes
 from overlaylab.image.samples import tiny_layer
-from overlaylab.stores.selection import select
-from overlaylab.stores.shipped_files import packings, shipped_root
+from overlaylab.stores.shipped_files import packings
 
 __all__ = []
 
@@ -28,17 +26,17 @@ prediction("02-twins", "c", merged="a", one_name="b")
 
 
 def third() -> tuple[ChainID, DiffID]:
-    """The two names that make the chain_id of nginx's third layer."""
+    """The two names that give the chain_id of nginx's third layer."""
     return chain_ids(page.nginx_diff_ids)[1], page.nginx_diff_ids[2]
 
 
 def third_text() -> str:
-    """The text that is hashed for it."""
+    """The text that is hashed for its chain_id."""
     return chain_text(*third())
 
 
 def named(text: str) -> ChainID:
-    """The chain_id that this text gives."""
+    """The chain_id of this text."""
     return ChainID.of(text.encode())
 
 
@@ -58,7 +56,7 @@ exercise(
 
 
 def two_members() -> bytes:
-    """The blob of two gzip members."""
+    """A blob of two gzip members."""
     return packings()["gzip-two-members.tar.gz"]
 
 
@@ -74,18 +72,18 @@ exercise(
 )
 
 
-# A function for one step of the chain. It is called with the second and third step of nginx's chain, not with the base.
+# A function for one step of the chain; it is never called for the base.
 Step = Callable[[ChainID, DiffID], str]
 
 
 def steps() -> list[tuple[ChainID, DiffID]]:
-    """The two names that make a chain_id, for some heights of nginx's stack."""
+    """The two names that give a chain_id, for some layers of nginx."""
     below = chain_ids(page.nginx_diff_ids)
     return [(below[height - 1], page.nginx_diff_ids[height]) for height in (1, 2, 5)]
 
 
 def results(step: Step) -> list[str]:
-    """What a function gives for each of them."""
+    """The results of a function for each of them."""
     return [step(*names) for names in steps()]
 
 
@@ -104,23 +102,17 @@ exercise(
 
 exercise(
     "02-rootfs",
-    lambda: found_as_they_are(app().diff_ids),
-    chain_ids=lambda: len(app().chain_ids),
-    none=lambda: len(set(app().diff_ids[1:]) & set(app().chain_ids)),
-    others=lambda: len(app().diff_ids) - 1,
+    lambda: found_as_they_are(kit_config().diff_ids),
+    chain_ids=lambda: len(kit_config().chain_ids),
+    none=lambda: len(set(kit_config().diff_ids[1:]) & set(kit_config().chain_ids)),
+    others=lambda: len(kit_config().diff_ids) - 1,
 )
 
 
-@cache
-def app() -> ImageConfig:
-    """The config of kit/app."""
-    return select(shipped_root(), "kit/app:1").config
-
-
 def found_as_they_are(diff_ids: Sequence[DiffID]) -> int:
-    """How many diff_ids are the name of a folder in the layerdb as they are."""
-    folders = {folder.chain_id for folder in shipped_root().layer_folders()}
-    return sum(ChainID(name) in folders for name in diff_ids)
+    """The number of diff_ids that are also the name of a directory in the layerdb."""
+    names = {directory.chain_id for directory in data_root().layer_folders()}
+    return sum(ChainID(name) in names for name in diff_ids)
 
 
 # Layers 8 and 9 of kit/app are one tar, taken in twice.
@@ -128,16 +120,16 @@ SECOND = 8
 
 
 def left() -> list[ChainID]:
-    """The chain_ids of kit/app that are still there when the second of its two equal layers is left out."""
-    now = chain_ids([name for height, name in enumerate(app().diff_ids) if height != SECOND])
-    return [name for name in app().chain_ids if name in now]
+    """The chain_ids of kit/app that stay when the second of its two equal layers is left out."""
+    now = chain_ids([name for height, name in enumerate(kit_config().diff_ids) if height != SECOND])
+    return [name for name in kit_config().chain_ids if name in now]
 
 
 exercise(
     "02-repeat",
     lambda: len(left()),
-    merged=lambda: len(app().chain_ids) - 1,
-    all=lambda: len(app().chain_ids),
+    merged=lambda: len(kit_config().chain_ids) - 1,
+    all=lambda: len(kit_config().chain_ids),
     all_but_two=lambda: len(left()) - 1,
-    changed=lambda: len(app().chain_ids) - len(left()),
+    changed=lambda: len(kit_config().chain_ids) - len(left()),
 )

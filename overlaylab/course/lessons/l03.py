@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
-from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.course.answers import letters
+from overlaylab.course.exercises import exercise, prediction
+from overlaylab.course.kit_images import data_root, kit_image
 from overlaylab.image.digest import ChainID
 from overlaylab.image.image import Layer
-from overlaylab.stores.docker.root import DockerRoot
 from overlaylab.stores.docker.walk import cat, follow
-from overlaylab.stores.selection import select
-from overlaylab.stores.shipped_files import shipped_root
 
 __all__ = []
 
@@ -22,16 +20,9 @@ DIGITS = 12
 ASKED, LOW = 9, 4
 
 
-@cache
-def root() -> DockerRoot:
-    """The data root that comes with the kit."""
-    return shipped_root()
-
-
-@cache
 def layers() -> tuple[Layer, ...]:
-    """The layers of kit/app in the data root that comes with the kit, bottom first."""
-    return select(root(), "kit/app:1").layers
+    """The layers of kit/app, bottom first."""
+    return kit_image().layers
 
 
 def layer(number: int) -> Layer:
@@ -78,7 +69,7 @@ exercise(
 
 
 def names(value: Any) -> Any:
-    """A list of names as the file ``lower`` may be read: with colons or commas, paths or not, long or short."""
+    """A list of names from a file ``lower``: with colons or commas, as paths or not, long or short."""
     parts = re.split(r"[:,\s]+", value) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
         return value
@@ -89,28 +80,28 @@ def names(value: Any) -> Any:
     )
 
 
-def folders(number: int) -> tuple[str, ...]:
-    """What ``lower`` of a layer leads to, topmost first."""
-    return tuple(other.directory for other in reversed(layers()[: number - 1]))
+def directories(number: int) -> tuple[str, ...]:
+    """The directories that ``lower`` of a layer leads to, topmost first."""
+    return tuple(other.directory or "" for other in reversed(layers()[: number - 1]))
 
 
 exercise(
     "03-lower",
-    lambda: folders(LOW),
+    lambda: directories(LOW),
     read=names,
-    base_first=lambda: folders(LOW)[::-1],
-    itself=lambda: (layer(LOW).directory, *folders(LOW)),
-    itself_last=lambda: (*folders(LOW)[::-1], layer(LOW).directory),
-    no_base=lambda: folders(LOW)[:-1],
+    base_first=lambda: directories(LOW)[::-1],
+    itself=lambda: (layer(LOW).directory, *directories(LOW)),
+    itself_last=lambda: (*directories(LOW)[::-1], layer(LOW).directory),
+    no_base=lambda: directories(LOW)[:-1],
     chain_ids=lambda: tuple(other.chain_id.hex for other in reversed(layers()[: LOW - 1])),
     links=lambda: tuple(
-        name.removeprefix("l/") for name in follow(root(), "kit/app:1", LOW - 1)["lower"].content.split(":")
+        name.removeprefix("l/") for name in follow(data_root(), "kit/app:1", LOW - 1)["lower"].content.split(":")
     ),
-    links_as_written=lambda: follow(root(), "kit/app:1", LOW - 1)["lower"].content,
+    links_as_written=lambda: follow(data_root(), "kit/app:1", LOW - 1)["lower"].content,
 )
 
 
-# The file link of layer 4 holds a short name; it is asked to which folder that leads.
+# The file ``link`` of layer 4 holds a short name; the question is to which directory it leads.
 exercise(
     "03-short",
     lambda: (layer(LOW).directory,),
@@ -119,17 +110,16 @@ exercise(
     base=lambda: (layer(1).directory,),
     child=lambda: (layer(LOW + 1).directory,),
     chain_id=lambda: (layer(LOW).chain_id.hex,),
-    short_name=lambda: (cat(root(), f"overlay2/{layer(LOW).directory}/link"),),
+    short_name=lambda: (cat(data_root(), f"overlay2/{layer(LOW).directory}/link"),),
 )
 
 
 IMAGES = ("kit/app:1", "kit/web:latest", "127.0.0.1:5000/kit/sibling:1")
 
 
-@cache
 def stacks() -> list[tuple[Layer, ...]]:
     """The layers of three images."""
-    return [select(root(), name).layers for name in IMAGES]
+    return [kit_image(name).layers for name in IMAGES]
 
 
 exercise(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from overlaylab.course.answers import words
 from overlaylab.course.exercises import exercise, prediction
-from overlaylab.overlay.overlay import Overlay
+from overlaylab.course.kit_images import data_root, kit_image
+from overlaylab.overlay.overlay import Found, Overlay
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.validation import overlay_of
-from overlaylab.stores.selection import select
-from overlaylab.stores.shipped_files import shipped_root
 from overlaylab.tree import Directory, find, make_tree
 
 __all__ = []
@@ -19,7 +19,7 @@ prediction("04-tomato", "c", merged="a", last="b")
 
 prediction("04-unpacked", "b", hides="a")
 
-# The names of the folders in the order of the mount options: lowers topmost first.
+# The directories in the order of the mount options: lowers topmost first.
 CANTEEN = {"Bakery": ("Menu", "Oven"), "Dairy": ("Fridge", "Menu"), "Garden": ("Menu", "Spade")}
 
 KITCHEN = {"Knife": "", "Pan": ""}
@@ -27,26 +27,17 @@ KITCHEN = {"Knife": "", "Pan": ""}
 HARD = "data/hard2"
 
 
-def words(value: Any) -> Any:
-    """A list of names however it is written: as a list, or as text with blanks, commas or lines between."""
-    if isinstance(value, str):
-        value = value.strip("[]()").replace(",", " ").split()
-    return (
-        tuple(sorted(str(item).strip().strip("'\"").lower() for item in value))
-        if isinstance(value, (list, tuple, set))
-        else value
-    )
-
-
 def order(value: Any) -> Any:
     """A value of ``lowerdir=``, with or without that word, as text or as a list."""
     if isinstance(value, (list, tuple)):
         value = ":".join(map(str, value))
-    return "".join(value.split()).strip("'\"").lower().removeprefix("lowerdir=") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return "".join(value.split()).strip("'\"").lower().removeprefix("lowerdir=")
 
 
 def number(value: Any) -> Any:
-    """A number of a layer: 3, "3" or "layer 3"."""
+    """The number of a layer: 3, "3" or "layer 3"."""
     text = str(value).lower().removeprefix("layer").strip()
     return int(text) if text.isdecimal() else text
 
@@ -55,10 +46,16 @@ def number(value: Any) -> Any:
 
 
 def menu(lowers: list[str]) -> str:
-    """The folder whose Menu is seen when the folders are stacked in this order, topmost first."""
-    folders = [make_tree({name: f"{name} from {folder}" for name in CANTEEN[folder]}) for folder in lowers]
-    found = Overlay(lowerdirs=folders, upperdir=make_tree(KITCHEN)).lookup("Menu")
-    return lowers[len(lowers) - 1 - found.layer]
+    """The directory whose Menu is visible when they are stacked in this order, topmost first."""
+    trees = [make_tree({name: f"{name} from {lower}" for name in CANTEEN[lower]}) for lower in lowers]
+    found = Overlay(lowerdirs=trees, upperdir=make_tree(KITCHEN)).lookup("Menu")
+    return lowers[len(lowers) - 1 - layer_of(found)]
+
+
+def layer_of(found: Found) -> int:
+    """The layer that gives a path, counted from the bottom."""
+    assert found.layer is not None
+    return found.layer
 
 
 exercise(
@@ -75,12 +72,12 @@ exercise(
 
 
 def party(dialect: str = "kernel", upper: bool = True, ghost: bool = False, dots: bool = True) -> list[str]:
-    """The listing, with the slips as settings.
+    """The listing, with the slips as options.
 
     Args:
-        dialect: ``kernel``: a file .wh.NAME is a file. ``image``: it deletes NAME and is not seen. ``both``: it
-            deletes NAME and is seen.
-        upper: Whether the upper is there at all.
+        dialect: ``kernel``: a file .wh.NAME is a file. ``image``: it deletes NAME and is not listed. ``both``: it
+            deletes NAME and is listed.
+        upper: Whether there is an upper.
         ghost: Whether a whiteout is listed under the name that it deletes.
         dots: Whether names that begin with a dot are listed.
     """
@@ -131,8 +128,7 @@ exercise(
 @cache
 def app() -> Overlay:
     """The stack of kit/app:1 in the data root that comes with the kit."""
-    store = shipped_root()
-    return overlay_of(select(store, "kit/app:1"), store, LayerReader(store))[0]
+    return overlay_of(kit_image(), data_root(), LayerReader(data_root()))[0]
 
 
 def owners() -> list[int]:
@@ -142,8 +138,8 @@ def owners() -> list[int]:
 
 
 def seen() -> int:
-    """The layer whose file is seen, counted from the base, which is 0."""
-    return app().lookup(HARD).layer
+    """The layer whose file is visible, counted from the base, which is 0."""
+    return layer_of(app().lookup(HARD))
 
 
 exercise(

@@ -1,19 +1,18 @@
-"""The exercises of notebook 05: which marks a deletion leaves, how an image writes them, and what stays in an image."""
+"""The exercises of notebook 05: what a deletion leaves in the upper and in a layer's tar, and the image's size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from overlaylab.course.exercises import exercise, letters, plain, prediction
+from overlaylab.course.answers import letters, numbers, words
+from overlaylab.course.exercises import exercise, prediction
 from overlaylab.image.changeset_tar import read_changeset, write_tar
 from overlaylab.image.samples import layer_tar, member_names
 from overlaylab.linux.shell import after
 from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
 from overlaylab.overlay.translate import to_changeset, to_lowerdirs
-from overlaylab.tree import Directory, make_tree, walk
-
-from .l04 import words
+from overlaylab.tree import Directory, find, make_tree, walk
 
 __all__ = []
 
@@ -28,15 +27,8 @@ BASE: Tree = {"docs": {"a": "a\n", "b": "b\n", "c": "c\n"}, "note": "a note\n"}
 LINES = ("rm -r /docs", "mkdir /docs", "echo x > /docs/a", "rm /note", "echo y > /tmp", "rm /tmp")
 
 
-def numbers(value: Any) -> Any:
-    """Two numbers, however they are written."""
-    if isinstance(value, str):
-        value = value.strip("[]()").replace(",", " ").split()
-    return tuple(plain(item) for item in value) if isinstance(value, (list, tuple)) else plain(value)
-
-
 def upper(lower: Tree = BASE, lines: Sequence[str] = LINES) -> Directory:
-    """The upper after some commands."""
+    """The upper after these commands."""
     return after(Overlay(lowerdirs=[make_tree(lower)]), *lines).upperdir or Directory()
 
 
@@ -46,7 +38,7 @@ SITE: Tree = {"site": {"old": {"x": "x\n", "y": "y\n"}}}
 
 DELETED = "rm -r /site/old"
 
-# What is offered: a path, and the sign of its kind.
+# The choices: a path, and a sign: w for a whiteout, o for an opaque directory, / for anything else.
 HELD = {
     "a": ("site", "/"),
     "b": ("site/old", "o"),
@@ -57,7 +49,7 @@ HELD = {
 
 
 def held(*lines: str) -> str:
-    """The letters of what the upper holds after some commands."""
+    """The letters of what the upper holds after these commands."""
     signs = {
         path: "w" if is_whiteout(inode) else "o" if is_opaque(inode) else "/"
         for path, inode in walk(upper(SITE, lines))
@@ -77,11 +69,11 @@ exercise(
 )
 
 
-# Count the marks
+# Count whiteouts and opaque directories
 
 
 def marks(more_whiteouts: int = 0, opaque: bool = True) -> tuple[int, int]:
-    """How many whiteouts and opaque directories there are; the slips add or leave out some."""
+    """The numbers of whiteouts and of opaque directories; the slips add or leave out some."""
     found = [inode for _, inode in walk(upper())]
     return sum(map(is_whiteout, found)) + more_whiteouts, sum(map(is_opaque, found)) if opaque else 0
 
@@ -100,10 +92,9 @@ exercise(
 
 
 def members() -> list[str]:
-    """The members that are marks."""
-    return [
-        name for name in member_names(write_tar(to_changeset(upper()))) if name.rpartition("/")[2].startswith(".wh.")
-    ]
+    """The members of the tar that are whiteouts or opaque markers."""
+    names = member_names(write_tar(to_changeset(upper())))
+    return [name for name in names if name.rpartition("/")[2].startswith(".wh.")]
 
 
 exercise(
@@ -115,7 +106,7 @@ exercise(
     two_whiteouts=lambda: [".wh.note", ".wh.docs"],
     on_each=lambda: [
         ".wh.note",
-        *(f"docs/.wh.{name}" for name in BASE["docs"] if name not in upper().names["docs"].names),
+        *(f"docs/.wh.{name}" for name in BASE["docs"] if find(upper(), f"docs/{name}") is None),
     ],
 )
 
@@ -134,7 +125,7 @@ def left(without: Sequence[str] = (), own: bool = False) -> list[str]:
 
     Args:
         without: Members that are overlooked.
-        own: Whether the opaque mark deletes what stands before it in its own tar.
+        own: Whether the opaque marker deletes what comes before it in its own tar.
     """
     tars: list[Mapping[str, str]] = [{name: "" for name in layer if name not in without} for layer in STACK]
     layers = to_lowerdirs([read_changeset(layer_tar(tar)) for tar in tars])

@@ -1,18 +1,16 @@
-"""The exercises of notebook 06: what copy-up costs, which links break, what can be renamed, what a commit changes."""
+"""The exercises of notebook 06: the cost of copy-up, broken hard links, renames, what a commit changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.course.answers import letters, numbers, words
+from overlaylab.course.exercises import exercise, prediction
 from overlaylab.image.digest import DiffID, chain_ids
 from overlaylab.linux.operations import Player, op
 from overlaylab.linux.shell import after
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File, make_tree, sizes
-
-from .l04 import words
-from .l05 import numbers
 
 __all__ = []
 
@@ -28,7 +26,7 @@ prediction("06-below", "c", all_change="a", last_changes="b")
 
 
 def over(lower: Directory, lines: Sequence[str]) -> Overlay:
-    """One lower layer and an empty upper, after some commands."""
+    """One lower layer and an empty upper, after these commands."""
     return after(Overlay(lowerdirs=[lower]), *lines)
 
 
@@ -63,7 +61,8 @@ def new_names() -> list[str]:
     """The names that show the new content."""
     file = File.of(b"old\n", nlink=len(LINKED))
     overlay = over(Directory(names=dict.fromkeys(LINKED, file)), ["echo new > b"])
-    return [name for name in LINKED if overlay.lookup(name).inode.data == b"new\n"]
+    found = {name: overlay.lookup(name).inode for name in LINKED}
+    return [name for name, inode in found.items() if isinstance(inode, File) and inode.data == b"new\n"]
 
 
 exercise(
@@ -77,7 +76,7 @@ exercise(
 
 # Who reads what?
 
-# In the order in which they are made: two before the file is written, two after.
+# In order: two are opened before the file is written, two after.
 READERS = (
     (op("open", path="note", flags=0, fd="a"), op("mmap", fd="a", map="b")),
     (op("open", path="note", flags=0, fd="c"), op("mmap", fd="c", map="d")),
@@ -85,7 +84,7 @@ READERS = (
 
 
 def readers() -> str:
-    """The letters of those that show the new content."""
+    """The letters of the descriptors and mappings that show the new content."""
     player = Player(Overlay(lowerdirs=[make_tree({"note": "old\n"})], upperdir=Directory()))
     before, later = READERS
     for operation in (*before, op("write_file", path="note", data=b"new\n"), *later):
@@ -119,7 +118,7 @@ CASES = {
 
 
 def moves() -> str:
-    """The letters of what a single call renames."""
+    """The letters of what a single rename moves."""
     lower = make_tree({"file": "", "empty": {}, "full": {"x": ""}})
     return "".join(letter for letter, lines in CASES.items() if "moved" in over(lower, lines).readdir())
 
@@ -141,16 +140,16 @@ exercise(
 OLD = 12
 
 
-def commit() -> tuple[int, int]:
-    """How many diff_ids there are after a commit, and how many old chain_ids changed."""
+def names_after_commit() -> tuple[int, int]:
+    """The number of diff_ids after a commit, and the number of old chain_ids that changed."""
     diff_ids = [DiffID.of(bytes([number])) for number in range(OLD + 1)]
     before, now = chain_ids(diff_ids[:OLD]), chain_ids(diff_ids)
-    return len(now), sum(one != two for one, two in zip(before, now))
+    return len(now), sum(one != two for one, two in zip(before, now, strict=False))
 
 
 exercise(
     "06-commit",
-    commit,
+    names_after_commit,
     read=numbers,
     all_change=lambda: (OLD + 1, OLD),
     squashed=lambda: (1, OLD),

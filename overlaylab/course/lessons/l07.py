@@ -1,17 +1,14 @@
-"""The exercises of notebook 07: what a refused call leaves, which look tells a mistake, what may differ, and what is proved."""
+"""The exercises of notebook 07: what reveals a mistake in the model, what may differ, and what is proved."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.course.answers import in_order, letters, numbers
+from overlaylab.course.exercises import exercise, prediction
 from overlaylab.kernel.proof import catch
 from overlaylab.linux.operations import op
 from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED
 from overlaylab.linux.proof.experiments import Experiment, parting, shortest
 from overlaylab.linux.proof.mutants import BROKEN
-
-from .l05 import numbers
 
 __all__ = []
 
@@ -24,24 +21,15 @@ prediction("07-look", "c", answers="a", merged="b", lowers="d")
 prediction("07-roads", "a", marks="b", times="c")
 
 
-# Which look tells?
+# What reveals a broken rule?
 
 LOOKS = {"answer": "a", "merged": "b", "upper": "c"}
 
 RULES = ("data", "listing", "origin")
 
 
-def in_order(value: Any) -> Any:
-    """Some choices in their order, however they are written."""
-    return (
-        "".join(char for item in value for char in str(item).lower() if char.isalnum())
-        if isinstance(value, (str, list, tuple))
-        else value
-    )
-
-
 def tells() -> str:
-    """The letters of the looks that tell first, one for each rule."""
+    """The letters of what first reveals each broken rule."""
     return "".join(LOOKS[catch(name).tells.what] for name in RULES)
 
 
@@ -57,7 +45,7 @@ exercise(
 )
 
 
-# Cut it down
+# The shortest experiment
 
 LONG = Experiment(
     ((("d/old", "file", "plain"), ("note", "file", "plain")),),
@@ -74,7 +62,7 @@ LONG = Experiment(
 
 
 def needed() -> tuple[int, ...]:
-    """The numbers of the operations that are needed for the broken rule to show."""
+    """The numbers of the operations that are needed to reveal the broken rule."""
     model = BROKEN["opaque"].model
     least = shortest(LONG, lambda given: parting(given, model) is not None)
     return tuple(number for number, operation in enumerate(LONG.ops, start=1) if operation in least.ops)
@@ -105,7 +93,7 @@ FACTS = {
 
 
 def differ(also: str = "", without: str = "") -> str:
-    """The letters of what is not compared; the slips add or leave out some."""
+    """The letters of the facts that are not compared; the slips add or leave out some."""
     assert all(fact in COMPARED or fact in NOT_COMPARED for fact in FACTS.values())
     return "".join(
         letter for letter, fact in FACTS.items() if (fact in NOT_COMPARED or letter in also) and letter not in without

@@ -1,4 +1,4 @@
-"""The exercises of notebook 08: what four stores call one image, what is equal in all of them, and who owns a folder."""
+"""The exercises of notebook 08: the names of one image in four stores, what is equal in all, and owners."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from overlaylab.course.exercises import exercise, letters, plain, prediction
+from overlaylab.course.answers import letters, plain
+from overlaylab.course.exercises import exercise, prediction
 from overlaylab.image.digest import Digest
 from overlaylab.image.document import compact_json
-from overlaylab.image.image import Image
+from overlaylab.image.image import Image, Layer
+from overlaylab.image.manifest import Descriptor, Manifest
 from overlaylab.stores.audit.owners import owner_facts
 from overlaylab.stores.containers_storage import podman_layer_ids
-from overlaylab.stores.selection import select
+from overlaylab.stores.selection import select_image
 from overlaylab.stores.shipped_files import four_stores
 from overlaylab.stores.store import Store
 
@@ -21,8 +23,8 @@ __all__ = []
 
 DIGITS = 12
 
-# The layer of kit/app:1 that is asked for, counted from 1, the base.
-ASKED = 5
+# The layer of kit/app:1 that is asked for, counted from 1, the base; and the one below.
+ASKED, BELOW = 5, 4
 
 
 @cache
@@ -34,7 +36,7 @@ def stores() -> Mapping[str, Store]:
 @cache
 def image(label: str, name: str = "kit/app:1") -> Image:
     """An image in one of them."""
-    return select(stores()[label], name)
+    return select_image(stores()[label], name)
 
 
 def digits(value: Any) -> Any:
@@ -57,54 +59,67 @@ prediction("08-zstd", "b", only_blobs="a", id_too="c", all="d")
 # On your own
 
 
+def docker29() -> tuple[Image, Descriptor, Manifest]:
+    """kit/base:1 in Docker 29's store, with the descriptor of its base layer, and its manifest."""
+    base = image("docker29", "kit/base:1")
+    descriptor, manifest = base.layers[0].descriptor, base.manifest
+    assert descriptor is not None and manifest is not None
+    return base, descriptor, manifest
+
+
 exercise(
     "08-shown",
-    lambda: image("docker29", "kit/base:1").manifest_digest,
+    lambda: docker29()[0].manifest_digest,
     read=digits,
-    config=lambda: image("docker29", "kit/base:1").config_digest,
-    chain=lambda: image("docker29", "kit/base:1").chain_ids[-1],
+    config=lambda: docker29()[0].config_digest,
+    chain=lambda: docker29()[0].layers[-1].chain_id,
     app=lambda: image("docker29").id,
-    blob=lambda: image("docker29", "kit/base:1").layers[0].descriptor.digest,
-    rewritten=lambda: Digest.of(compact_json(image("docker29", "kit/base:1").manifest.raw.decode())),
+    blob=lambda: docker29()[1].digest,
+    rewritten=lambda: Digest.of(compact_json(docker29()[2].raw.decode())),
 )
 
 
-def joined(first: str, second: str) -> str:
-    """The digits of the hash of two names, joined as somebody may join them."""
+def hash_of(first: str, second: str) -> str:
+    """The hex digits of the hash of two texts in a row."""
     return Digest.of(f"{first}{second}".encode()).hex
 
 
 def ids() -> tuple[str, ...]:
     """podman's IDs of the layers."""
-    return podman_layer_ids(image("podman").diff_ids)
+    return podman_layer_ids([layer.diff_id for layer in image("podman").layers])
+
+
+def layer(number: int) -> Layer:
+    """A layer of kit/app:1 in podman's store, counted from 1."""
+    return image("podman").layers[number - 1]
 
 
 exercise(
     "08-podman",
     lambda: ids()[ASKED - 1],
     read=digits,
-    chain_id=lambda: image("podman").chain_ids[ASKED - 1],
-    diff_id=lambda: image("podman").diff_ids[ASKED - 1],
-    space=lambda: joined(ids()[ASKED - 2], f" {image('podman').diff_ids[ASKED - 1].hex}"),
-    prefixes=lambda: joined(f"sha256:{ids()[ASKED - 2]}", f"+{image('podman').diff_ids[ASKED - 1]}"),
-    prefix=lambda: joined(ids()[ASKED - 2], f"+{image('podman').diff_ids[ASKED - 1]}"),
-    on_chain=lambda: joined(image("podman").chain_ids[ASKED - 2].hex, f"+{image('podman').diff_ids[ASKED - 1].hex}"),
-    on_diff=lambda: joined(image("podman").diff_ids[ASKED - 2].hex, f"+{image('podman').diff_ids[ASKED - 1].hex}"),
-    turned=lambda: joined(image("podman").diff_ids[ASKED - 1].hex, f"+{ids()[ASKED - 2]}"),
+    chain_id=lambda: layer(ASKED).chain_id,
+    diff_id=lambda: layer(ASKED).diff_id,
+    space=lambda: hash_of(ids()[BELOW - 1], f" {layer(ASKED).diff_id.hex}"),
+    prefixes=lambda: hash_of(f"sha256:{ids()[BELOW - 1]}", f"+{layer(ASKED).diff_id}"),
+    prefix=lambda: hash_of(ids()[BELOW - 1], f"+{layer(ASKED).diff_id}"),
+    on_chain=lambda: hash_of(layer(BELOW).chain_id.hex, f"+{layer(ASKED).diff_id.hex}"),
+    on_diff=lambda: hash_of(layer(BELOW).diff_id.hex, f"+{layer(ASKED).diff_id.hex}"),
+    turned=lambda: hash_of(layer(ASKED).diff_id.hex, f"+{ids()[BELOW - 1]}"),
     from_zero=lambda: ids()[ASKED],
-    below=lambda: ids()[ASKED - 2],
+    below=lambda: ids()[BELOW - 1],
 )
 
 
 @cache
 def web() -> dict[str, Any]:
-    """What podman's store says of kit/web: the bytes that it alone uses, and those that it shares."""
+    """The facts about kit/web in podman's store: the bytes that it alone uses, and the bytes that it shares."""
     facts = owner_facts(stores()["podman"], lambda store, layer: 0)
     return next(item for item in facts["images"] if "localhost/kit/web:latest" in item["names"])
 
 
 def amount(value: Any) -> Any:
-    """A number, with or without its unit and its commas."""
+    """A number, with or without its unit and commas."""
     return re.sub(r"[,_ ]|bytes?$", "", value) if isinstance(value, str) else plain(value)
 
 

@@ -1,4 +1,4 @@
-"""The exercises of notebook 09: who notices a change, what another packing changes, what is wasted, and what a liar must repair."""
+"""The exercises of notebook 09: who notices a change, what another compression changes, wasted bytes, and forgery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import io
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from overlaylab.course.exercises import exercise, letters, prediction
+from overlaylab.course.answers import in_order, letters
+from overlaylab.course.exercises import exercise, prediction
 from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.compression import pack
 from overlaylab.image.config import parse_config
@@ -25,8 +26,6 @@ from overlaylab.stores.detect import store_in
 from overlaylab.stores.files.flipped import Flip
 from overlaylab.stores.files.open_place import place_of
 
-from .l07 import in_order
-
 __all__ = []
 
 prediction("09-wasted", "b", deleters="a", gone="c")
@@ -39,7 +38,7 @@ prediction("09-pointer", "b", config="a", all="c", nobody="d")
 
 
 def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
-    """The five kinds of names of an image of one layer, whose blob is packed in some way."""
+    """The five names of an image with one layer, whose blob is compressed in some way."""
     tar = tiny_layer()
     blob, diff_id = packing(tar), LayerTar.of(tar).diff_id
     config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
@@ -60,7 +59,7 @@ def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
 
 
 def changed() -> str:
-    """The letters of the names that differ between two packings."""
+    """The letters of the names that differ between two compressions."""
     one, other = names(lambda tar: pack(tar, "gzip")), names(lambda tar: pack(tar, "none"))
     return "".join(letter for letter in one if one[letter] != other[letter])
 
@@ -83,7 +82,7 @@ exercise(
 
 @cache
 def layout() -> Own:
-    """A small image as a layout in memory."""
+    """A small image as an OCI layout in memory."""
     layer = LayerTar.of(tiny_layer())
     raw = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]}})
     out = io.BytesIO()
@@ -95,13 +94,13 @@ def layout() -> Own:
 
 @cache
 def flipped() -> Tampering:
-    """A flip in the content of the file in its layer."""
+    """A bit flipped in the content of the file in its layer."""
     spot = next(spot for spot in spots(layout()) if spot.kind == "layer")
     return tamper(layout(), Flip(spot.path, 2 * 512 + 5))
 
 
 def noticing() -> str:
-    """Letters: what changes or fails in the tampered image."""
+    """The letters of what changes or fails in the tampered image."""
     before, after = flipped().before.image, flipped().after
     assert before is not None and after is not None and after.image is not None
     facts = {
@@ -137,7 +136,7 @@ STACK: tuple[Mapping[str, str], ...] = (
 
 
 def wasted(deleted: bool = True, replaced: bool = True) -> int:
-    """Bytes of files that a higher layer hides; the slips forget one kind of hiding."""
+    """Bytes of files that a layer above hides; the slips forget one kind of hiding."""
     if deleted and replaced:
         layers = to_lowerdirs([read_changeset(layer_tar(tar)) for tar in STACK])
         return sum(work.wasted for work in layer_work(layers, TRUSTED))
@@ -161,11 +160,15 @@ exercise(
     total=total,
 )
 
-# A liar who repairs
+# A forger who repairs digests
 
 
 def forged(diff_id_too: bool) -> Own:
-    """The small image with another content, and with every digest repaired but, perhaps, the diff_id in the config."""
+    """The small image with other content and repaired digests.
+
+    Args:
+        diff_id_too: Whether the diff_id in the config is repaired, too.
+    """
     old = tiny_layer()
     tar = old.replace(b"Hello", b"Hullo", 1)
     diff_id = LayerTar.of(tar if diff_id_too else old).diff_id
@@ -190,12 +193,13 @@ def _descriptor(media_type: str, data: bytes) -> dict[str, object]:
 
 
 def who(diff_id_too: bool) -> str:
-    """``a`` nobody, ``b`` whoever recomputes the diff_id, ``c`` only those who remember the old names."""
+    """Who notices: ``a`` nobody, ``b`` who recomputes the diff_id, ``c`` only who remembers the old names."""
     own = forged(diff_id_too)
     if not own.report.ok:
         return "b"
-    assert own.image is not None and layout().image is not None
-    return "a" if own.image.id == layout().image.id else "c"
+    before, after = layout().image, own.image
+    assert before is not None and after is not None
+    return "a" if after.id == before.id else "c"
 
 
 exercise(
