@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from overlaylab.errors import Finding
 from overlaylab.linux.operations import Op
-from overlaylab.linux.proof.compare import seen, stored
+from overlaylab.linux.proof.compare import layer_listing, mount_listing
 from overlaylab.stores.files.directory import read_directory
 from overlaylab.tree import Directory, make_tree
 
@@ -150,9 +150,9 @@ def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], directory: str)
                 answers = run_ops(calls, ops)
             finally:
                 calls.close_all()
-        upper = stored(read_directory(os.path.join(directory, str(options.upperdir)), keep=KEEP))
+        upper = layer_listing(read_directory(os.path.join(directory, str(options.upperdir)), keep=KEEP))
         with confined(merged):
-            shown = seen(OsCalls())
+            shown = mount_listing(OsCalls())
     return Replayed(
         answers=answers, merged=shown, upper=upper, kernel=os.uname().release, mode=request.mode, left_out=left_out
     )

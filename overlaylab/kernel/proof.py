@@ -14,9 +14,9 @@ from importlib.resources import files
 from typing import Any
 
 from overlaylab.errors import Finding, KernelUnavailable
-from overlaylab.linux.proof.coverage import Labels
+from overlaylab.linux.proof.coverage import Coverage
 from overlaylab.linux.proof.experiments import Experiment, Parting, experiment, moments, parting, shortest
-from overlaylab.linux.proof.mutants import BROKEN, Broken
+from overlaylab.linux.proof.mutants import BROKEN, Mutant
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.words import say
 
@@ -67,7 +67,7 @@ class Proof:
     experiments: int
     operations: int
     partings: tuple[tuple[int, int], ...]
-    labels: Labels = field(repr=False)
+    labels: Coverage = field(repr=False)
     kernel: Kernel = field(repr=False)
 
     @property
@@ -106,7 +106,7 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
     if first < 0 or not 1 <= experiments <= MOST:
         raise Finding("wrong-call", "experiments", f"1 to {MOST}, and a number from 0", f"{experiments} from {first}")
     given = tuple(experiment(number) for number in range(first, first + experiments))
-    kernel, labels, partings, operations = _kernel(first, experiments), Labels(), [], 0
+    kernel, labels, partings, operations = _kernel(first, experiments), Coverage(), [], 0
     for number, (one, theirs) in enumerate(zip(given, kernel.digests, strict=True), start=first + 1):
         labels.begin()
         ours = moments(as_mounted(one.overlay(), kernel.mode), one.ops, model, labels)
@@ -167,7 +167,7 @@ class Caught:
         noticed: Whether the kernel differs from the mutant, too.
     """
 
-    rule: Broken
+    rule: Mutant
     number: int
     at: Parting
     least: Experiment
@@ -198,7 +198,7 @@ def catch(name: str) -> Caught:
 
 
 @cache
-def _shrunk(rule: Broken) -> tuple[int, Parting, Experiment, Parting]:
+def _shrunk(rule: Mutant) -> tuple[int, Parting, Experiment, Parting]:
     """The first experiment that detects a mutant and the difference in it; it shrunk, and the difference in that."""
     model = rule.model
     shown = ((number, part) for number in range(EXPERIMENTS) if (part := parting(experiment(number), model)))

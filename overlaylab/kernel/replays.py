@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from overlaylab.errors import KernelUnavailable
 from overlaylab.linux.operations import Op, Player
-from overlaylab.linux.proof.compare import Listing, first_difference, plain, seen, stored
+from overlaylab.linux.proof.compare import Listing, comparable, first_difference, layer_listing, mount_listing
 from overlaylab.linux.proof.experiments import Moment
 from overlaylab.overlay.overlay import KERNEL, Overlay
 from overlaylab.overlay.overlay import USER as MARKS_OF_USER
@@ -206,11 +206,11 @@ def _differences(overlay: Overlay, ops: Sequence[Op], done: Replayed) -> list[st
     player = Player(overlay, ops, model=type(overlay))
     lines = []
     for number, (step, answer) in enumerate(zip(player.steps, done.answers, strict=True), start=1):
-        ours = Answer(step.errno or 0, plain(step.value))
+        ours = Answer(step.errno or 0, comparable(step.value))
         if ours != answer:
             lines.append(say("replay.answer", number=number, op=step.op, ours=_told(ours), theirs=_told(answer)))
-    upper = first_difference(done.upper, stored(player.overlay.upperdir or Directory()))
-    merged = first_difference(done.merged, seen(player.system))
+    upper = first_difference(done.upper, layer_listing(player.overlay.upperdir or Directory()))
+    merged = first_difference(done.merged, mount_listing(player.system))
     lines += [say("replay.upper", difference=upper)] if upper else []
     return lines + ([say("replay.merged", difference=merged)] if merged else [])
 
@@ -224,7 +224,7 @@ def run_ops(calls: Any, ops: Sequence[Op]) -> tuple[Answer, ...]:
     answers = []
     for operation in ops:
         try:
-            answers.append(Answer(0, plain(getattr(calls, operation.call)(**operation.args))))
+            answers.append(Answer(0, comparable(getattr(calls, operation.call)(**operation.args))))
         except OSError as error:
             answers.append(Answer(error.errno or 0))
     return tuple(answers)

@@ -9,7 +9,7 @@ from typing import Any
 
 from overlaylab.errors import error_name
 from overlaylab.linux.operations import Op
-from overlaylab.linux.proof.compare import Sights, seen, stored
+from overlaylab.linux.proof.compare import Identities, layer_listing, mount_listing
 from overlaylab.linux.proof.experiments import Moment
 from overlaylab.stores.files.directory import read_directory
 
@@ -49,15 +49,15 @@ def watch_ops(
         lowers: The lower directories on disk.
         keep: Bytes of file content to keep of the upper directory.
     """
-    calls, sights = OsCalls(), Sights()
+    calls, identities = OsCalls(), Identities()
     before = [fingerprint(lower) for lower in lowers]
     try:
         for operation in ops:
             with inside():
                 (answer,) = run_ops(calls, [operation])
-            on_disk = stored(read_directory(upper, keep=keep))
+            on_disk = layer_listing(read_directory(upper, keep=keep))
             with inside():
-                merged = seen(calls, sights)
+                merged = mount_listing(calls, identities)
             error = error_name(answer.errno) if answer.errno else ""
             yield Moment(error, answer.value, on_disk, merged, before == [fingerprint(lower) for lower in lowers])
     finally:

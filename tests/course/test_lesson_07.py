@@ -10,10 +10,10 @@ from overlaylab.course import check, find_exercise
 from overlaylab.errors import KernelUnavailable
 from overlaylab.kernel import proof
 from overlaylab.kernel import recorded_replays as tried
-from overlaylab.linux.proof.coverage import PLACES, Labels
+from overlaylab.linux.proof.coverage import PLACES, Coverage
 from overlaylab.linux.proof.experiments import _smaller, experiment, moments, parting
 from overlaylab.linux.proof.mutants import BROKEN
-from overlaylab.linux.proof.replay_vectors import verdict
+from overlaylab.linux.proof.replay_vectors import mismatch
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.stores.shipped_files import recorded_experiments
 from overlaylab.views.overlay.proof import layers_text, two_sides
@@ -95,7 +95,7 @@ def test_the_shipped_records_are_recorded_ones():
 def test_the_model_does_what_is_recorded_and_the_table_shows_it(name):
     shown = ol.recorded_table(name)
 
-    assert verdict(recorded_experiments()[name]) == ""
+    assert mismatch(recorded_experiments()[name]) == ""
     assert len(shown) == len(recorded_experiments()[name]["ops"]) + 1
     assert list(shown[say("believe.column.kernel")]) == list(shown[say("believe.column.model")])
 
@@ -104,7 +104,7 @@ def test_a_record_that_lies_is_noticed():
     vector = json.loads(json.dumps(recorded_experiments()["mv-52"]))
     vector["expected"]["upper"][1].pop("xattrs")
 
-    assert "opaque" in verdict(vector)
+    assert "opaque" in mismatch(vector)
 
 
 def test_an_unknown_record_is_refused_with_the_names_of_those_that_are_there():
@@ -162,8 +162,8 @@ def test_the_places_that_the_proof_reaches_are_counted(no_kernel):
 
 
 def test_labels_forget_at_the_beginning_of_a_case_what_was_deleted():
-    labels = Labels()
-    for _ in moments(experiment(0).overlay(), experiment(0).ops, labels=labels):
+    labels = Coverage()
+    for _ in moments(experiment(0).overlay(), experiment(0).ops, coverage=labels):
         pass
     labels.begin()
 

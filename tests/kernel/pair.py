@@ -9,11 +9,11 @@ import os
 import stat
 
 from overlaylab.errors import error_name
+from overlaylab.linux.mounts import MS_RDONLY
 from overlaylab.linux.names import Stat
 from overlaylab.linux.operations import Op, run
-from overlaylab.linux.proof.compare import Sights, first_difference, seen, stored
+from overlaylab.linux.proof.compare import Identities, first_difference, layer_listing, mount_listing
 from overlaylab.linux.proof.invariants import Guard
-from overlaylab.linux.mounts import MS_RDONLY
 from overlaylab.linux.system import System
 from overlaylab.tree import Directory, Inode
 from tests.kernel import live
@@ -47,7 +47,7 @@ class Pair:
         builder.build(self._place, self.disk)
         os.umask(0o022)
         self.real, self.model = live.Live(), System(Directory(names=self.disk), userns=case.mode != "root")
-        self.sights = Sights(), Sights()
+        self.identities = Identities(), Identities()
         self.listing = None
         # Whether there is nothing more to do here: see `Case.frozen` and `compare`.
         self.frozen = case.frozen
@@ -231,9 +231,9 @@ class Pair:
         self.guard.check(deep)
         listing = self.listing
         if listing is None:
-            self.listing = listing = seen(self.model, self.sights[1])
+            self.listing = listing = mount_listing(self.model, self.identities[1])
             self._changed(self.model.journal.take()[0])
-        kernel = seen(self.real, self.sights[0])
+        kernel = mount_listing(self.real, self.identities[0])
         if self.case.spoilt and any("listing_errno" in item for item in kernel):
             self.frozen = True
             return
@@ -244,7 +244,9 @@ class Pair:
 
     def _compare_upper(self):
         if self.case.upper is not None:
-            differ("upper", stored(self._builder.taken(f"{self._place}/u")), stored(self.overlay.upperdir))
+            differ(
+                "upper", layer_listing(self._builder.taken(f"{self._place}/u")), layer_listing(self.overlay.upperdir)
+            )
 
 
 class Disagreement(Exception):

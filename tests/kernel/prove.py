@@ -26,7 +26,7 @@ from overlaylab.overlay.overlay import KERNEL
 from tests.kernel import pair as pairs
 from tests.kernel import places
 from tests.kernel.cases import cases, operations
-from tests.kernel.labels import ERRNOS, PLACES, Labels
+from tests.kernel.coverage import ERRNOS, PLACES, Coverage
 from tests.support.mutations import RULES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -165,7 +165,7 @@ def work(mode, operations_wanted, seed, patches=()):
     """
     builder = places.enter(mode)
     configuration.set_hypothesis_home_dir(Path.cwd() / "hypothesis")
-    labels, sweeper, failure, began = Labels(), places.Sweeper(builder), "", time.monotonic()
+    labels, sweeper, failure, began = Coverage(), places.Sweeper(builder), "", time.monotonic()
     with ExitStack() as stack:
         for patch in patches:
             stack.enter_context(patch)
@@ -233,7 +233,7 @@ def prove(mode, operations_wanted, seed=0, jobs=None, broken=""):
         broken: The name of a rule that is broken on purpose.
 
     Returns:
-        Operations, seconds, `Labels`, and reports of differences.
+        Operations, seconds, `Coverage`, and reports of differences.
     """
     jobs = jobs or os.cpu_count() or 1
     began = time.monotonic()
@@ -242,7 +242,7 @@ def prove(mode, operations_wanted, seed=0, jobs=None, broken=""):
         json.loads(worker.communicate()[0] or '{"operations": 0, "labels": {}, "failure": "a worker died"}')
         for worker in workers
     ]
-    labels = Labels()
+    labels = Coverage()
     for answer in answers:
         labels.counts.update(answer["labels"])
     return (

@@ -11,7 +11,7 @@ from overlaylab.kernel import mount, proof
 from overlaylab.kernel import recorded_replays as tried
 from overlaylab.kernel.replays import replay, watched
 from overlaylab.kernel.watch import fingerprint
-from overlaylab.linux.proof.coverage import Labels
+from overlaylab.linux.proof.coverage import Coverage
 from overlaylab.linux.proof.mutants import BROKEN
 
 pytestmark = pytest.mark.tier("kernel")
@@ -55,11 +55,11 @@ def test_each_way_reaches_the_same_places(mode):
 
 def recorded_labels():
     """What the model reaches where the record speaks."""
-    labels = Labels()
+    labels = Coverage()
     for number in range(proof.EXPERIMENTS):
         labels.begin()
         one = proof.experiment(number)
-        for _ in proof.moments(one.overlay(), one.ops, labels=labels):
+        for _ in proof.moments(one.overlay(), one.ops, coverage=labels):
             pass
     return labels.counts
 

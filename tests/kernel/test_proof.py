@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.kernel.cases import CALLS, CALLS_LEFT_OUT, LAYERS_LEFT_OUT, Case
-from tests.kernel.labels import ERRNOS, NOT_GENERATED, PLACES, REQUIRED
+from tests.kernel.coverage import ERRNOS, NOT_GENERATED, PLACES, REQUIRED
 from tests.kernel.prove import ROOT, prove, report, start
 from tests.support.mutations import RULES
 

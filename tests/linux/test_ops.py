@@ -6,10 +6,11 @@ import random
 import pytest
 
 import overlaylab as ol
-from overlaylab.linux.operations import Op, Player, op, parse_op, run, simulate
-from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, first_difference, seen, stored
-from overlaylab.linux.proof.invariants import Guard
 from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.operations import Op, Player, op, run, simulate
+from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, first_difference, layer_listing, mount_listing
+from overlaylab.linux.proof.invariants import Guard
+from overlaylab.linux.proof.recorded_operations import parse_op
 from overlaylab.linux.system import System
 from overlaylab.overlay.features import Features
 from overlaylab.overlay.mount_parameters import parse_data
@@ -39,7 +40,7 @@ def test_an_operation_must_be_a_call(call):
 
 def test_simulate_gives_steps_and_leaves_the_overlay_alone():
     start = overlay({"u": "U"})
-    before = stored(start.upperdir)
+    before = layer_listing(start.upperdir)
     steps = simulate(
         start,
         [op("read_file", path="a"), op("unlink", path="a"), op("unlink", path="a"), op("append", path="u", data=b"+")],
@@ -48,7 +49,7 @@ def test_simulate_gives_steps_and_leaves_the_overlay_alone():
     assert [(step.value, step.error) for step in steps] == [(b"A", ""), (None, ""), (None, "ENOENT"), (None, "")]
     assert [str(effect) for effect in steps[1].effects] == ["whiteout made at /a"]
     assert (steps[2].effects, steps[2].changes) == ((), ())
-    assert stored(start.upperdir) == before
+    assert layer_listing(start.upperdir) == before
 
 
 def test_options_may_be_given_with_the_operations():
@@ -85,26 +86,26 @@ OPERATIONS = [
 @pytest.mark.parametrize("features", [{}, {"redirect": "on", "metacopy": True}, {"index": True}], ids=str)
 def test_a_player_goes_back_and_forth_exactly(features):
     player = Player(overlay(**features))
-    pictures = [stored(player.overlay.upperdir)]
+    pictures = [layer_listing(player.overlay.upperdir)]
     for operation in OPERATIONS:
         player.do(operation)
-        pictures.append(stored(player.overlay.upperdir))
+        pictures.append(layer_listing(player.overlay.upperdir))
     chance = random.Random(3)
 
     for position in [0, len(OPERATIONS), *(chance.randrange(len(OPERATIONS) + 1) for _ in range(40))]:
         player.go(position)
         Guard(player.overlay).check()
-        assert first_difference(pictures[position], stored(player.overlay.upperdir)) == ""
+        assert first_difference(pictures[position], layer_listing(player.overlay.upperdir)) == ""
 
 
 def test_what_a_viewer_looks_at_belongs_to_no_step():
     player = Player(overlay({"d": {}}), [op("unlink", path="a")])
-    before = stored(player.overlay.upperdir)
-    seen(player.system)
+    before = layer_listing(player.overlay.upperdir)
+    mount_listing(player.system)
     player.go(0)
     player.go(1)
 
-    assert first_difference(before, stored(player.overlay.upperdir)) == ""
+    assert first_difference(before, layer_listing(player.overlay.upperdir)) == ""
 
 
 def test_descriptors_go_back_with_the_steps():

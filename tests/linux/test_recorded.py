@@ -108,7 +108,7 @@ def test_what_cannot_be_parsed_is_a_typed_error_with_its_position(change, where)
     with pytest.raises(vectors.Finding) as found:
         vectors.check(vector, group, where="rm.json.vectors[0]")
     assert f"rm.json.vectors[0].{where}" in found.value.problem.where
-    assert vectors.verdict(vector, group, 3, "rm.json.vectors[0]")
+    assert vectors.mismatch(vector, group, 3, "rm.json.vectors[0]")
 
 
 def command(folder, *arguments):

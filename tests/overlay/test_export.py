@@ -6,7 +6,7 @@ import pytest
 
 import overlaylab as ol
 from overlaylab.linux.operations import op, run
-from overlaylab.linux.proof.compare import first_difference, stored
+from overlaylab.linux.proof.compare import first_difference, layer_listing
 from overlaylab.linux.system import System
 from overlaylab.overlay.features import Features
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink
@@ -151,8 +151,8 @@ def test_a_commit_over_its_base_is_the_merged_view_on_both_roads():
 
     assert problems == ()
     skip, marks = ("nlink", "number"), (".opaque", ".origin", ".impure")
-    assert first_difference(stored(flat), stored(merged), skip, marks) == ""
-    assert first_difference(stored(flat), stored(overlay.merged()), skip, marks) == ""
+    assert first_difference(layer_listing(flat), layer_listing(merged), skip, marks) == ""
+    assert first_difference(layer_listing(flat), layer_listing(overlay.merged()), skip, marks) == ""
 
 
 def test_a_file_whose_content_was_not_kept_cannot_be_written():

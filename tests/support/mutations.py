@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from overlaylab.linux import names as posix
 from overlaylab.linux.permissions import STICKY
-from overlaylab.linux.proof.mutants import BROKEN, Broken, instead
+from overlaylab.linux.proof.mutants import BROKEN, Mutant, instead
 from overlaylab.overlay.marks import Marks
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
@@ -23,7 +23,7 @@ from tests.support import vectors
 RECORDED = Path(__file__).parent.parent / "data" / "overlay-vectors"
 
 
-class Mutation(Broken):
+class Mutation(Mutant):
     """A rule, and the contexts in which every part of the model breaks it."""
 
     def patches(self):
@@ -114,7 +114,7 @@ def failing_vectors(rule, enough=None, folder=RECORDED):
         for path in sorted(folder.glob("*.json")):
             group, records = vectors.load(path)
             for position, record in enumerate(records):
-                if vectors.verdict(record, group, 3, f"{path.name}[{position}]"):
+                if vectors.mismatch(record, group, 3, f"{path.name}[{position}]"):
                     found.append(record["id"])
                     if enough and len(found) >= enough:
                         return found

@@ -4,6 +4,7 @@ import json
 
 import overlaylab as ol
 from overlaylab.linux.proof import vectors as read
+from overlaylab.linux.proof.records import data_bytes
 from tests.support.builders import DATA, member, tar
 
 VECTORS = DATA / "overlay-vectors"
@@ -26,7 +27,7 @@ def archive(items):
     members = []
     for item in items:
         mode = int(item["mode"], 8) if "mode" in item else None
-        xattrs = {key: read.xattr_value(value) for key, value in item.get("xattrs", {}).items()}
+        xattrs = {key: data_bytes(value) for key, value in item.get("xattrs", {}).items()}
         pax = {"SCHILY.xattr." + key: value.decode("utf-8", "surrogateescape") for key, value in xattrs.items()}
         members.append(
             member(

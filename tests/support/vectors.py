@@ -21,7 +21,10 @@ from overlaylab.errors import Finding, error_name
 from overlaylab.image.changeset import OPAQUE, PREFIX, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply
 from overlaylab.image.changeset_tar import read_changeset, write_tar
 from overlaylab.image.digest import chain_ids
+from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.proof.compare import Identities, layer_entry
 from overlaylab.linux.proof.invariants import Corrupt
+from overlaylab.linux.proof.records import field
 from overlaylab.linux.proof.replay_vectors import (
     Difference,
     Results,
@@ -31,8 +34,7 @@ from overlaylab.linux.proof.replay_vectors import (
     named,
     run_ordinary,
 )
-from overlaylab.linux.proof.vectors import DEFAULT_TIME, field, inode, operations, raw, raw_entry, recorded, shown, tree
-from overlaylab.linux.mounts import MS_RDONLY
+from overlaylab.linux.proof.vectors import DEFAULT_TIME, inode, operations, raw, recorded, shown, tree
 from overlaylab.linux.system import System
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.translate import to_changeset, to_lowerdir
@@ -232,6 +234,13 @@ def reread(changeset):
     return read
 
 
+def member_entry(path, inode):
+    """A member of an archive as a recorded entry."""
+    entry = layer_entry(path, inode, Identities(), handles=True)
+    del entry["number"]
+    return entry
+
+
 def members_of(changeset):
     """A changeset as recorded members."""
     items = []
@@ -240,10 +249,10 @@ def members_of(changeset):
             case Whiteout():
                 directory, name = parent_of(change.path)
                 items.append(
-                    raw_entry(PREFIX + name if directory == "." else f"{directory}/{PREFIX}{name}", File.of(b""))
+                    member_entry(PREFIX + name if directory == "." else f"{directory}/{PREFIX}{name}", File.of(b""))
                 )
             case OpaqueWhiteout():
-                items.append(raw_entry(OPAQUE if change.path == "." else f"{change.path}/{OPAQUE}", File.of(b"")))
+                items.append(member_entry(OPAQUE if change.path == "." else f"{change.path}/{OPAQUE}", File.of(b"")))
             case Link():
                 items.append(
                     {
@@ -258,7 +267,7 @@ def members_of(changeset):
                     }
                 )
             case Upsert():
-                items.append(raw_entry(change.path, change.inode))
+                items.append(member_entry(change.path, change.inode))
     return items
 
 
@@ -307,7 +316,7 @@ def load(path):
     return field(data, "group", str, Path(path).name), field(data, "vectors", list, Path(path).name)
 
 
-def verdict(vector, group, level, where):
+def mismatch(vector, group, level, where):
     """The first difference of a vector in words; nothing if there is none."""
     try:
         check(vector, group, level, where)
@@ -334,7 +343,7 @@ def replay(folder, level=3, say=print):
             failed += 1
             continue
         for position, vector in enumerate(vectors):
-            said = verdict(vector, group, level, f"{path.name}.vectors[{position}]")
+            said = mismatch(vector, group, level, f"{path.name}.vectors[{position}]")
             name = vector.get("id", position) if isinstance(vector, dict) else position
             passed, failed = passed + (not said), failed + bool(said)
             if said:

@@ -1,8 +1,8 @@
 """What two file systems are compared on: one table with reasons, and the first difference in words.
 
-Both sides are listed in the same way. `seen` lists a mounted tree by the calls that
-any program would make, on the model and on the real kernel alike; `stored` lists a
-layer as it lies on disk, marks and whiteouts included.
+Both sides are listed in the same way. `mount_listing` lists a mounted tree by the calls that any program would make, on
+the model and on the real kernel alike; `layer_listing` lists a layer as it lies on disk, with the xattrs of overlayfs
+and whiteouts.
 """
 
 from __future__ import annotations
@@ -11,10 +11,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overlaylab.errors import error_name
-from overlaylab.overlay.filesystem import TYPES
+from overlaylab.overlay.filesystem import TYPES, numbers_of
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
 
-__all__ = ["COMPARED", "NOT_COMPARED", "NOW", "Listing", "Sights", "first_difference", "plain", "seen", "stored"]
+__all__ = [
+    "COMPARED",
+    "NOT_COMPARED",
+    "NOW",
+    "Identities",
+    "Listing",
+    "comparable",
+    "first_difference",
+    "layer_entry",
+    "layer_listing",
+    "mount_listing",
+    "stat_entry",
+]
 
 # Times before this second are those of the layers, or were set on purpose; later ones were set by a running clock.
 NOW = 1_500_000_000
@@ -55,49 +67,67 @@ Listing = list[dict[str, Any]]
 # What of a stat must be equal; numbers of inodes are the machine's own.
 OF_STAT = ("st_mode", "st_uid", "st_gid", "st_nlink", "st_size")
 
+# In place of an xattr's value: any value.
+ANY = b"*"
 
-class Sights:
-    """Inode identities in order of first sight: i1, i2, and so on."""
+
+class Identities:
+    """Names for inodes, in order of first sight: i1, i2, and so on."""
 
     def __init__(self) -> None:
-        self._names: dict[Any, str] = {}
+        self._names: dict[int, str] = {}
 
-    def name(self, number: Any) -> str:
-        """The name of an inode."""
+    def name(self, number: int) -> str:
+        """The name of an inode.
+
+        Args:
+            number: Its inode number, or another number that is its own.
+        """
         return self._names.setdefault(number, f"i{len(self._names) + 1}")
 
 
-def moment(mtime_ns: int) -> Any:
-    """A time, or "now" for one that a clock has set."""
+def _time(mtime_ns: int) -> int | str:
+    """A time in seconds, with a fraction if it has one; "now" for one that a clock has set."""
     if mtime_ns >= NOW * 10**9:
         return "now"
     seconds, rest = divmod(mtime_ns, 10**9)
     return f"{seconds}.{rest:09d}" if rest else seconds
 
 
-def stored(root: Directory) -> Listing:
-    """A layer as it lies on disk, the root first, each directory followed by its content."""
-    sights = Sights()
-    return [_stored_entry(path, inode, sights) for path, inode in walk(root)]
+# --- a layer as it lies on disk
 
 
-def _stored_entry(path: str, inode: Inode, sights: Sights) -> dict[str, Any]:
+def layer_listing(root: Directory, handles: bool = False) -> Listing:
+    """A layer as it lies on disk, the root first, each directory followed by its content.
+
+    Args:
+        handles: Whether the values of origin xattrs count; they are file handles of one machine.
+    """
+    identities = Identities()
+    return [layer_entry(path, inode, identities, handles) for path, inode in walk(root)]
+
+
+def layer_entry(path: str, inode: Inode, identities: Identities, handles: bool = False) -> dict[str, Any]:
+    """One line of `layer_listing`."""
     if isinstance(inode, Device) and inode.kind == "char" and inode.rdev == (0, 0):
         return {"path": path, "type": "whiteout"}
+    nlink = inode.nlink
+    if isinstance(inode, Directory):
+        nlink = 2 + sum(isinstance(child, Directory) for child in inode.names.values())
     item = {
         "path": path,
         "type": inode.type,
         "mode": f"{inode.mode & 0o7777:04o}",
         "uid": inode.uid,
         "gid": inode.gid,
-        "mtime": moment(inode.mtime_ns),
-        "nlink": inode.nlink,
-        "number": sights.name(id(inode)),
-    }
-    item["xattrs"] = {
-        name: b"*" if name.endswith(".overlay.origin") and ".overlay.overlay." not in name else value
-        for name, value in sorted(inode.xattrs.items())
-        if not name.endswith(".overlay.uuid")
+        "mtime": _time(inode.mtime_ns),
+        "nlink": nlink,
+        "number": identities.name(id(inode)),
+        "xattrs": {
+            name: value if handles or not _is_origin(name) else ANY
+            for name, value in sorted(inode.xattrs.items())
+            if not name.endswith(".overlay.uuid")
+        },
     }
     match inode:
         case File():
@@ -106,19 +136,24 @@ def _stored_entry(path: str, inode: Inode, sights: Sights) -> dict[str, Any]:
             item["target"] = inode.target
         case Device():
             item["rdev"] = list(inode.rdev)
-        case Directory():
-            item["nlink"] = 2 + sum(isinstance(child, Directory) for child in inode.names.values())
     return item
 
 
-def seen(calls: Any, sights: Sights | None = None) -> Listing:
-    """A mounted tree as a program sees it.
+def _is_origin(name: str) -> bool:
+    return name.endswith(".overlay.origin") and ".overlay.overlay." not in name
+
+
+# --- a mounted tree
+
+
+def mount_listing(calls: Any, identities: Identities | None = None) -> Listing:
+    """A mounted tree as a program sees it, the root first, each directory followed by its content.
 
     Args:
-        calls: The calls of `System`, or others of the same names; the process stands in the mount.
-        sights: What was seen before, so that identity is compared over time.
+        calls: The calls of `System`, or others of the same names; the current directory is the mount.
+        identities: Names for inodes of earlier listings, so that identity is compared over time.
     """
-    sights = sights or Sights()
+    identities = identities or Identities()
     items: Listing = []
     waiting = ["."]
     while waiting:
@@ -126,52 +161,63 @@ def seen(calls: Any, sights: Sights | None = None) -> Listing:
         try:
             stat = calls.lstat(path)
         except OSError as error:
-            items.append({"path": path, "type": "ghost", "errno": error_name(error.errno)})
+            items.append({"path": path, "type": "ghost", "errno": error_name(error.errno or 0)})
             continue
-        items.append(_seen_entry(calls, path, stat, sights))
+        items.append(_mount_entry(calls, path, stat, identities))
         if items[-1]["type"] != "dir":
             continue
         try:
             names = calls.listdir(path)
         except OSError as error:
-            items[-1]["listing_errno"] = error_name(error.errno)
+            items[-1]["listing_errno"] = error_name(error.errno or 0)
             continue
         prefix = "" if path == "." else path + "/"
         waiting += [prefix + name for name in reversed(names)]
     return items
 
 
-def _seen_entry(calls: Any, path: str, stat: Any, sights: Sights) -> dict[str, Any]:
-    kind = next(name for name, bits in TYPES.items() if bits == stat.st_mode & 0o170000)
-    item = {
-        "path": path,
-        "type": kind,
+def stat_entry(stat: Any, identities: Identities) -> dict[str, Any]:
+    """What a listing says of a stat.
+
+    Args:
+        stat: A `Stat` of the model or an `os.stat_result`.
+    """
+    return {
+        "type": next(name for name, bits in TYPES.items() if bits == stat.st_mode & 0o170000),
         "mode": f"{stat.st_mode & 0o7777:04o}",
         "uid": stat.st_uid,
         "gid": stat.st_gid,
-        "mtime": moment(stat.st_mtime_ns),
+        "mtime": _time(stat.st_mtime_ns),
         "nlink": stat.st_nlink,
-        "number": sights.name(stat.st_ino),
+        "number": identities.name(stat.st_ino),
     }
+
+
+def _mount_entry(calls: Any, path: str, stat: Any, identities: Identities) -> dict[str, Any]:
+    item = {"path": path, **stat_entry(stat, identities)}
     item["xattrs"] = {name: calls.getxattr(path, name) for name in sorted(calls.listxattr(path))}
-    if kind == "file":
-        try:
-            item["content"] = calls.read_file(path)
-        except OSError as error:
-            item["content_errno"] = error_name(error.errno)
-    if kind == "symlink":
-        item["target"] = calls.readlink(path)
-    if kind in ("char", "block"):
-        item["rdev"] = [stat.st_rdev >> 8 & 0xFFF, stat.st_rdev & 0xFF | stat.st_rdev >> 12 & 0xFFF00]
+    match item["type"]:
+        case "file":
+            try:
+                item["content"] = calls.read_file(path)
+            except OSError as error:
+                item["content_errno"] = error_name(error.errno or 0)
+        case "symlink":
+            item["target"] = calls.readlink(path)
+        case "char" | "block":
+            item["rdev"] = list(numbers_of(stat.st_rdev))
     return item
 
 
-def first_difference(expected: Listing, found: Listing, skip: Sequence[str] = (), marks: Sequence[str] = ()) -> str:
+# --- comparing
+
+
+def first_difference(expected: Listing, found: Listing, skip: Sequence[str] = (), ignored: Sequence[str] = ()) -> str:
     """The first thing in which two listings differ, in words; nothing if they are alike.
 
     Args:
         skip: Keys of an entry that do not count.
-        marks: Ends of the names of overlay marks that do not count.
+        ignored: Ends of the names of overlay xattrs that do not count.
     """
     want, have = {item["path"]: item for item in expected}, {item["path"]: item for item in found}
     for path in sorted({*want, *have}):
@@ -179,33 +225,30 @@ def first_difference(expected: Listing, found: Listing, skip: Sequence[str] = ()
             return f"{path}: expected {want.get(path, 'nothing')}, found {have.get(path, 'nothing')}"
         if want[path]["type"] != have[path]["type"]:
             return f"{path}: expected {want[path]}, found {have[path]}"
-        if said := _entry_difference(want[path], have[path], skip, marks):
+        if said := _entry_difference(want[path], have[path], skip, ignored):
             return f"{path}: {said}"
     return ""
 
 
 def _entry_difference(
-    want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]
+    want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], ignored: Sequence[str]
 ) -> str:
     for key in sorted({*want, *have} - set(skip)):
         one, two = want.get(key, "nothing"), have.get(key, "nothing")
         if key == "xattrs" and isinstance(one, Mapping) and isinstance(two, Mapping):
-            one, two = _without(one, marks), _without(two, marks)
+            one, two = _without(one, ignored), _without(two, ignored)
+            two = {name: ANY if one.get(name) == ANY else value for name, value in two.items()}
         if one != two:
             return f"{key}: expected {one!r}, found {two!r}"
     return ""
 
 
-def _without(xattrs: Mapping[str, Any], marks: Sequence[str]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in xattrs.items()
-        if not (marks and ".overlay." in name and name.endswith(tuple(marks)))
-    }
+def _without(xattrs: Mapping[str, Any], ends: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in xattrs.items() if not (".overlay." in name and name.endswith(tuple(ends)))}
 
 
-def plain(value: Any) -> Any:
-    """What a call gave, as data that can be compared: of a stat what both sides must agree on, of a directory without its size."""
+def comparable(value: Any) -> Any:
+    """What a call returned, as data that can be compared: of a stat only what a model and a kernel must agree on."""
     if hasattr(value, "st_mode"):
         is_dir = value.st_mode & 0o170000 == 0o040000
         return tuple((key, getattr(value, key)) for key in OF_STAT if not (is_dir and key == "st_size"))

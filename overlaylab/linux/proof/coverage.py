@@ -1,4 +1,4 @@
-"""Which interesting places a run of operations reached: a proof that never went there proves nothing about it."""
+"""Coverage: which interesting situations a run of operations reached."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from overlaylab.overlay.journal import (
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File
 
-__all__ = ["PLACES", "Labels"]
+__all__ = ["PLACES", "Coverage"]
 
 PLACES = (
     "copy-up of a file",
@@ -36,11 +36,14 @@ PLACES = (
 )
 
 
-class Labels:
-    """Counts what was reached.
+class Coverage:
+    """Counts the calls, errors and situations that were reached.
+
+    Args:
+        counts: Counts to begin with.
 
     Example:
-        >>> Labels().missing(PLACES)[0]
+        >>> Coverage().missing(PLACES)[0]
         'copy-up of a file'
     """
 
@@ -49,11 +52,11 @@ class Labels:
         self._gone: set[str] = set()
 
     def begin(self) -> None:
-        """A new case begins: nothing was deleted yet."""
+        """Begin a new case, in which nothing was deleted yet."""
         self._gone = set()
 
     def take(self, step: Step, overlay: Overlay) -> None:
-        """Note what a step reached.
+        """Count what a step reached.
 
         Args:
             step: What the model did.
@@ -105,8 +108,8 @@ class Labels:
                     yield "delete and create again"
 
     def missing(self, required: Iterable[str]) -> list[str]:
-        """Those of the required labels that were not reached."""
-        return [label for label in required if not self.counts[label]]
+        """The required situations that were not reached."""
+        return [name for name in required if not self.counts[name]]
 
 
 def parts(overlay: Overlay, path: str) -> int:

@@ -1,8 +1,7 @@
-"""Experiments with an overlay, made up from a number: layers, and operations on them; and what came of each operation.
+"""Experiments with an overlay, generated from a number: layers, operations on them, and the result of each operation.
 
-The same number gives the same experiment on every machine. Two models, or a model and a
-kernel, are compared moment by moment; where they part, the experiment is cut down to the
-least that still shows it.
+The same number gives the same experiment on every machine. Two models, or a model and a kernel, are compared after each
+operation; where they differ, the experiment is shrunk to the smallest one that still shows the difference.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from typing import Any
 
 from overlaylab.linux.operations import Op, Player
 from overlaylab.overlay.overlay import TRUSTED, Overlay
-from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, parent_of, walk, whiteout
+from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, parent_of, walk, whiteout
 
-from .compare import Listing, Sights, first_difference, plain, seen, stored
-from .coverage import Labels
+from .compare import Identities, Listing, comparable, first_difference, layer_listing, mount_listing
+from .coverage import Coverage
+from .records import new_inode
 
 __all__ = ["DRESSES", "Experiment", "Moment", "Parting", "experiment", "layer", "moments", "parting", "shortest"]
 
@@ -64,40 +64,49 @@ DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
 def layer(
     entries: Iterable[tuple[str, str, str]],
     number: int,
-    marks: str = TRUSTED,
+    prefix: str = TRUSTED,
     make: Callable[..., Inode | None] | None = None,
 ) -> Directory:
     """A layer's tree, every link counted.
 
     Args:
-        entries: Tuples of path, kind and dress; what does not fit is left out.
-        number: Makes content and times of each layer its own.
-        marks: The namespace of overlay marks.
-        make: Makes one inode; `entry`, if nothing else is said.
+        entries: Tuples of path, kind and dress; an entry whose place is taken is left out.
+        number: Of the layer; it tells content and times of the layers apart.
+        prefix: The namespace of overlay xattrs.
+        make: Makes one inode; `entry` by default.
     """
     root = Directory(mode=0o777, mtime_ns=OLD)
     for path, kind, dress in entries:
         parent, name = parent_of(path)
         directory = make_directories(root, parent)
         if directory is not None and (directory.names.get(name) is None):
-            inode = (make or entry)(root, kind, dress, number, marks)
+            inode = (make or entry)(root, kind, dress, number, prefix)
             if inode is not None:
                 directory.names[name] = inode
     return root
 
 
 def make_directories(root: Directory, path: str) -> Directory | None:
-    """The directory at a path; None if something else is in the way."""
-    node: Inode = root
+    """The directory at a path, made if need be; None if a name on the way is no directory."""
+    directory = root
     for name in [] if path == "." else path.split("/"):
-        node = node.names.setdefault(name, Directory(mode=0o777, mtime_ns=OLD))
+        node = directory.names.setdefault(name, Directory(mode=0o777, mtime_ns=OLD))
         if not isinstance(node, Directory):
             return None
-    return node
+        directory = node
+    return directory
 
 
-def entry(root: Directory, kind: str, dress: str, number: int, marks: str) -> Inode | None:
-    """One inode; for a hard link the first file of the layer."""
+def entry(root: Directory, kind: str, dress: str, number: int, prefix: str) -> Inode | None:
+    """One inode of a layer.
+
+    Args:
+        root: The layer; the kind "hard link" gives its first file once more.
+        kind: One of `KINDS`, or another kind that a test makes.
+        dress: One of `DRESSES`.
+        number: Of the layer.
+        prefix: The namespace of overlay xattrs.
+    """
     uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
     common: dict[str, Any] = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
     plain: dict[str, Any] = {**common, "mode": mode}
@@ -105,7 +114,7 @@ def entry(root: Directory, kind: str, dress: str, number: int, marks: str) -> In
         case "dir":
             return Directory(**common, mode=directory_mode, xattrs=xattrs)
         case "opaque":
-            return Directory(**common, mode=directory_mode, xattrs={**xattrs, marks + "opaque": b"y"})
+            return Directory(**common, mode=directory_mode, xattrs={**xattrs, prefix + "opaque": b"y"})
         case "file":
             return File.of(b"layer %d" % number, **plain, xattrs=xattrs)
         case "empty":
@@ -113,13 +122,11 @@ def entry(root: Directory, kind: str, dress: str, number: int, marks: str) -> In
         case "whiteout":
             return whiteout()
         case "marked whiteout":
-            return File.of(b"", **plain, xattrs={marks + "whiteout": b"y"})
+            return File.of(b"", **plain, xattrs={prefix + "whiteout": b"y"})
         case "metadata only":
-            return File.of(bytes(7), **plain, xattrs={marks + "metacopy": b""})
-        case "fifo":
-            return Fifo(**plain)
-        case "socket":
-            return Socket(**plain)
+            return File.of(bytes(7), **plain, xattrs={prefix + "metacopy": b""})
+        case "fifo" | "socket":
+            return new_inode(kind, plain)
         case "device":
             return Device(**plain, kind="char", rdev=(1, 3))
         case "hard link":
@@ -180,7 +187,7 @@ class Experiment:
 
 
 class _Dice:
-    """Chance without chance: the numbers follow from the seed, by a linear congruential generator (Knuth, MMIX)."""
+    """Pseudo-random numbers that are the same everywhere: a linear congruential generator (Knuth, MMIX)."""
 
     def __init__(self, seed: int) -> None:
         self._state = (seed + 1) * 0x9E3779B97F4A7C15
@@ -188,17 +195,21 @@ class _Dice:
             self.below(1)
 
     def below(self, limit: int) -> int:
-        """A number from 0 to below the limit."""
+        """A number from 0 up to, and without, the limit."""
         self._state = (self._state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
         return (self._state >> 33) % limit
 
     def one(self, choices: Sequence[Any]) -> Any:
-        """One of some things."""
+        """One of the choices."""
         return choices[self.below(len(choices))]
 
 
 def experiment(number: int, length: int = LENGTH) -> Experiment:
-    """The experiment of this number: one to three lower layers, and so many operations.
+    """The experiment of a number: one to three lower layers, and operations.
+
+    Args:
+        number: The seed.
+        length: How many operations.
 
     Example:
         >>> experiment(1) == experiment(1), len(experiment(1).ops)
@@ -216,7 +227,7 @@ def experiment(number: int, length: int = LENGTH) -> Experiment:
     return Experiment(lowers, tuple(ops))
 
 
-# --- what came of it
+# --- results
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +236,10 @@ class Moment:
 
     Args:
         error: The name of the errno; empty if the call worked.
-        value: What the call gave, as plain data.
-        upper: The upper directory with its marks, before anybody looked through the mount.
+        value: What the call returned, as `comparable` data.
+        upper: The upper directory as it lies on disk, listed before the mount, since a lookup may set xattrs.
         merged: The merged view.
-        lowers: Whether all lower layers are still what they were.
+        lowers: Whether all lower layers are unchanged.
     """
 
     error: str
@@ -238,10 +249,10 @@ class Moment:
     lowers: bool = True
 
     def digest(self, numbers: bool = True) -> str:
-        """A short name for all of it: equal moments have equal ones.
+        """A short hash of all of it.
 
         Args:
-            numbers: Whether it counts which names of the merged view share an inode.
+            numbers: Whether the hash covers which names of the merged view share an inode.
         """
         merged = (
             self.merged
@@ -253,37 +264,42 @@ class Moment:
 
 
 def moments(
-    overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay, labels: Labels | None = None
+    overlay: Overlay, ops: Iterable[Op], model: type[Overlay] = Overlay, coverage: Coverage | None = None
 ) -> Iterator[Moment]:
-    """Run operations on a model and look around after each.
+    """Run operations on a model and list everything after each.
 
     Args:
-        overlay: Where it begins. It is not changed.
-        model: The model, if another is to be tried.
-        labels: Notes the places that were reached.
+        overlay: The start. It is not changed.
+        ops: The operations, in order.
+        model: A subclass of `Overlay` to try a mutant.
+        coverage: Counts the places that were reached.
     """
-    player, sights = Player(overlay, model=model), Sights()
-    before = [stored(lower) for lower in overlay.lowerdirs]
+    player, identities = Player(overlay, model=model), Identities()
+    before = [layer_listing(lower) for lower in overlay.lowerdirs]
     for operation in ops:
         step = player.do(operation)
-        if labels is not None:
-            labels.take(step, player.overlay)
-        upper, merged = stored(player.overlay.upperdir or Directory()), seen(player.system, sights)
+        if coverage is not None:
+            coverage.take(step, player.overlay)
+        upper, merged = layer_listing(player.overlay.upperdir or Directory()), mount_listing(player.system, identities)
         yield Moment(
-            step.error, plain(step.value), upper, merged, before == [stored(lower) for lower in overlay.lowerdirs]
+            step.error,
+            comparable(step.value),
+            upper,
+            merged,
+            before == [layer_listing(lower) for lower in overlay.lowerdirs],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Where two models part.
+    """The first difference of two models.
 
     Args:
         number: Of the operation, from 1.
         op: The operation.
-        what: ``answer``, ``upper``, ``merged`` or ``lowers``.
-        right: What the right one says.
-        wrong: What the other says.
+        what: What differs: ``answer``, ``upper``, ``merged`` or ``lowers``.
+        right: The moment of the right model.
+        wrong: The moment of the other.
         difference: The first difference of two listings, in words.
     """
 
@@ -297,7 +313,8 @@ class Parting:
 
 def parting(given: Experiment, wrong: type[Overlay], right: type[Overlay] = Overlay) -> Parting | None:
     """The first operation after which two models differ; None if they never do."""
-    both = zip(given.ops, moments(given.overlay(), given.ops, right), moments(given.overlay(), given.ops, wrong))
+    first, second = (moments(given.overlay(), given.ops, model) for model in (right, wrong))
+    both = zip(given.ops, first, second, strict=True)
     for number, (operation, one, two) in enumerate(both, start=1):
         if (one.error, one.value) != (two.error, two.value):
             return Parting(number, operation, "answer", one, two)
@@ -310,11 +327,11 @@ def parting(given: Experiment, wrong: type[Overlay], right: type[Overlay] = Over
 
 
 def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experiment:
-    """The least of an experiment that still shows a difference: no operation, layer or entry of it can be left out.
+    """Shrink an experiment until no operation, layer or entry of it can be left out.
 
     Args:
-        given: An experiment that shows it.
-        differs: Whether an experiment shows it.
+        given: An experiment that shows a difference.
+        differs: Whether an experiment shows one.
     """
     while (smaller := next(filter(differs, _smaller(given)), None)) is not None:
         given = smaller
@@ -322,7 +339,7 @@ def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experi
 
 
 def _smaller(given: Experiment) -> Iterator[Experiment]:
-    """All experiments that have one thing less, or something plainer in its place: operations first, then layers, then entries."""
+    """All experiments with one thing less, or a plainer one in its place: operations first, then layers, then entries."""
     for position, operation in reversed(list(enumerate(given.ops))):
         yield replace(given, ops=given.ops[:position] + given.ops[position + 1 :])
         if operation != LOOK:
@@ -335,7 +352,7 @@ def _smaller(given: Experiment) -> Iterator[Experiment]:
 
 
 def _fewer(entries: tuple[tuple[str, str, str], ...]) -> Iterator[tuple[tuple[str, str, str], ...]]:
-    """A layer without one of its entries, or with a plain file or directory for an odd one."""
+    """All layers with one entry less, or a plain file or directory in its place."""
     for position, (path, kind, dress) in enumerate(entries):
         before, after = entries[:position], entries[position + 1 :]
         yield (*before, *after)

@@ -1,4 +1,4 @@
-"""What must hold for the model after every operation, whatever was done: no sequence may corrupt it."""
+"""Invariants: what must hold for the model after every operation."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from overlaylab.linux.path_walk import LONGEST_NAME
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, Inode
 
-from .compare import stored
+from .compare import layer_listing
 
 __all__ = ["Corrupt", "Guard"]
 
 
 class Corrupt(OverlayLabError, RuntimeError):
-    """The model contradicts itself: a mistake of ours, never of the input."""
+    """The model contradicts itself: a bug of the model, never of the input."""
 
 
 class Guard:
-    """Watches an overlay; switched on in tests.
+    """Checks the invariants of an overlay in tests.
 
     Args:
-        overlay: What to watch; its lower layers are remembered as they are now.
+        overlay: The overlay; the present state of its lower layers is recorded.
     """
 
     def __init__(self, overlay: Overlay) -> None:
         self.overlay = overlay
-        self._lowers = [stored(layer) for layer in (*overlay.lowerdirs, *overlay.datadirs)]
+        self._lowers = [layer_listing(layer) for layer in (*overlay.lowerdirs, *overlay.datadirs)]
         self._foreign: set[int] = set()
         for layer in (*overlay.lowerdirs, *overlay.datadirs):
             self._collect(layer, self._foreign)
@@ -34,15 +34,17 @@ class Guard:
         """Check everything.
 
         Args:
-            deep: Whether the lower layers are compared with what they were.
+            deep: Whether the lower layers are compared with their recorded state.
 
         Raises:
-            Corrupt: A directory has two places, a link count is wrong, a name is impossible, an inode of a lower layer
+            Corrupt: A directory has two names, a link count is wrong, a name is impossible, an inode of a lower layer
                 stands in the upper, or a lower layer has changed.
         """
         if self.overlay.upperdir is not None:
             self._check_upper(self.overlay.upperdir)
-        if deep and self._lowers != [stored(layer) for layer in (*self.overlay.lowerdirs, *self.overlay.datadirs)]:
+        if deep and self._lowers != [
+            layer_listing(layer) for layer in (*self.overlay.lowerdirs, *self.overlay.datadirs)
+        ]:
             raise Corrupt("a lower layer has changed")
 
     def _check_upper(self, upper: Directory) -> None:
@@ -57,7 +59,7 @@ class Guard:
                 raise Corrupt(f"{path} is an inode of a lower layer")
             if isinstance(inode, Directory):
                 if names[id(inode)] > 1:
-                    raise Corrupt(f"{path} is a directory with two places")
+                    raise Corrupt(f"{path} is a directory with two names")
                 waiting += [(f"{path}/{self._name(path, name)}", child) for name, child in inode.names.items()]
         self._check_links(inodes, names)
 

@@ -12,11 +12,11 @@ from overlaylab.overlay.marks import Marks
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
 
-__all__ = ["BROKEN", "Broken"]
+__all__ = ["BROKEN", "Mutant"]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Mutant:
     """One rule and its wrong form.
 
     Args:
@@ -76,14 +76,14 @@ def with_its_links(right: Any) -> Any:
 
 
 RULES = (
-    Broken("whiteout", Overlay, "lower_has", instead(lambda self, node: False)),
-    Broken("everywhere", Overlay, "lower_has", instead(lambda self, node: True)),
-    Broken("opaque", Marks, "set_opaque", not_over_whiteouts),
-    Broken("listing", Overlay, "_list", all_names),
-    Broken("data", Overlay, "_copy", without_data),
-    Broken("links", Overlay, "_copy_up", with_its_links),
-    Broken("exdev", Overlay, "_may_move", instead(lambda self, node: None)),
-    Broken("origin", Marks, "set_origin", instead(lambda self, copy, lower, path: None)),
+    Mutant("whiteout", Overlay, "lower_has", instead(lambda self, node: False)),
+    Mutant("everywhere", Overlay, "lower_has", instead(lambda self, node: True)),
+    Mutant("opaque", Marks, "set_opaque", not_over_whiteouts),
+    Mutant("listing", Overlay, "_list", all_names),
+    Mutant("data", Overlay, "_copy", without_data),
+    Mutant("links", Overlay, "_copy_up", with_its_links),
+    Mutant("exdev", Overlay, "_may_move", instead(lambda self, node: None)),
+    Mutant("origin", Marks, "set_origin", instead(lambda self, copy, lower, path: None)),
 )
 
 BROKEN = {rule.name: rule for rule in RULES}

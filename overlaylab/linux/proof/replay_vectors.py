@@ -1,7 +1,7 @@
-"""Recorded kernel experiments, replayed on the model and compared: every result, the merged tree, the upper, the lowers.
+"""Recorded kernel experiments, replayed on the model and compared: each result, the merged tree, upper and lowers.
 
 Levels: 1 results and merged trees without times and link counts; 2 also the upper directory without origin and impure
-marks; 3 everything.
+xattrs; 3 everything.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from overlaylab.errors import OverlayLabError, error_name
 from overlaylab.linux.mounts import close_all
 from overlaylab.linux.operations import Op, run
 from overlaylab.linux.system import System
-from overlaylab.overlay.filesystem import TYPES, Stat
-from overlaylab.tree import Directory
+from overlaylab.overlay.filesystem import Stat, numbers_of
+from overlaylab.tree import Directory, Inode
 
+from .compare import Identities, Listing, first_difference, stat_entry
 from .invariants import Guard
-from .vectors import NOTHING, Entries, field, operations, raw, recorded, seconds, shown, tree
+from .records import field
+from .vectors import operations, raw, recorded, shown, tree
 
 __all__ = [
     "Difference",
@@ -30,54 +32,31 @@ __all__ = [
     "named",
     "outcomes",
     "run_ordinary",
-    "verdict",
+    "mismatch",
 ]
 
 BASE = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
 
 
 class Difference(OverlayLabError, AssertionError):
-    """The first thing that is not as it was recorded."""
+    """The first difference from a record."""
 
 
 def compare_entries(
-    what: str, expected: Entries, found: Entries, skip: Sequence[str] = (), marks: Sequence[str] = ()
+    what: str, expected: Listing, found: Listing, skip: Sequence[str] = (), ignored: Sequence[str] = ()
 ) -> None:
-    """Compare two lists of entries; the first difference is raised.
+    """Compare two listings; the first difference is raised.
 
     Args:
         skip: Keys that do not count.
-        marks: Ends of attribute names that do not count.
+        ignored: Ends of the names of overlay xattrs that do not count.
     """
-    want, have = {item["path"]: item for item in expected}, {item["path"]: item for item in found}
-    for path in sorted({*want, *have}):
-        if path not in have or path not in want:
-            raise Difference(f"{what}: {path}: expected {want.get(path, 'nothing')}, found {have.get(path, 'nothing')}")
-        compare_fields(f"{what}: {path}", want[path], have[path], skip, marks)
-
-
-def compare_fields(
-    what: str, want: Mapping[str, Any], have: Mapping[str, Any], skip: Sequence[str], marks: Sequence[str]
-) -> None:
-    """Compare two entries."""
-    for key in sorted({*want, *have} - set(skip)):
-        one, two = want.get(key, "nothing"), have.get(key, "nothing")
-        if key == "xattrs" and isinstance(one, dict) and isinstance(two, dict):
-            one, two = kept(one, marks), kept(two, marks)
-            two = {name: "*" if one.get(name) == "*" else value for name, value in two.items()}
-        if one != two:
-            raise Difference(f"{what}: {key}: expected {one!r}, found {two!r}")
-
-
-def kept(xattrs: Mapping[str, Any], marks: Sequence[str]) -> dict[str, Any]:
-    """Attributes without the marks that do not count."""
-    return {
-        key: value for key, value in xattrs.items() if not (marks and ".overlay." in key and key.endswith(tuple(marks)))
-    }
+    if difference := first_difference(expected, found, skip, ignored):
+        raise Difference(f"{what}: {difference}")
 
 
 def compare(what: str, expected: Any, found: Any) -> None:
-    """Refuse two values that differ."""
+    """Raise a `Difference` if two values differ."""
     if expected != found:
         raise Difference(f"{what}: expected {expected!r}, found {found!r}")
 
@@ -97,7 +76,7 @@ def links_of(what: str) -> str:
 
 
 def compare_upper(what: str, expected: Sequence[Any], upper: Directory, level: int, where: str) -> list[list[str]]:
-    """A raw directory."""
+    """Compare a layer as it lies on disk; returns its groups of hard links."""
     if level < 2:
         return []
     items, links = raw(upper)
@@ -111,13 +90,13 @@ class Results:
 
     def __init__(self, system: System, level: int, upper: Callable[[], Any] = lambda: None) -> None:
         self.system, self.level, self.upper = system, level, upper
-        self.numbers: dict[Any, str] = {}
+        self.identities = Identities()
         self.watch: Guard | None = None
 
     def run(self, ops: Sequence[Op], expected: Sequence[Any], where: str) -> None:
         """Run all of them."""
         compare(f"{where}: count", len(expected), len(ops))
-        for position, (operation, want) in enumerate(zip(ops, expected)):
+        for position, (operation, want) in enumerate(zip(ops, expected, strict=True)):
             here = f"{where}[{position}] {operation!r}"
             before = self.upper()
             step = run(self.system, operation)
@@ -128,21 +107,21 @@ class Results:
             elif "value" in want or (
                 step.errno is None and operation.call in ("lstat", "stat", "fstat", "read_file", "pread")
             ):
-                self.value(here, want.get("value", NOTHING), step.value)
+                self.value(here, want.get("value", "nothing"), step.value)
 
     def guard(self) -> None:
-        """Nothing may corrupt the model, and no lower layer may change."""
-        overlay = self.system.cwd.fs
+        """Check the invariants."""
+        overlay = self.system.overlay
         if self.watch is None or self.watch.overlay is not overlay:
             self.watch = Guard(overlay)
         self.watch.check()
 
     def value(self, here: str, want: Any, value: Any) -> None:
-        """Compare what a call gave."""
+        """Compare the value of a call."""
         compare(here, *self.alike(want, value))
 
     def alike(self, want: Any, value: Any) -> tuple[Any, Any]:
-        """A recorded value and ours, written the same way."""
+        """A recorded value and ours, in one form."""
         if isinstance(value, bytes):
             value = value.decode("utf-8", "surrogateescape")
             if isinstance(want, str) and want.startswith("0x") and not value.startswith("0x"):
@@ -157,38 +136,28 @@ class Results:
         return want, value
 
     def stat(self, stat: Stat) -> dict[str, Any]:
-        """A stat as it is recorded."""
-        kind = next(name for name, number in TYPES.items() if number == stat.st_mode & 0o170000)
-        number = self.numbers.setdefault(stat.st_ino, f"i{len(self.numbers) + 1}")
-        out = {
-            "type": kind,
-            "mode": f"{stat.st_mode & 0o7777:04o}",
-            "uid": stat.st_uid,
-            "gid": stat.st_gid,
-            "nlink": stat.st_nlink,
-            "ino": number,
-            "mtime": seconds(stat.st_mtime_ns),
-        }
-        if kind in ("file", "symlink"):
-            out["size"] = stat.st_size
-        if kind in ("char", "block"):
-            out["rdev"] = [stat.st_rdev >> 8 & 0xFFF, stat.st_rdev & 0xFF]
-        return out
+        """A stat in the form of the record."""
+        entry = stat_entry(stat, self.identities)
+        entry["ino"] = entry.pop("number")
+        if entry["type"] in ("file", "symlink"):
+            entry["size"] = stat.st_size
+        if entry["type"] in ("char", "block"):
+            entry["rdev"] = list(numbers_of(stat.st_rdev))
+        return entry
 
 
 def named(want: Mapping[str, Any]) -> str:
-    """The errno that was recorded, under the name that we use: two names share a number."""
+    """The recorded name of an errno; of two names for one number the one that we use."""
     return {"ENOTSUP": "EOPNOTSUPP", "EWOULDBLOCK": "EAGAIN"}.get(want.get("errno", ""), want.get("errno", ""))
 
 
 def mounted(vector: Any, where: str) -> System:
-    """A disk with the vector's layers, and its overlay mounted, the process standing in it."""
+    """A system with the vector's overlay mounted, and the current directory in it."""
     lowers = [tree(items, f"{where}.lower[{i}]") for i, items in enumerate(field(vector, "lower", list, where))]
-    disk = {f"l{i}": lower for i, lower in enumerate(lowers)} | {"m": Directory()}
-    upper = field(vector, "upper", (list, type(None)), where)
-    words = ["lowerdir=" + ":".join(disk[f"l{i}"] and f"l{i}" for i in range(len(lowers)))]
-    if upper is not None:
-        disk |= {"u": tree(upper, f"{where}.upper"), "w": Directory()}
+    disk: dict[str, Inode] = {f"l{i}": lower for i, lower in enumerate(lowers)} | {"m": Directory()}
+    words = ["lowerdir=" + ":".join(f"l{i}" for i in range(len(lowers)))]
+    if "upper" not in vector or vector["upper"] is not None:
+        disk |= {"u": tree(field(vector, "upper", list, where), f"{where}.upper"), "w": Directory()}
         words += ["upperdir=u,workdir=w"]
     system = System(Directory(names=disk), userns=vector.get("userns", False))
     options = field(vector, "options", dict, where, {})
@@ -202,22 +171,29 @@ def mounted(vector: Any, where: str) -> System:
 
 
 def run_ordinary(vector: Any, level: int, where: str) -> System | None:
-    """Operations on a mount: results, the upper directory, the merged tree, also after a remount."""
+    """Replay operations on a mount: results, the upper directory, the merged tree, also after a remount.
+
+    Returns:
+        The system afterwards; None if the mount fails as recorded.
+
+    Raises:
+        Difference: The model does something else.
+    """
     expected = field(vector, "expected", dict, where)
     ops = operations(field(vector, "ops", list, where, []), f"{where}.ops")
     try:
         system = mounted(vector, where)
         error = ""
     except OSError as failure:
-        error = error_name(failure.errno)
+        error = error_name(failure.errno or 0)
     compare("mount", named(field(expected, "mount", dict, where)), error)
     if error:
         return None
-    guard = [repr(raw(lower)) for lower in system.cwd.fs.lowerdirs]
-    lowers = system.cwd.fs.lowerdirs
-    Results(system, level, lambda: system.cwd.fs.upperdir).run(ops, expected.get("results", []), f"{where}.ops")
+    lowers = system.overlay.lowerdirs
+    before = [raw(lower) for lower in lowers]
+    Results(system, level, lambda: system.overlay.upperdir).run(ops, expected.get("results", []), f"{where}.ops")
     close_all(system, system.cwd.fs)
-    overlay = system.cwd.fs
+    overlay = system.overlay
     if overlay.upperdir is not None:
         links = compare_upper("upper", field(expected, "upper", list, where), overlay.upperdir, level, where)
         if level >= 3:
@@ -228,12 +204,12 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
     after.setdefault("merged_after_remount", expected["merged"])
     after.setdefault("merged_links_after_remount", expected.get("merged_links", []))
     compare_merged("merged_after_remount", after, system, level, where)
-    compare("lower layers", guard, [repr(raw(lower)) for lower in lowers])
+    compare("lower layers", before, [raw(lower) for lower in lowers])
     return system
 
 
 def outcomes(vector: Any) -> list[tuple[Any, Any]]:
-    """What the kernel gave for each operation of an experiment, and what the model gives: an errno's name, or the value."""
+    """The answers of kernel and model to each operation of an experiment: an errno's name, or the value."""
     system, expected = mounted(vector, "vector"), field(vector, "expected", dict, "vector")
     results, rows = Results(system, 3), []
     for operation, want in zip(
@@ -249,7 +225,7 @@ def outcomes(vector: Any) -> list[tuple[Any, Any]]:
     return rows
 
 
-def verdict(vector: Any, level: int = 3) -> str:
+def mismatch(vector: Any, level: int = 3) -> str:
     """The first difference of an experiment, in words; empty if model and kernel agree."""
     try:
         run_ordinary(vector, level, "vector")

@@ -9,10 +9,10 @@ from overlaylab.errors import Finding
 from overlaylab.image.changeset import flatten
 from overlaylab.kernel.proof import Proof
 from overlaylab.linux.operations import Op, Player
-from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, plain
+from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED, comparable
 from overlaylab.linux.proof.coverage import PLACES
 from overlaylab.linux.proof.experiments import Experiment, Moment, Parting, experiment
-from overlaylab.linux.proof.replay_vectors import outcomes, run_ordinary, verdict
+from overlaylab.linux.proof.replay_vectors import mismatch, outcomes, run_ordinary
 from overlaylab.linux.proof.vectors import raw
 from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
 from overlaylab.stores.shipped_files import recorded_experiments
@@ -121,7 +121,7 @@ def recorded_list() -> Any:
     """All recorded experiments of the kit: the number of operations of each, and what differs."""
     columns = ("", *(say(f"believe.column.{key}") for key in ("about", "operations", "differs")))
     vectors = recorded_experiments().items()
-    return table(columns, [(name, vector["title"], len(vector["ops"]), verdict(vector)) for name, vector in vectors])
+    return table(columns, [(name, vector["title"], len(vector["ops"]), mismatch(vector)) for name, vector in vectors])
 
 
 def recorded_table(name: str) -> Any:
@@ -179,7 +179,11 @@ def experiment_table(number: int, most: int | None = None) -> Any:
     given = experiment(number - 1)
     player = Player(given.overlay(), given.ops[:most])
     rows = [
-        (f"{position}. {op_text(step.op)}", said(step.error or plain(step.value)), "; ".join(map(str, step.effects)))
+        (
+            f"{position}. {op_text(step.op)}",
+            said(step.error or comparable(step.value)),
+            "; ".join(map(str, step.effects)),
+        )
         for position, step in enumerate(player.steps, start=1)
     ]
     return table(("", say("believe.column.model"), say("believe.column.effects")), rows)

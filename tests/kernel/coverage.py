@@ -1,6 +1,6 @@
 """What a proof must reach, in each mode: the places that `overlaylab.linux.proof.coverage` knows, and every errno of the semantics."""
 
-from overlaylab.linux.proof import coverage as labels
+from overlaylab.linux.proof import coverage
 from overlaylab.linux.proof.coverage import PLACES
 
 # Every errno that the written semantics name for operations. The modes together must reach them all.
@@ -35,7 +35,7 @@ REQUIRED = {
 }
 
 
-class Labels(labels.Labels):
+class Coverage(coverage.Coverage):
     """Counts what was reached."""
 
     def missing(self, mode):
