@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.builders import member, tar, write
-
 import overlaylab as ol
+from tests.support.builders import member, tar, write
 
 EMPTY = bytes(1024)
 BASE = tar("etc/", member("etc/hello", b"hello\n"))

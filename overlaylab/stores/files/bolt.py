@@ -1,8 +1,8 @@
-"""bolt, the database file of containerd: read whole, never written, and safe on damaged files.
+"""Read a bolt database, the format of containerd's metadata: whole, without writing, and safely on damaged files.
 
-A file is a row of pages. Two of them, the metas, say where the root is; the newer valid one counts. From there branch
-pages lead to leaf pages, and these hold keys with values, or keys with buckets: tables of their own, on pages of
-their own or, when small, inline in the value.
+A file is a sequence of pages. Two of them, the meta pages, say where the root is; the newer valid one counts. From there
+branch pages lead to leaf pages, which hold keys with values, or keys with buckets: nested tables, on pages of their own
+or, if they are small, inline in the value.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PAGE = struct.Struct("<QHHI")
 # magic, version, page size, flags; root page and its sequence, freelist, pages in use, transaction
 META_FIELDS = struct.Struct("<IIIIQQQQQ")
 
-# Page sizes are those of the machine that wrote the file.
+# A database has the page size of the machine that created it.
 PAGE_SIZES = tuple(1 << bits for bits in range(9, 18))
 
 DEPTH = 24
 
-# Both meta pages lie in this many first bytes, whatever the page size.
+# The first bytes of a file that hold both meta pages, whatever the page size.
 HEAD = 2 * PAGE_SIZES[-1]
 
 TRIES = 5
@@ -43,7 +43,7 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a valid meta page says."""
+    """The fields of a valid meta page that are needed."""
 
     page_size: int
     root: int
@@ -52,7 +52,7 @@ class Meta:
 
 
 def looks_like_bolt(data: bytes) -> bool:
-    """Whether these first bytes of a file are bolt's, sound or damaged: a meta page's header, or its magic."""
+    """Whether a file that begins with these bytes is a bolt database, intact or damaged: by its header or its magic."""
     if data[:16] == PAGE.pack(0, META, 0, 0):
         return True
     return any(data[at : at + 4] == struct.pack("<I", MAGIC) for at in (16, *(size + 16 for size in PAGE_SIZES)))
@@ -62,8 +62,9 @@ def read_bolt(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> Bucke
     """Read all buckets of a bolt file.
 
     Args:
-        data: The file's bytes, copied while nobody wrote.
-        where: What to call it in findings.
+        data: The file's bytes, copied while no program wrote to it.
+        where: What findings call it.
+        limits: Bounds on the number of elements.
 
     Raises:
         Finding: ``empty``, ``not-bolt``, ``bad-checksum``, ``truncated``, ``bad-page``, ``page-cycle``, ``limit``.
@@ -78,16 +79,20 @@ def read_bolt(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> Bucke
 
 
 def read_database(place: Place, path: str) -> tuple[Bucket, bool]:
-    """Read a database of a store in which an engine may be at work: no lock is taken, nothing is written.
+    """Read a database that an engine may be writing to, without a lock.
 
-    bolt never writes to a page that its newest transaction needs. So if that is the same before and after the file
-    was copied, all that counts is whole.
+    bolt never overwrites a page that its newest transaction needs. So if that transaction is the same before and after
+    the file was copied, the copy is consistent.
+
+    Args:
+        place: Holds the file.
+        path: Of the file.
 
     Returns:
-        The buckets, and whether the database held still.
+        The buckets, and whether the database did not change meanwhile.
 
     Raises:
-        Finding: what `read_bolt` raises, where the database held still.
+        Finding: See `read_bolt`.
     """
     where = f"{place.where}: {path}"
     for _ in range(TRIES):
@@ -137,7 +142,7 @@ def _fnv(data: bytes) -> int:
 
 
 class _Reading:
-    """One way through a file: each page is met once, and no more bytes are taken than the file has."""
+    """One traversal of a file: each page is visited once, and no more bytes are copied than the file has."""
 
     def __init__(self, data: bytes, where: str, meta: Meta, limits: Limits) -> None:
         self._data, self._where, self._meta, self._limits = memoryview(data), where, meta, limits
@@ -158,7 +163,7 @@ class _Reading:
         return bucket
 
     def _page(self, number: int) -> tuple[memoryview, int, int]:
-        """A page with the pages that it flows over to, its flags, and the number of its elements."""
+        """A page with its overflow pages, its flags, and the number of its elements."""
         where = f"{self._where} page {number}"
         if number in self._met:
             raise Finding("page-cycle", where, "a page that was not met before", "one that was")
@@ -181,7 +186,7 @@ class _Reading:
             yield struct.unpack_from("<IIQ", view, 16 + 16 * index)[2]
 
     def _fill(self, bucket: Bucket, view: memoryview, count: int, where: str, depth: int) -> None:
-        """The elements of a leaf page, or of an inline one."""
+        """Add the elements of a leaf page, or of an inline page, to a bucket."""
         self._check(16 + 16 * count <= len(view), where, f"{count} elements")
         if depth > DEPTH:
             raise Finding("limit", f"{self._where} {where}", f"buckets at most {DEPTH} deep", "more")
@@ -200,7 +205,7 @@ class _Reading:
             )
 
     def _inner(self, value: memoryview, where: str, depth: int) -> Bucket:
-        """A bucket within a bucket: its root page, or an inline page if that is 0."""
+        """A nested bucket: the number of its root page, or an inline page if that is 0."""
         self._check(len(value) >= 16, where, f"{len(value)} bytes")
         (root,) = struct.unpack_from("<Q", value)
         if root:
@@ -213,7 +218,7 @@ class _Reading:
         return bucket
 
     def _take(self, size: int) -> None:
-        """Elements that overlap could give more than the file has."""
+        """Count what is copied: overlapping elements could amount to more than the file has."""
         self._taken += size
         self._entries += 1
         self._check(self._taken <= len(self._data), "elements", "elements that overlap")
@@ -226,7 +231,7 @@ class _Reading:
 
 
 def problems_of(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Problem, ...]:
-    """What is wrong with a bolt file: nothing, or what ended the reading."""
+    """What is wrong with a bolt database: nothing, or the finding that ended the reading."""
     try:
         read_bolt(data, where, limits)
     except Finding as finding:

@@ -1,7 +1,7 @@
-"""A real directory as a Tree: what lstat, readdir and listxattr say, and the digests of the files.
+"""A directory of this machine as a `tree.Directory`: what lstat, readdir and listxattr say, and digests of the files.
 
-Nothing is changed and no symlink is followed. Only regular files are opened, so
-a fifo cannot block and a device cannot act.
+Nothing is changed and no symlink is followed. Only regular files are opened, so that no FIFO blocks and no device is
+touched.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ PIECE = 1 << 20
 
 TRIES = 3
 
-# Windows opens files as text unless told otherwise; it has neither of the others.
+# O_BINARY exists on Windows only, the others everywhere else.
 HOW_TO_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits = DEFAULT_LIMITS) -> Directory:
     """Read everything below a directory.
 
-    A hard link within it is one inode under two names. A name that is listed
-    but not found, such as a stray whiteout in an overlay, is left out.
+    A hard link within it is one inode with two names. A name that readdir lists and lstat does not find, such as a stray
+    whiteout in an overlay, is left out.
 
     Args:
-        path: The directory. If it is itself a symlink, the place it leads to is read.
+        path: The directory, or a symlink to it.
         keep: Keep the content of files as long as all of them together have at most this many bytes.
         limits: Bounds on entries and on the length of a path.
 
@@ -50,7 +50,8 @@ def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits =
     for _ in range(TRIES):
         reading = _Reading(root, keep, limits)
         top = reading.tree(_info(root))
-        # A name that is there in no reading is a stray one; another has gone meanwhile, perhaps with all around it.
+        # A name that two readings miss is a stray one. One that only this reading misses was removed meanwhile, perhaps
+        # with its whole directory.
         if not reading.missed or reading.missed == missed:
             break
         missed = reading.missed
@@ -58,7 +59,7 @@ def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits =
 
 
 def _info(root: bytes) -> os.stat_result:
-    """What stat says of the directory itself."""
+    """Stat the directory itself."""
     try:
         info = os.stat(root)
     except FileNotFoundError:
@@ -71,7 +72,7 @@ def _info(root: bytes) -> os.stat_result:
 
 
 class _Reading:
-    """One walk through a directory, with what it must remember."""
+    """One walk through a directory."""
 
     def __init__(self, root: bytes, keep: int, limits: Limits) -> None:
         self._root, self._keep, self._limits = root, keep, limits
@@ -106,7 +107,7 @@ class _Reading:
         yield from names
 
     def _guarded(self, path: bytes) -> Inode | None:
-        """Read one entry; None if it is not there (any more)."""
+        """Read one entry; None if it does not exist, or no longer."""
         if len(path) > self._limits.path:
             raise Finding("limit", self._inner(path), f"a path of at most {self._limits.path} bytes", len(path))
         try:
@@ -149,7 +150,7 @@ class _Reading:
         return Device(**attributes, kind=kind, rdev=(os.major(info.st_rdev), os.minor(info.st_rdev)))
 
     def _content(self, path: bytes, info: os.stat_result) -> dict[str, Any]:
-        """Digest, size, and the bytes themselves where they are kept."""
+        """The size and the digest, and the bytes if they are to be kept."""
         hasher, size, pieces = hashlib.sha256(), 0, []
         with open(os.open(path, HOW_TO_OPEN), "rb") as file:
             while piece := file.read(PIECE):
@@ -157,7 +158,7 @@ class _Reading:
                 size += len(piece)
                 if max(size, info.st_size) <= self._keep:
                     pieces.append(piece)
-        # The file may have grown or shrunk since lstat, so what was read decides.
+        # The file may have grown or shrunk since lstat: the size that was read decides.
         data = b"".join(pieces) if size == sum(map(len, pieces)) <= self._keep else None
         if data is not None:
             self._keep -= size
@@ -182,7 +183,7 @@ def _attributes(path: bytes, info: os.stat_result, follow: bool = False) -> dict
 
 
 def _xattrs(path: bytes, follow: bool) -> dict[str, bytes]:
-    """The extended attributes, as far as this system and file system have any."""
+    """The extended attributes, where the system and the file system support them."""
     if not hasattr(os, "listxattr"):
         return {}
     found = {}
@@ -192,13 +193,13 @@ def _xattrs(path: bytes, follow: bool) -> dict[str, bytes]:
     except (FileNotFoundError, PermissionError):
         raise
     except OSError:
-        # ENOTSUP: no attributes on this file system. ENODATA: one was removed between the two calls.
+        # ENOTSUP: the file system has no attributes. ENODATA: one was removed between the two calls.
         pass
     return found
 
 
 def _is_junction(info: os.stat_result) -> bool:
-    """Whether this is Windows' directory link, which lstat shows as a directory."""
+    """Whether this is a junction, a directory link of Windows that lstat shows as a directory."""
     return getattr(info, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 

@@ -21,7 +21,7 @@ __all__ = ["Progress", "bolt_problems", "open_place", "place_of"]
 
 Progress = Callable[[int], None]
 
-# What a compressed tar may take of the memory when it is unpacked; more than this goes to the disk.
+# Bytes of a decompressed tar that are kept in memory; a larger one goes to a temporary file.
 IN_MEMORY = 32 << 20
 
 
@@ -30,8 +30,13 @@ def open_place(
 ) -> Place:
     """Open a directory, a tar, or a compressed tar.
 
-    A compressed tar is unpacked once, as one stream, into a private temporary
-    file that has no name and goes away by itself; its members are never written.
+    A compressed tar is decompressed once, as one stream, into memory or an unnamed temporary file; its members are never
+    written as files.
+
+    Args:
+        path: Of the directory or the file.
+        limits: Bounds on what is read.
+        progress: Called with each number of bytes that was decompressed.
 
     Raises:
         NotReadable: ``not-found``, ``permission-denied``, ``empty``, ``not-an-image``, ``truncated``,
@@ -56,11 +61,13 @@ def open_place(
 
 
 def place_of(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, progress: Progress | None = None) -> Place:
-    """A tar or a compressed tar that is open already, such as bytes in memory.
+    """Open a tar or a compressed tar in a stream, such as bytes in memory.
 
     Args:
         stream: Seekable, at its start.
-        where: What to call it in findings.
+        where: What findings call it.
+        limits: Bounds on what is read.
+        progress: See `open_place`.
 
     Raises:
         NotReadable: As `open_place`.
@@ -72,7 +79,7 @@ def place_of(stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS, prog
 
 
 def bolt_problems(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> tuple[Problem, ...] | None:
-    """What is wrong with a bolt file that stands alone; None if `path` is something else."""
+    """What is wrong with a bolt database that is not part of a store; None if `path` is something else."""
     path = os.fspath(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -82,7 +89,7 @@ def bolt_problems(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
                 return None
             data = stream.read(limits.database + 1)
     except (OSError, ValueError):
-        # Whoever opens it next says why.
+        # Reported by `open_place`.
         return None
     where = os.path.basename(path)
     if len(data) > limits.database:
@@ -93,7 +100,7 @@ def bolt_problems(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
 
 
 def is_bolt(stream: BinaryIO) -> bool:
-    """Whether a file is bolt's by its first pages; it is left at its start."""
+    """Whether the first pages of a file are those of a bolt database; the stream is left at its start."""
     stream.seek(0)
     if looks_like_tar(stream.read(512)):
         stream.seek(0)
@@ -134,7 +141,7 @@ def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress |
 
 
 def _spool(stream: BinaryIO, where: str, limits: Limits, progress: Progress | None) -> BinaryIO:
-    """The plain bytes: in memory, or in a file without a name if they are many."""
+    """Decompress into memory, or into an unnamed temporary file if there are many bytes."""
     spool: BinaryIO = io.BytesIO()
     plain = Inflated(stream, where, limits)
     while piece := plain.read(1 << 18):
@@ -150,15 +157,15 @@ def _spool(stream: BinaryIO, where: str, limits: Limits, progress: Progress | No
 
 
 def _on_disk(memory: io.BytesIO) -> BinaryIO:
-    import tempfile
+    import tempfile  # noqa: PLC0415 - few archives are so large
 
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the place, and has no name
     file.write(memory.getbuffer())
     return file
 
 
 def _describe(head: bytes) -> str:
-    """What a file seems to be, by its first bytes."""
+    """Guess what a file is, by its first bytes."""
     for magic, name in (
         (b"PK", "a zip file"),
         (b"\xfd7zXZ", "xz data"),

@@ -11,7 +11,7 @@ import shlex
 import stat
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from overlaylab.errors import Finding, NotReadable
 from overlaylab.limits import Limits
@@ -192,6 +192,7 @@ class DirectoryPlace(Place):
         return full
 
     def type_of(self, path: str) -> str | None:
+        """See `Place`."""
         try:
             mode = os.lstat(self._full(path)).st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -207,6 +208,7 @@ class DirectoryPlace(Place):
         return "other"
 
     def names(self, path: str) -> tuple[str, ...]:
+        """See `Place`."""
         try:
             return tuple(sorted(os.listdir(self._directory(path))))
         except (FileNotFoundError, NotADirectoryError):
@@ -215,29 +217,34 @@ class DirectoryPlace(Place):
             raise self.denied(path) from None
 
     def link_target(self, path: str) -> str:
+        """See `Place`."""
         return os.readlink(self._full(path))
 
     def size(self, path: str) -> int:
+        """See `Place`."""
         return os.lstat(self._full(path)).st_size
 
     def open_plain(self, path: str) -> BinaryIO:
+        """See `Place`."""
         try:
             descriptor = os.open(
                 self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             )
-            return FileSection(os.fdopen(descriptor, "rb"))
+            return cast("BinaryIO", FileSection(os.fdopen(descriptor, "rb")))
         except PermissionError:
             raise self.denied(path) from None
         except FileNotFoundError:
             raise Finding("changed-while-reading", f"{self.where}: {path}", "a file", "nothing") from None
 
     def owner(self, path: str) -> int:
+        """See `Place`."""
         try:
             return os.lstat(self._full(path)).st_uid
         except OSError:
             return 0
 
     def content_bytes(self, path: str) -> int:
+        """See `Place`."""
         inodes: dict[tuple[int, int], int] = {}
         try:
             top = self._full(path) if self.type_of(path) == "dir" else ""
@@ -258,11 +265,12 @@ class DirectoryPlace(Place):
         """Make the error for a refused permission; it says how to read the store with it."""
         advice = "the right to read it: sudo overlaylab …"
         if os.path.isdir(self.root):
-            pack = f"sudo tar --xattrs --xattrs-include='*' --one-file-system -C {shlex.quote(self.root)} -czf root.tar.gz ."
-            advice += f", or pack it for reading elsewhere: {pack}"
+            pack = "sudo tar --xattrs --xattrs-include='*' --one-file-system"
+            advice += f", or pack it for reading elsewhere: {pack} -C {shlex.quote(self.root)} -czf root.tar.gz ."
         return NotReadable("permission-denied", f"{self.where}: {path}", advice, "no permission")
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        """See `Place`."""
         if self.type_of(path) != "dir":
             raise Finding("not-found", f"{self.where}: {path}", "a directory", self.type_of(path) or "nothing")
         return read_directory(self._full(path), keep=keep, limits=self.limits)
@@ -279,30 +287,39 @@ class Subdirectory(Place):
         return self._prefix if path == "." else f"{self._prefix}/{path}"
 
     def type_of(self, path: str) -> str | None:
+        """See `Place`."""
         return self._place.type_of(self._at(path))
 
     def names(self, path: str) -> tuple[str, ...]:
+        """See `Place`."""
         return self._place.names(self._at(path))
 
     def link_target(self, path: str) -> str:
+        """See `Place`."""
         return self._place.link_target(self._at(path))
 
     def size(self, path: str) -> int:
+        """See `Place`."""
         return self._place.size(self._at(path))
 
     def open_plain(self, path: str) -> BinaryIO:
+        """See `Place`."""
         return self._place.open_plain(self._at(path))
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        """See `Place`."""
         return self._place.tree(self._at(path), keep)
 
     def owner(self, path: str) -> int:
+        """See `Place`."""
         return self._place.owner(self._at(path))
 
     def content_bytes(self, path: str) -> int:
+        """See `Place`."""
         return self._place.content_bytes(self._at(path))
 
     def duplicates(self) -> frozenset[str]:
+        """See `Place`."""
         start = self._prefix + "/"
         return frozenset(path[len(start) :] for path in self._place.duplicates() if path.startswith(start))
 

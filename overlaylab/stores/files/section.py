@@ -1,17 +1,20 @@
-"""A stretch of a file as a file of its own, also where several threads read from one file."""
+"""A section of a file as a file of its own, so that several threads can read from one file."""
 
 from __future__ import annotations
 
 import io
 import os
 from threading import Lock
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["FileSection", "Section", "Shared"]
 
 
 class Shared:
-    """A file that is read at any place, by any thread, without one moving the position of the other.
+    """A file that threads read at any offset, without moving each other's position.
 
     Args:
         stream: A seekable file.
@@ -19,44 +22,46 @@ class Shared:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._lock = stream, Lock()
-        # Windows has no such call, and what is in memory has no number; the lock serves there.
-        self._file = stream.fileno() if isinstance(stream, (io.BufferedReader, io.BufferedRandom)) else None
-        self._number = self._file if hasattr(os, "preadv") else None
+        self._descriptor = stream.fileno() if isinstance(stream, (io.BufferedReader, io.BufferedRandom)) else None
+        # Windows has no pread, and bytes in memory have no descriptor: there the lock is used.
+        self._for_pread = self._descriptor if hasattr(os, "preadv") else None
 
     def state(self) -> tuple[int, ...] | None:
-        """What changes when a program writes into the file or puts another in its place; None for what is ours alone."""
-        if self._file is None:
+        """What changes when a program writes into the file or replaces it; None for bytes in memory."""
+        if self._descriptor is None:
             return None
-        status = os.fstat(self._file)
+        status = os.fstat(self._descriptor)
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, offset: int, size: int) -> bytes:
-        """At most so many bytes from a place."""
-        if self._number is not None:
-            return os.pread(self._number, size, offset)
+        """Read at most `size` bytes at an offset."""
+        if self._for_pread is not None:
+            return os.pread(self._for_pread, size, offset)
         with self._lock:
             self._stream.seek(offset)
             return self._stream.read(size)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill a buffer from a place; tells how many bytes came."""
-        if self._number is not None:
-            return os.preadv(self._number, [buffer], offset)
+        """Fill a buffer with the bytes at an offset; returns how many bytes came."""
+        if self._for_pread is not None:
+            return os.preadv(self._for_pread, [buffer], offset)
         with self._lock:
             self._stream.seek(offset)
-            return self._stream.readinto(buffer)
+            data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class Section(io.RawIOBase):
-    """A stretch of a file, as a file of its own.
+    """A section of a file as a seekable stream.
 
     Args:
-        file: The file; it stays open.
-        offset: Where the stretch begins.
+        file: The file; closing the section leaves it open.
+        offset: Where the section begins, in bytes.
         size: Its bytes.
     """
 
-    # For whoever passes over most of it: what is fetched at a time.
+    # The buffer size of a `TarReader`, which skips most of a layer's bytes.
     ahead = 8192
 
     def __init__(self, file: Shared, offset: int, size: int) -> None:
@@ -64,25 +69,30 @@ class Section(io.RawIOBase):
         self._offset, self._size, self._position = offset, size, 0
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def seekable(self) -> bool:
+        """Always."""
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """See `io.IOBase`."""
         base = {0: 0, 1: self._position, 2: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def tell(self) -> int:
+        """See `io.IOBase`."""
         return self._position
 
     def read_at(self, position: int, size: int) -> bytes:
-        """At most so many bytes from a place; the position stays where it is."""
+        """Read at most `size` bytes at a position, without moving the stream's own."""
         left = self._size - position
         return self._take(self._offset + position, size if size < left else left) if left > 0 else b""
 
     def read(self, size: int = -1) -> bytes:
+        """See `io.RawIOBase`; empty at the end."""
         position = self._position
         if not 0 <= size <= self._size - position:
             size = max(0, self._size - position)
@@ -90,7 +100,8 @@ class Section(io.RawIOBase):
         self._position = position + len(data)
         return data
 
-    def readinto(self, buffer: bytearray) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """See `io.RawIOBase`; 0 at the end."""
         view = memoryview(buffer)[: max(0, self._size - self._position)]
         count = self._take_into(self._offset + self._position, view) if view else 0
         self._position += count
@@ -98,12 +109,13 @@ class Section(io.RawIOBase):
 
 
 class FileSection(Section):
-    """A whole file, which is closed together with it."""
+    """A whole file; closing the section closes it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(Shared(stream), 0, stream.seek(0, 2))
         self._stream = stream
 
     def close(self) -> None:
+        """See `io.IOBase`."""
         self._stream.close()
         super().close()

@@ -1,8 +1,8 @@
-"""A tar as a place: one pass over its headers makes a table, content is read where it lies."""
+"""A tar as a place: one pass over its headers indexes the members, and their content is read on demand."""
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from overlaylab.errors import Finding, NotReadable
 from overlaylab.image.digest import Hasher
@@ -17,11 +17,13 @@ __all__ = ["Tar"]
 
 
 class Tar(Place):
-    """A tar, read where it lies: one pass over its headers makes the table, content is read on demand.
+    """A tar of a store's files, uncompressed.
 
     Args:
-        stream: A seekable file with the plain tar.
+        stream: A seekable file.
         size: Its bytes.
+        where: What findings call it.
+        limits: Bounds on what is read.
     """
 
     def __init__(self, stream: BinaryIO, size: int, where: str, limits: Limits) -> None:
@@ -63,7 +65,7 @@ class Tar(Place):
             known.add(name)
 
     def _final(self, path: str) -> str:
-        """Where a hard link leads: a tar stores the content with the first name."""
+        """The first name of a hard link, with which a tar stores the content."""
         for _ in range(HOPS):
             member = self._members.get(path)
             if member is None or member.type != "1":
@@ -72,6 +74,7 @@ class Tar(Place):
         raise Finding("symlink-loop", f"{self.where}: {path}", "a hard link to a file", "hard links in a circle")
 
     def type_of(self, path: str) -> str | None:
+        """See `Place`."""
         if path == ".":
             return "dir"
         member = self._members.get(self._final(path))
@@ -80,27 +83,33 @@ class Tar(Place):
         return {"5": "dir", "2": "symlink", "3": "other", "4": "other", "6": "other"}.get(member.type, "file")
 
     def names(self, path: str) -> tuple[str, ...]:
+        """See `Place`."""
         return tuple(sorted(self._children.get(path, ())))
 
     def link_target(self, path: str) -> str:
+        """See `Place`."""
         return self._members[self._final(path)].link
 
     def size(self, path: str) -> int:
+        """See `Place`."""
         return self._members[self._final(path)].size
 
     def open_plain(self, path: str) -> BinaryIO:
+        """See `Place`."""
         member = self._members[self._final(path)]
         if member.type == "S":
             raise Finding(
                 "bad-tar-header", f"{self.where}: {path}", "a plain member", "a sparse file: pack without --sparse"
             )
-        return Section(self._file, member.offset, member.size)
+        return cast("BinaryIO", Section(self._file, member.offset, member.size))
 
     def owner(self, path: str) -> int:
+        """See `Place`."""
         member = self._members.get(path)
         return member.uid if member else 0
 
     def content_bytes(self, path: str) -> int:
+        """See `Place`."""
         finals: dict[str, int] = {}
         waiting = [path]
         while waiting:
@@ -112,9 +121,11 @@ class Tar(Place):
         return sum(finals.values())
 
     def duplicates(self) -> frozenset[str]:
+        """See `Place`."""
         return frozenset(self._twice)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        """See `Place`."""
         if self.type_of(path) != "dir":
             raise Finding("not-found", f"{self.where}: {path}", "a directory", self.type_of(path) or "nothing")
         self._inodes: dict[str, Inode] = {}
@@ -133,7 +144,7 @@ class Tar(Place):
         return top
 
     def _directory(self, path: str) -> Directory:
-        """A directory without its names; one that has no member of its own gets common attributes."""
+        """A directory, still empty; one that has no member of its own gets the usual attributes."""
         member = self._members.get(path)
         return Directory() if member is None else Directory(**_attributes(member))
 
@@ -161,7 +172,7 @@ class Tar(Place):
             return _file(stream, member.size, attributes, keep)
 
 
-def _attributes(member: Member) -> dict:
+def _attributes(member: Member) -> dict[str, Any]:
     return {
         "mode": member.mode,
         "uid": member.uid,
@@ -171,8 +182,8 @@ def _attributes(member: Member) -> dict:
     }
 
 
-def _file(stream: BinaryIO, size: int, attributes: dict, keep: list[int]) -> File:
-    """Read a file once, for its digest; keep the content while the allowance lasts."""
+def _file(stream: BinaryIO, size: int, attributes: dict[str, Any], keep: list[int]) -> File:
+    """Read a file once, for its digest; keep its content while `keep` bytes are left."""
     if size <= keep[0]:
         keep[0] -= size
         return File.of(stream.read(), **attributes)
