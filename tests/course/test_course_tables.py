@@ -1,4 +1,4 @@
-"""The tables of the course are true: each belief has its prediction, experiment and check, each bold term its meaning."""
+"""The tables of the course are true: each belief has a prediction, an experiment, a check; each bold term a meaning."""
 
 import re
 import string

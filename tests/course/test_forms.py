@@ -1,4 +1,4 @@
-"""The forms of exercises and predictions without a browser: they answer, hint, and show the same where no widget runs."""
+"""The forms of exercises and predictions without a browser: answers, hints, and what a page without widgets shows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Notebook 07: its exercises with every slip, its records, its made-up experiments, and rules that are broken on purpose."""
+"""Notebook 07: its exercises with every slip, its records, its generated experiments, and its broken rules."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Pictures taken apart: which shape lies where, in which colours, and what is written on it."""
+"""Pictures taken apart: the place and the colours of each shape, and the text on it."""
 
 import base64
 import html
@@ -11,14 +11,15 @@ from xml.etree import ElementTree
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 SVG = "{http://www.w3.org/2000/svg}"
 DATA = re.compile(
-    r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)"[^>]*>(?:<details><summary>[^<]+</summary><pre>(.*?)</pre></details>)?',
+    r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)"[^>]*>'
+    r"(?:<details><summary>[^<]+</summary><pre>(.*?)</pre></details>)?",
     re.DOTALL,
 )
 
 
 @dataclass
 class Shape:
-    """A box: its place, its fill, its line and whether the line is broken."""
+    """A box: its edges, its fill, its line and the dashes of the line."""
 
     left: float
     top: float
@@ -38,10 +39,10 @@ class Drawing:
 
     Args:
         where: The notebook and the cell's id.
-        alt: The sentence for those who do not see it.
-        twin: The same facts as text, which stand behind it in the page.
-        shapes: Each over those before it.
-        texts: What is written: x, y, colour, size, words, and the shape under it.
+        alt: The alt text.
+        twin: The text twin.
+        shapes: Each is drawn over those before it.
+        texts: Colour, size, words, and the shape below.
         width: In pixels.
     """
 
@@ -90,7 +91,7 @@ def take_apart(svg, where="", alt="", twin=""):
 
 
 def corners(part):
-    """The rectangle around a shape; None where it has no extent."""
+    """The rectangle around a shape; None if it has no coordinates."""
     if part.get("cx"):
         x, y, wide, high = (float(part.get(key)) for key in ("cx", "cy", "rx", "ry"))
         return x - wide, y - high, x + wide, y + high
@@ -99,7 +100,7 @@ def corners(part):
 
 
 def contrast(one, other):
-    """How much two colours differ in brightness, from 1 to 21. Spec: WCAG 2.2, "contrast ratio"."""
+    """The contrast ratio of two colours, from 1 to 21. Spec: WCAG 2.2, "contrast ratio"."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 

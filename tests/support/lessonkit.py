@@ -1,4 +1,4 @@
-"""What the tests of all lessons share: run a notebook's first cell, and find its folded solutions."""
+"""Helpers for the tests of all lessons: run a notebook's first cell, and find its folded solutions."""
 
 import re
 from functools import cache
@@ -18,12 +18,12 @@ def cells(name):
 
 
 def solutions(name):
-    """The code of every folded solution of a notebook, in its order."""
+    """The code of every folded solution of a notebook, in order."""
     return [code for cell in cells(name) if cell.cell_type == "markdown" for code in SOLUTION.findall(cell.source)]
 
 
 def names_of(name):
-    """What the first code cell defines: the other cells need nothing else."""
+    """The names that the first code cell defines; the other cells need no others."""
     first = next(cell.source for cell in cells(name) if cell.cell_type == "code")
     names = {}
     exec(first, names)
@@ -31,7 +31,7 @@ def names_of(name):
 
 
 def last_value(code, names):
-    """Run some lines, and return what the last one gives, as a notebook shows it."""
+    """Run lines of code, and return the value of the last one, as a notebook shows it."""
     *before, last = code.strip().splitlines()
     exec("\n".join(before), names)
     return eval(last, names)

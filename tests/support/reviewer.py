@@ -1,38 +1,48 @@
-"""What a reviewer of accessibility does with a notebook in a browser: axe-core, the Tab key, a narrow window.
+"""An accessibility review of a notebook in a browser: axe-core, the Tab key, a narrow window.
 
-axe-core looks at what the kit shows: outputs and rendered text. JupyterLab's own
-frame, its menus, bars and editors, has findings of its own, which no notebook can
-mend. So it is left out, by naming what is looked at.
+axe-core checks what the kit shows: outputs and rendered text. JupyterLab's own frame, with its menus, bars and editors,
+has findings of its own, which no notebook can fix. So it is left out, by naming what is checked.
 """
 
 OURS = {"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]}
-# JupyterLab draws what is near the window, and axe-core passes over what is not drawn.
+# JupyterLab draws only what is near the window, and axe-core skips what is not drawn.
 ALL_DRAWN = """.jp-Notebook .jp-Cell { content-visibility: visible !important; }
     .uncut, .uncut body, .uncut body * { overflow: visible !important; contain: none !important; }"""
 
 DRAWN = """() => { const shown = window.jupyterapp?.shell.currentWidget, notebook = shown?.content;
-    return shown?.context?.isReady && notebook.model?.cells.length > 1 && notebook.widgets.length === notebook.model.cells.length && notebook.widgets.every(cell => cell.isAttached && (cell.model.type === 'code'
-        ? cell.node.querySelectorAll('.jp-OutputArea-output').length >= cell.model.outputs.length : cell.node.querySelector('.jp-RenderedMarkdown')?.firstChild)); }"""
+    const count = notebook?.model?.cells.length, outputs = cell => cell.node.querySelectorAll('.jp-OutputArea-output');
+    const drawn = cell => cell.isAttached && (cell.model.type === 'code'
+        ? outputs(cell).length >= cell.model.outputs.length
+        : cell.node.querySelector('.jp-RenderedMarkdown')?.firstChild);
+    const all = count > 1 && notebook.widgets.length === count && notebook.widgets.every(drawn);
+    return shown?.context?.isReady && all; }"""
 
 UNFOLD = """unfold => {
     for (const part of document.querySelectorAll('.jp-Notebook details')) part.open = true;
-    for (const button of document.querySelectorAll('.overlaylab button')) if (button.textContent === unfold) button.click();
+    for (const button of document.querySelectorAll('.overlaylab button'))
+        if (button.textContent === unfold) button.click();
 }"""
 
-# Each part that is cut, or that scrolls to the side, by the cell that it is in.
-WIDER = """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-OutputArea-output *, .jp-RenderedMarkdown, .jp-RenderedMarkdown *')]
-    .filter(part => part.scrollWidth > part.clientWidth + 1 && ['auto', 'scroll', 'hidden'].includes(getComputedStyle(part).overflowX))
+# Each element that is cut or scrolls horizontally, with its cell.
+WIDER = """() => ['.jp-OutputArea-output', '.jp-RenderedMarkdown']
+    .flatMap(kind => [...document.querySelectorAll(`${kind}, ${kind} *`)])
+    .filter(part => part.scrollWidth > part.clientWidth + 1)
+    .filter(part => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(part).overflowX))
     .filter(part => part.clientWidth > 1 && !part.matches('input, button, .widget-label'))
-    .map(part => `cell ${part.closest('.jp-Cell').dataset.windowedListIndex}: <${part.localName}> ${part.scrollWidth} px in ${part.clientWidth}`)"""
+    .map(part => `cell ${part.closest('.jp-Cell').dataset.windowedListIndex}: `
+        + `<${part.localName}> ${part.scrollWidth} px in ${part.clientWidth}`)"""
 
-# The controls of a widget that can be used now, each as one line.
-NAMED = """const named = part => part.localName + ' ' + (part.getAttribute('aria-label') || part.labels?.[0]?.textContent || part.textContent).trim().slice(0, 60);
+# The enabled controls of a widget, each as one line.
+NAMED = """const label = part => part.getAttribute('aria-label') || part.labels?.[0]?.textContent || part.textContent;
+    const named = part => part.localName + ' ' + label(part).trim().slice(0, 60);
     const usable = part => !part.disabled && part.tabIndex >= 0 && part.offsetParent !== null;"""
 CONTROLS = f"""widget => {{ {NAMED}
-    return [...widget.querySelectorAll('button, input, textarea, select, a[href], summary, [tabindex]')].filter(usable).map(named); }}"""
+    const controls = 'button, input, textarea, select, a[href], summary, [tabindex]';
+    return [...widget.querySelectorAll(controls)].filter(usable).map(named); }}"""
 FOCUSED = f"""() => {{ {NAMED}
     const part = document.activeElement, look = getComputedStyle(part), widget = part.closest('.overlaylab');
-    return {{name: named(part), kind: part.type || part.localName, widget: [...document.querySelectorAll('.overlaylab')].indexOf(widget),
+    return {{name: named(part), kind: part.type || part.localName,
+        widget: [...document.querySelectorAll('.overlaylab')].indexOf(widget),
         ring: look.outlineStyle === 'none' ? 0 : parseFloat(look.outlineWidth), inside: widget !== null}}; }}"""
 
 
@@ -40,7 +50,7 @@ HEIGHT = "() => Math.min(60000, document.querySelector('.jp-WindowedPanel-outer'
 
 
 def draw_all(page):
-    """Have the whole notebook drawn, as it would be while somebody reads it from top to end."""
+    """Have JupyterLab draw the whole notebook, as if somebody had scrolled through it."""
     page.tab.add_style_tag(content=ALL_DRAWN)
     page.tab.wait_for_function(DRAWN)
 
@@ -49,17 +59,17 @@ def unfold(page, words):
     """Open every text twin and every folded solution.
 
     Args:
-        words: On the button of a folded twin.
+        words: The text on the button of a folded twin.
     """
     page.tab.evaluate(UNFOLD, words)
 
 
 def findings(page, contrast=True):
-    """Look with axe-core; return what it finds, the harmless included, each as one line.
+    """All findings of axe-core, minor ones, too, each as one line.
 
     Args:
-        contrast: Whether all text is judged by its contrast, too. axe-core judges what no frame cuts, so this is a second look, at a high
-            window in which nothing is cut; it takes seconds.
+        contrast: Whether the contrast of all text is checked, too. axe-core skips text that is cut, so this is a
+            second run, in a high window in which nothing is cut; it takes seconds.
     """
     from axe_playwright_python.sync_playwright import Axe
 
@@ -70,7 +80,7 @@ def findings(page, contrast=True):
 
 
 def contrasts(page, axe):
-    """What is hard to read for its colours, anywhere on the page."""
+    """Text on the page whose contrast is too low."""
     window = page.tab.viewport_size
     page.tab.set_viewport_size(window | {"height": page.tab.evaluate(HEIGHT)})
     page.tab.evaluate("() => document.documentElement.classList.add('uncut')")
@@ -82,32 +92,35 @@ def contrasts(page, axe):
 
 
 def wider(page):
-    """Name what does not fit into its place at the present width of the window."""
+    """The elements that are too wide for the present width of the window."""
     return page.tab.evaluate(WIDER)
 
 
-PICTURES = """() => [...document.querySelectorAll('.jp-OutputArea-output img, .jp-OutputArea-output figure[role=img]')].map(part =>
-    ({cell: part.closest('.jp-Cell').dataset.windowedListIndex, words: part.alt || part.getAttribute('aria-label') || '', width: part.getBoundingClientRect().width}))"""
+PICTURES = """() =>
+    [...document.querySelectorAll('.jp-OutputArea-output img, .jp-OutputArea-output figure[role=img]')].map(part => ({
+        cell: part.closest('.jp-Cell').dataset.windowedListIndex,
+        words: part.alt || part.getAttribute('aria-label') || '',
+        width: part.getBoundingClientRect().width}))"""
 
 
 def pictures(page):
-    """Describe all pictures of the outputs: the cell, the words for those who do not see it, the width on the page."""
+    """All pictures in outputs: the cell, the alt text, the width on the page."""
     return page.tab.evaluate(PICTURES)
 
 
 def widgets(page):
-    """Find all widgets of the kit, in the order of the page."""
+    """All widgets of the kit, in the order of the page."""
     return page.tab.locator(".overlaylab")
 
 
 def walk(page, number):
-    """Go through a widget by Tab, from its first control until the focus leaves.
+    """Press Tab from a widget's first control until the focus leaves the widget.
 
     Args:
         number: Of the widget, in the order of the page.
 
     Returns:
-        What had the focus, one mapping each, and the controls that should have had it.
+        The controls that had the focus, one mapping each, and the controls that should have had it.
     """
     widget = widgets(page).nth(number)
     wanted = widget.evaluate(CONTROLS)
@@ -120,7 +133,7 @@ def walk(page, number):
 
 
 def enter(page, widget):
-    """Come to a widget's first control as the keyboard does: Tab, from the control to the one after it, and back."""
+    """Focus a widget's first control by keyboard: Tab and Shift+Tab, so that the focus ring is drawn."""
     widget.scroll_into_view_if_needed()
     widget.locator(":is(button, input, textarea, a):enabled").first.focus()
     page.tab.keyboard.press("Tab")
@@ -128,10 +141,10 @@ def enter(page, widget):
 
 
 def operate(page, number):
-    """Use a widget's controls by keys alone: Space presses and ticks, an arrow counts up; then the text is unfolded.
+    """Use a widget's controls by keyboard: Space presses and ticks, an arrow counts up.
 
     Returns:
-        The number of keys after which the widget had changed.
+        The number of key presses that changed the widget.
     """
     widget, answers = widgets(page).nth(number), 0
     enter(page, widget)
@@ -149,14 +162,14 @@ def operate(page, number):
 
 
 def state(widget):
-    """All that a widget shows: its page, and what stands in its fields."""
+    """All that a widget shows: its HTML, and the values of its fields."""
     return widget.evaluate(
         "widget => widget.innerHTML + [...widget.querySelectorAll('input')].map(field => field.checked + field.value)"
     )
 
 
 def changes(page, widget, before, patience=400):
-    """Tell whether a widget shows something else within so many milliseconds."""
+    """Whether a widget changes within so many milliseconds."""
     for _ in range(patience // 20):
         if state(widget) != before:
             return True

@@ -37,7 +37,7 @@ def width(picture):
 
 @pytest.mark.parametrize("label", ["docker", "docker29", "podman", "oci"])
 def test_every_name_of_a_store_leads_to_a_map_that_has_it(stores, label):
-    """Every name that the store knows: the map says it in full, with all its kinds, and marks it as what was asked for."""
+    """Every name that the store knows: the map has it in full, with all its kinds, and highlights it."""
     one = {label: stores[label]}
     for name in {match.value for match in names_of(stores[label])}:
         found = find_meanings(name, one)
@@ -290,7 +290,8 @@ def test_the_picture_puts_layers_of_the_same_users_into_one_row(stores):
     ).text.splitlines()
 
     assert text[0].startswith(
-        "= 1 layer, 116,665 bytes: kit/base:1 layer 1; kit/app:1 layer 1; kit/web:latest layer 1; kit/sibling:1 layer 1; 5 more"
+        "= 1 layer, 116,665 bytes: "
+        "kit/base:1 layer 1; kit/app:1 layer 1; kit/web:latest layer 1; kit/sibling:1 layer 1; 5 more"
     )
     assert text[1].startswith("= 11 layers, 116 bytes: kit/app:1 layers 2–12; kit/web:latest layers 2–12; 5 more")
     assert "kit/web:latest: 18 bytes of its own, 116,781 shared" in text

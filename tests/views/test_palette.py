@@ -1,4 +1,4 @@
-"""One visual language: few colours, far enough apart, each with its glyph, line and words, the same in every picture."""
+"""One visual language: few colours, far apart, each with a glyph, a line and words, the same in every picture."""
 
 import ast
 import re
@@ -133,7 +133,10 @@ def test_colours_and_glyphs_are_written_in_one_place(path):
 
 
 # Other words for what the palette names; who learns one word need not learn another.
-SYNONYMS = r"tombstone|white-out|shadow(s|ed)|mask(s|ed) (by|in)|copy-?ups? (of|to) the upper|copied-up|read-write layer|topmost dir"
+SYNONYMS = (
+    r"tombstone|white-out|shadow(s|ed)|mask(s|ed) (by|in)|copy-?ups? (of|to) the upper|copied-up"
+    r"|read-write layer|topmost dir"
+)
 
 
 def test_one_thing_has_one_word():

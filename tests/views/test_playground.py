@@ -1,4 +1,4 @@
-"""The playground without a browser: what it says, how it goes through time, how it is bounded, how it asks the kernel."""
+"""The playground without a browser: its words, its steps back and forth, its bounds, and the kernel."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""All widgets at once: which controls they are made of, that a step is one change of the page, and that each has a text twin."""
+"""All widgets at once: the controls in them, that a step is one change of the page, and that each has a text twin."""
 
 import ast
 from pathlib import Path
@@ -14,7 +14,7 @@ from overlaylab.views.kit.panel import CSS_CLASS, NARROWEST, Pick, drawing, focu
 from overlaylab.words import say
 
 PACKAGE = Path(views.__file__).parent.parent
-# Lists that fold out, round buttons and sliders want the arrow keys, which JupyterLab takes; folded parts cannot be reached by Tab.
+# Dropdowns, radio buttons and sliders need the arrow keys, which JupyterLab takes; Tab cannot reach folded parts.
 FORBIDDEN = {
     "Accordion",
     "Dropdown",

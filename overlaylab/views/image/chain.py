@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import ipywidgets
-
 from overlaylab.image.compression import unpack
 from overlaylab.image.digest import ChainID, DiffID, chain_ids, chain_text, digest_bytes
 from overlaylab.views.kit.palette import MONO, PALETTE
-from overlaylab.views.kit.panel import Panel
+from overlaylab.views.kit.panel import Panel, number_field, step_button
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import CHAR, Sheet
 from overlaylab.views.kit.tables import DigestTable, brief
@@ -210,25 +208,16 @@ class ChainStepper(Panel):
 
     Args:
         diff_ids: Bottom layer first.
-        layer: The layer to begin at, counted from 1.
+        layer: The layer to begin with, counted from 1.
     """
 
     def __init__(self, diff_ids: Sequence[DiffID], layer: int = 1) -> None:
         self.diff_ids = tuple(diff_ids)
-        self.layer = ipywidgets.BoundedIntText(
-            value=layer, min=1, max=len(self.diff_ids), description=say("stepper.layer")
-        )
-        self.layer.layout.width = "130px"
-        self.layer.style.description_width = "50px"
-        self.back = ipywidgets.Button(description=say("stepper.back"))
-        self.next = ipywidgets.Button(description=say("stepper.next"))
+        self.layer = number_field(say("stepper.layer"), layer, most=len(self.diff_ids))
         self.layer.observe(self.redraw, "value")
-        self.back.on_click(lambda _: self._move(-1))
-        self.next.on_click(lambda _: self._move(1))
+        self.back = step_button(say("stepper.back"), self.layer, -1)
+        self.next = step_button(say("stepper.next"), self.layer, 1)
         super().__init__([self.back, self.next, self.layer])
-
-    def _move(self, by: int) -> None:
-        self.layer.value = max(1, min(len(self.diff_ids), self.layer.value + by))
 
     def show(self) -> Picture:
         """The chosen step, and the chain so far."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import ipywidgets
-
 from overlaylab.image.digest import Digest, digest_bytes
 from overlaylab.image.document import field_at
 from overlaylab.views.kit.palette import MONO
-from overlaylab.views.kit.panel import Panel
+from overlaylab.views.kit.panel import Panel, button, number_field, step_button
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import CHAR, Sheet
 from overlaylab.views.kit.text import hex_dump, letter
@@ -145,24 +143,17 @@ class ByteFlipper(Panel):
     def __init__(self, data: bytes, byte: int = 0, flipped: bool = False) -> None:
         self.before = data
         self.now = flip_bit(data, byte) if flipped else data
-        self.byte = ipywidgets.BoundedIntText(value=byte, min=0, max=len(data) - 1, description=say("flipper.position"))
-        self.bit = ipywidgets.BoundedIntText(value=0, min=0, max=7, description=say("flipper.bit"))
-        buttons = {
-            name: ipywidgets.Button(description=say(f"flipper.{name}")) for name in ("back", "next", "flip", "reset")
-        }
-        self.back, self.next, self.flip, self.reset = buttons.values()
-        for field in (self.byte, self.bit):
-            field.layout.width = "160px"
-            field.style.description_width = "50px"
+        self.byte = number_field(say("flipper.position"), byte, least=0, most=len(data) - 1, width="11em")
+        self.bit = number_field(say("flipper.bit"), 0, least=0, most=7, width="6em")
         self.byte.observe(self.redraw, "value")
-        self.back.on_click(lambda _: self._move(-1))
-        self.next.on_click(lambda _: self._move(1))
-        self.flip.on_click(lambda _: self._set(flip_bit(self.now, self.byte.value, self.bit.value)))
-        self.reset.on_click(lambda _: self._set(self.before))
+        self.back = step_button(say("flipper.back"), self.byte, -1)
+        self.next = step_button(say("flipper.next"), self.byte, 1)
+        self.flip = button(say("flipper.flip"), self._flip)
+        self.reset = button(say("flipper.reset"), lambda _: self._set(self.before))
         super().__init__([self.byte, self.back, self.next, self.bit, self.flip, self.reset])
 
-    def _move(self, by: int) -> None:
-        self.byte.value = max(self.byte.min, min(self.byte.max, self.byte.value + by))
+    def _flip(self, _: object) -> None:
+        self._set(flip_bit(self.now, self.byte.value, self.bit.value))
 
     def _set(self, data: bytes) -> None:
         self.now = data

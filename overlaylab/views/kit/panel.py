@@ -28,6 +28,7 @@ __all__ = [
     "control_row",
     "focus_style",
     "number_field",
+    "step_button",
     "text_field",
     "with_stored",
 ]
@@ -68,6 +69,15 @@ def number_field(
     """A field for a whole number from `least` to `most`."""
     layout = ipywidgets.Layout(width=width)
     return ipywidgets.BoundedIntText(description=label, value=value, min=least, max=most, style=STYLE, layout=layout)
+
+
+def step_button(text: str, field: ipywidgets.BoundedIntText, by: int) -> ipywidgets.Button:
+    """A button that adds `by` to a number field, which stops at its least and its most."""
+
+    def step(_: object) -> None:
+        field.value = max(field.min, min(field.max, field.value + by))
+
+    return button(text, step)
 
 
 def text_field(label: str, hint: str, *, value: str = "", width: str, every_key: bool = False) -> ipywidgets.Text:

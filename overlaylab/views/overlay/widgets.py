@@ -12,7 +12,7 @@ from overlaylab.image.image import Image
 from overlaylab.kernel.mount import MountOptions
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
-from overlaylab.views.kit.panel import Panel, button, combobox, number_field
+from overlaylab.views.kit.panel import Panel, button, combobox, number_field, step_button
 from overlaylab.views.kit.picture import Picture, new_graph
 from overlaylab.words import printable, say
 
@@ -137,12 +137,9 @@ class LayerPicker(Panel):
         self.names = layer_names(image)
         self.layer = number_field(say("picker.layer"), layer, most=len(image.layers), width="8em")
         self.layer.observe(self.redraw, "value")
-        self.down = button(say("picker.down"), lambda _: self._move(-1))
-        self.up = button(say("picker.up"), lambda _: self._move(1))
+        self.down = step_button(say("picker.down"), self.layer, -1)
+        self.up = step_button(say("picker.up"), self.layer, 1)
         super().__init__([self.layer, self.down, self.up])
-
-    def _move(self, by: int) -> None:
-        self.layer.value = max(1, min(len(self.image.layers), self.layer.value + by))
 
     def show(self) -> Picture:
         """The chosen layer."""

@@ -10,7 +10,7 @@ from overlaylab.overlay.overlay import is_opaque, is_whiteout
 from overlaylab.stores.audit.learner_image import Own
 from overlaylab.tree import Directory, File, Inode, walk
 from overlaylab.views.kit.palette import PALETTE
-from overlaylab.views.kit.panel import Panel, button, number_field
+from overlaylab.views.kit.panel import Panel, button, number_field, step_button
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import Sheet, fitted, sentence_picture
 from overlaylab.views.kit.tables import table
@@ -220,8 +220,8 @@ class LayerBrowser(Panel):
         worst = max(range(count), key=lambda number: own.work[number].wasted, default=0)
         self.layer = number_field(say("browse.layer"), layer or worst + 1, most=max(1, count))
         self.layer.observe(self.redraw, "value")
-        self.down = button(say("browse.down"), lambda _: self._go(self.layer.value - 1))
-        self.up = button(say("browse.up"), lambda _: self._go(self.layer.value + 1))
+        self.down = step_button(say("browse.down"), self.layer, -1)
+        self.up = step_button(say("browse.up"), self.layer, 1)
         self.worst = button(say("browse.worst"), lambda _: self._go(worst + 1))
         super().__init__([self.down, self.up, self.layer, self.worst])
 

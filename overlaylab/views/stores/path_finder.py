@@ -9,7 +9,7 @@ from overlaylab.image.image import Image
 from overlaylab.stores.docker.root import DockerRoot
 from overlaylab.stores.docker.walk import follow
 from overlaylab.stores.selection import select
-from overlaylab.views.kit.panel import Panel, button, combobox, number_field
+from overlaylab.views.kit.panel import Panel, combobox, number_field, step_button
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import Sheet
 from overlaylab.words import printable, say
@@ -35,8 +35,8 @@ class PathFinder(Panel):
         first = query or next(iter(names), "")
         self.query = combobox(say("finder.query"), say("finder.query_hint"), names, first, "24em")
         self.layer = number_field(say("finder.layer"), width="8em")
-        self.down = button(say("finder.down"), lambda _: self._step(-1))
-        self.up = button(say("finder.up"), lambda _: self._step(1))
+        self.down = step_button(say("finder.down"), self.layer, -1)
+        self.up = step_button(say("finder.up"), self.layer, 1)
         self._to_top()
         super().__init__([self.query, self.layer, self.down, self.up])
         self.query.observe(self._typed, "value")
@@ -60,9 +60,6 @@ class PathFinder(Panel):
         count = len(found.layers) if isinstance(found, Image) else 1
         self.layer.max = max(1, count)
         self.layer.value = self.layer.max
-
-    def _step(self, by: int) -> None:
-        self.layer.value = min(self.layer.max, max(1, self.layer.value + by))
 
     def show(self) -> Picture:
         """The walk, or the reason why there is none."""
