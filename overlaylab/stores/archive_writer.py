@@ -1,4 +1,4 @@
-"""Whole images as archives, written piece by piece into something that takes bytes.
+"""Whole images written as archives, in chunks.
 
 Two forms: Docker's (``manifest.json``, a config, one plain tar for each layer) and an
 OCI image layout. Nothing in them comes from a clock or a machine: the same image gives
@@ -97,7 +97,7 @@ def write_oci_layout(out: BinaryIO, config: ImageConfig, layers: Sequence[LayerT
 
 
 def _check(config: ImageConfig, layers: Sequence[LayerTar]) -> None:
-    """Refuse layers that are not the config's: every engine would."""
+    """Refuse layers that do not match the config, as every engine does."""
     if len(layers) != len(config.diff_ids):
         raise Finding("layer-count", "layers", f"{len(config.diff_ids)} layers, as the config says", len(layers))
     for position, (layer, diff_id) in enumerate(zip(layers, config.diff_ids, strict=True)):
@@ -131,7 +131,7 @@ class _Archive:
         self.stream(name, len(data), lambda: iter([data]))
 
     def stream(self, name: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
-        """Write a file whose content comes in pieces.
+        """Write a file whose content comes in chunks.
 
         Raises:
             Finding: ``size-mismatch`` if the pieces are not as many bytes as was said.

@@ -4,7 +4,7 @@
     images.json "layer": the top one -> overlay-layers/layers.json "parent" down to the bottom
     -> overlay/<layer id>/{diff/,link,lower}, overlay-layers/<layer id>.tar-split.gz
 
-A layer's ID looks like a chain_id and is none. Which layer lies below which is what ``parent`` says, and nothing else.
+A layer's ID looks like a chain_id but is not one. Only ``parent`` says which layer lies below which.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _PLAIN = re.compile(r"[a-z0-9.]+")
 
 
 def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
-    """The IDs that podman gives to the layers of an image: a chain of hashes, but not that of the chain_ids.
+    """The IDs that podman gives to the layers of an image: a chain of hashes, but not the chain_ids.
 
-    It holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.
+    This holds for layers that were pulled whole, loaded, built or committed. A container's layer has a random ID.
 
     Args:
         diff_ids: Bottom first.
@@ -67,8 +67,8 @@ class StoredLayer:
     Args:
         id: Its directory's name.
         parent: The ID of the layer below; empty for a bottom layer.
-        diff_id: None for a container's layer.
-        blob: The digest of the blob that it came from, if it came from one.
+        diff_id: Its diff_id; None for a container's layer.
+        blob: The digest of the blob that it was unpacked from, if there was one.
     """
 
     id: str
@@ -78,7 +78,7 @@ class StoredLayer:
 
 
 class LayerDirectories(OverlayDriver):
-    """The directories in ``overlay/``; others in there are no layers'."""
+    """The directories in ``overlay/``; those with other names than layer IDs belong to no layer."""
 
     def names(self) -> tuple[str, ...]:
         """The directories whose names are layer IDs."""
@@ -120,7 +120,7 @@ class ContainersStorage(TarSplitStore):
     # the tables
 
     def _table(self, path: str, problems: list[Problem]) -> Iterator[Node]:
-        """The entries of a table and of the one beside it that does not outlive a reboot."""
+        """The entries of a table, and of the volatile table beside it, which does not survive a reboot."""
         directory, _, name = path.rpartition("/")
         for part in (path, f"{directory}/volatile-{name}"):
             where = f"{self.place.where}: {part}"
@@ -149,7 +149,7 @@ class ContainersStorage(TarSplitStore):
                 problems.append(finding.problem)
 
     def big_data(self, image_id: str, name: str) -> str:
-        """The path of a document of an image: a name of other characters than a-z, 0-9 and . is written in base64."""
+        """The path of a document of an image; a name with other characters than a-z, 0-9 and . is base64-encoded."""
         encoded = name if _PLAIN.fullmatch(name) else "=" + base64.b64encode(name.encode()).decode()
         return f"overlay-images/{image_id}/{encoded}"
 
@@ -182,7 +182,7 @@ class ContainersStorage(TarSplitStore):
         )
 
     def _manifest(self, node: Node, image_id: str) -> tuple[Manifest, Digest, list[Problem]]:
-        """The manifest in use, and whether it is the one that images.json recorded."""
+        """The manifest in use, its digest, and a problem if images.json records another digest."""
         path = self.big_data(image_id, "manifest")
         raw, where = self.place.read(path), f"{self.place.where}: {path}"
         digest = Digest.of(raw)
@@ -193,7 +193,7 @@ class ContainersStorage(TarSplitStore):
     def _other_documents(
         self, node: Node, image_id: str, used: Digest
     ) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
-        """Indexes and manifests that the image was also known by, beside the one in use."""
+        """The digests of the image's indexes, and of its manifests other than the one in use."""
         indexes: list[Digest] = []
         manifests: list[Digest] = []
         for name in node.strings("big-data-names"):
@@ -210,7 +210,7 @@ class ContainersStorage(TarSplitStore):
         return tuple(indexes), tuple(manifests)
 
     def _image_layers(self, node: Node, config: ImageConfig) -> tuple[tuple[Layer, ...], list[Problem]]:
-        """The layers from the bottom, and what is wrong with them; the chain is that of ``parent``."""
+        """The layers, bottom first, and what is wrong with them; their order is that of ``parent``."""
         top = node.string("layer")
         chain, problems = self._chain(top) if top else ([], [])
         if len(chain) != len(config.diff_ids) and not problems:
@@ -240,7 +240,7 @@ class ContainersStorage(TarSplitStore):
         return tuple(layers), problems
 
     def _chain(self, top: str) -> tuple[list[StoredLayer], list[Problem]]:
-        """A layer and those beneath it, topmost first."""
+        """A layer and those beneath it, topmost first, and what is wrong with the chain."""
         chain: list[StoredLayer] = []
         met: set[str] = set()
         where = f"{self.place.where}: overlay-layers/layers.json"
@@ -255,7 +255,7 @@ class ContainersStorage(TarSplitStore):
         return chain, []
 
     def _layer_problems(self, stored: StoredLayer, diff_id: DiffID) -> tuple[Problem, ...]:
-        """What is wrong with a layer's entry and its directory; the directory is looked at once."""
+        """What is wrong with a layer's entry and its directory; the directory is checked once."""
         if stored.id not in self._checked:
             below, _ = self._chain(stored.parent)
             self._checked[stored.id] = tuple(self.driver.problems(stored.id, [layer.id for layer in below]))
@@ -278,7 +278,7 @@ class ContainersStorage(TarSplitStore):
         names = node.strings("names")
         chain, problems = self._chain(upper)
         lower = [layer.id for layer in chain[1:]]
-        # A chain that is broken is no chain to compare the directory's own list with.
+        # The directory's own list can be compared only with an intact chain.
         problems += self.driver.problems(upper, lower) if not problems or not self.driver.is_there(upper) else ()
         problems += self.driver.missing(lower)
         image, container_id = node.string("image"), node.need("id").text()
@@ -296,7 +296,7 @@ class ContainersStorage(TarSplitStore):
         return replace(container, mount=self.mount(container).options)
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
-        """How podman mounts it: by short names, or since 5 by whole names where it keeps ``lower-layers``.
+        """How podman mounts it: by short names, or since podman 5 by layer IDs where the file ``lower-layers`` exists.
 
         Spec:
             podman, seen on 4.3 and 5.8; relative short names where the text would not fit into a page.
@@ -314,7 +314,7 @@ class ContainersStorage(TarSplitStore):
         return Finding("missing-layer", f"{self.place.where}: {DRIVER}", "a folder for each layer", "nothing")
 
     def _recorded_root(self, container_id: str) -> str:
-        """The path beneath which a container was mounted when it ran; empty if nothing says so."""
+        """The root's path when a container ran, from its runtime config; empty if that does not say it."""
         path = f"overlay-containers/{container_id}/userdata/config.json"
         if not LAYER_ID.fullmatch(container_id) or not self.place.has(path):
             return ""
@@ -346,7 +346,7 @@ def _layer(node: Node) -> StoredLayer:
 
 
 def _id(node: Node, key: str) -> str:
-    """An ID that becomes part of a path, so it must be one."""
+    """An ID, checked, because it becomes part of a path."""
     text = node.need(key).text()
     if not LAYER_ID.fullmatch(text):
         raise Finding("path-escape", f"{node.where}.{key}", "64 hex digits", text)

@@ -1,4 +1,4 @@
-"""What is this PATH? One table, told by content and never by name."""
+"""Recognise what lies at a PATH: by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEVELS = 6
 
 READINGS = 5
 
-# Seconds before the second reading of a directory in which something is wrong; doubled before each further one.
+# Seconds to wait before a directory with errors is read again; doubled before each further reading.
 PAUSE = 0.02
 
 # Where the roots of engines lie beneath /var/lib, or beneath a home directory's .local/share.
@@ -39,21 +39,21 @@ def open_store(
     """Open an archive, a layout or a data root; a directory, a .tar or a compressed .tar alike.
 
     Args:
-        path: Under any name: the content decides.
-        limits: How much the input may ask for.
+        path: May have any name, since the content decides.
+        limits: Bounds on what is read.
         progress: Called with each number of bytes that was unpacked.
 
     Raises:
-        NotReadable: with the kind that says why no image can be listed.
+        NotReadable: No image can be listed; the kind says why.
     """
     return store_in(open_place(path, limits, progress))
 
 
 def store_in(place: Place) -> Store:
-    """The store that a place is or holds.
+    """The store at a place, or in a directory of it.
 
     Raises:
-        NotReadable: with the kind that says why no image can be listed.
+        NotReadable: No image can be listed; the kind says why.
     """
     try:
         store = _steady(place) if isinstance(place, DirectoryPlace) else _recognise(_root_of(place))
@@ -65,14 +65,14 @@ def store_in(place: Place) -> Store:
 
 
 def _steady(place: DirectoryPlace) -> Store:
-    """Read a directory again while it does not hold still: an engine may be at work in it.
+    """Read a directory until two readings find the same errors, since an engine may be writing to it.
 
-    What only one of two readings finds is no damage but a change between them.
+    An error that only one of two readings finds is not damage but a change between them.
     """
     store = _recognise(_root_of(place))
     errors, moved, unconfirmed = _errors(store), False, set[Problem]()
     for reading in range(READINGS if errors else 0):
-        # An engine writes a document and its table one after the other: two readings at once would both fall between.
+        # An engine writes a document first and its table later: without a pause both readings could fall in between.
         time.sleep(PAUSE * 2**reading)
         again = _recognise(_root_of(place))
         found = _errors(again)
@@ -95,7 +95,7 @@ def _errors(store: Store) -> set[Problem]:
 
 
 def _root_of(place: Place) -> Place:
-    """Go down while there is one directory and nothing else: tars of a store often keep its path."""
+    """Descend while a directory holds one directory and nothing else: a tar of a store often contains its path."""
     prefix = ""
     for _ in range(LEVELS):
         here = prefix or "."
@@ -116,7 +116,7 @@ def _marks(place: Place) -> bool:
 
 
 def _recognise(place: Place) -> Store:
-    """The table: the first mark that is there decides; several stores in one root are read together."""
+    """Open what a place holds: an archive, or else every store that has its root here."""
     if place.has("manifest.json"):
         return DockerArchive(place)
     if place.has("oci-layout") or (place.has("index.json") and place.has("blobs")):
@@ -132,13 +132,13 @@ def _recognise(place: Place) -> Store:
         from .mixed_store import MixedStore  # noqa: PLC0415 - few inputs hold several stores
 
         store = MixedStore(stores)
-    # Of a store that cannot be read the problems are reported, and the others are read all the same.
+    # A store that cannot be read is reported; the others are read all the same.
     store.problems += tuple(refused)
     return store
 
 
 def _stores(place: Place, refused: list[Problem]) -> Iterator[SingleStore]:
-    """The stores whose root this is; what is wrong with those that cannot be read goes to `refused`."""
+    """Open the stores that have their root here; `refused` gets the problems of those that cannot be read."""
     makers: list[Callable[[Place], SingleStore | None]] = [_docker, _containerd, _storage]
     for make in makers:
         try:
@@ -154,7 +154,7 @@ def _stores(place: Place, refused: list[Problem]) -> Iterator[SingleStore]:
 
 
 def _docker(place: Place) -> SingleStore | None:
-    """Docker's classic store."""
+    """Open Docker's classic store; None if there is none."""
     classic = place.has("image") and (
         place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))
     )
@@ -168,7 +168,7 @@ def _docker(place: Place) -> SingleStore | None:
 
 
 def _containerd(place: Place) -> SingleStore | None:
-    """containerd's own root, or the one that dockerd runs by itself."""
+    """Open containerd's own root, or that of the containerd that dockerd runs by itself; None if there is none."""
     if not place.has(META) and not place.has(f"{DAEMON}/{META}"):
         return None
     from overlaylab.stores.containerd.root import ContainerdRoot  # noqa: PLC0415 - for data roots alone
@@ -177,12 +177,12 @@ def _containerd(place: Place) -> SingleStore | None:
     store = ContainerdRoot(place)
     if place.has(META):
         return store
-    # A classic Docker that runs its own containerd keeps no image there.
+    # With the classic store, the containerd that dockerd runs holds no images.
     return store if store.images() or not has_layerdb(place) else None
 
 
 def _storage(place: Place) -> SingleStore | None:
-    """That of podman, buildah and CRI-O."""
+    """Open the store of podman, buildah and CRI-O; None if there is none."""
     if not place.has(IMAGES) and not any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
         return None
     from .containers_storage import ContainersStorage  # noqa: PLC0415 - for data roots alone
@@ -191,14 +191,14 @@ def _storage(place: Place) -> SingleStore | None:
 
 
 def _inner_roots(place: Place) -> Iterator[Place]:
-    """Roots of several engines where a system keeps them, such as all of ``/var/lib``."""
+    """The engines' roots within a larger directory, such as ``/var/lib``."""
     for path in INNER:
         if place.type_of(path) == "dir":
             yield within(place, path)
 
 
 def _refusal(place: Place) -> NotReadable:
-    """Why this is nothing that can be read, in the words of what it is."""
+    """Why nothing can be read here, in terms of what it looks like."""
     names = place.names(".")
     if isinstance(place, Tar) and not place.complete:
         return NotReadable(

@@ -1,4 +1,4 @@
-"""Several stores in one root, such as Docker's old and new one after a change of the image store."""
+"""Several stores in one root, such as Docker's old and new store after a switch to the containerd image store."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ class MixedStore(Store):
         return tuple(directory for part in self.parts for directory in part.directories())
 
     def directory_path(self, name: str) -> str:
-        """A name alone does not say which store is meant: ask `parts`."""
+        """Refused, since a name does not say which store is meant: ask `parts`."""
         raise self._unclear(name)
 
     def directory_size(self, name: str) -> int:
-        """A name alone does not say which store is meant: ask `parts`."""
+        """Refused, since a name does not say which store is meant: ask `parts`."""
         raise self._unclear(name)
 
     def directory_of(self, path: str) -> str | None:
-        """A path alone does not say which store is meant: ask `parts`."""
+        """Refused, since a path does not say which store is meant: ask `parts`."""
         raise self._unclear(path)
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
-        """Each store mounts its own: ask `home`."""
+        """Refused: ask the store that `home` returns."""
         raise self._unclear(target.id)
 
     def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """Each store opens its own: ask `home`."""
+        """Refused: ask the store that `home` returns."""
         raise self._unclear(layer.source)
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """Each store knows its own: ask `home`."""
+        """Refused: ask the store that `home` returns."""
         raise self._unclear(layer.source)
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """Each store reads its own: ask `home`."""
+        """Refused: ask the store that `home` returns."""
         raise self._unclear(name)
 
     def _unclear(self, name: str) -> Finding:

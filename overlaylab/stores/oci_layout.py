@@ -31,7 +31,7 @@ REFERENCE = "vnd.docker.reference.digest"
 
 
 class BlobStore(SingleStore):
-    """What archives have in common: layers as blobs in a place, no containers, no directories."""
+    """What archives have in common: layers are blobs, and there are no containers and no directories."""
 
     kind = directory_kind = ""
     marks = "trusted.overlay."
@@ -46,45 +46,40 @@ class BlobStore(SingleStore):
     def _read(self) -> Collector:
         raise NotImplementedError
 
-    def images(self) -> tuple[Image, ...]:
-        """All images, in the order of the documents."""
-        return self._images
-
-    def containers(self) -> tuple[Container, ...]:
-        """None: archives hold images only."""
-        return ()
-
     def directories(self) -> tuple[StoreDirectory, ...]:
-        """None: archives unpack nothing."""
+        """None: the layers of an archive are not unpacked."""
         return ()
 
     def directory_path(self, name: str) -> str:
-        """Archives have no directories."""
-        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+        """Refused: an archive has no directories."""
+        raise self._no_directory(name)
 
     def directory_size(self, name: str) -> int:
-        """Archives have no directories."""
-        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+        """Refused: an archive has no directories."""
+        raise self._no_directory(name)
 
     def directory_of(self, path: str) -> str | None:
-        """None: archives have no directories."""
+        """None: an archive has no directories."""
         return None
 
+    def layer_directory(self, name: str, keep: int = 0) -> Directory:
+        """Refused: an archive has no directories."""
+        raise self._no_directory(name)
+
+    def _no_directory(self, name: str) -> Finding:
+        return Finding("missing-layer", name, "a store with unpacked layers", self.kind)
+
     def mount(self, target: Image | Container, root: str = "") -> Mount:
-        """An archive's layers are tars; a kernel mounts directories."""
+        """Refused: an archive's layers are tars, and only directories can be mounted."""
         raise Finding("wrong-call", "mount", "a store that unpacks layers into folders", f"an archive: {self.kind}")
 
     def open_layer(self, layer: Layer) -> BinaryIO:
-        """The blob as it is stored."""
+        """The blob as stored."""
         return self.place.open(layer.source)
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """None: a blob is one piece."""
+        """None: an archive records no checksums of single files."""
         return iter(())
-
-    def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """Archives have no directories."""
-        raise Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 
 
 class OciLayout(BlobStore):
@@ -104,7 +99,7 @@ class OciLayout(BlobStore):
         return found
 
     def _explain(self, walk: IndexWalk, found: Collector) -> None:
-        """Say why there is no image at all."""
+        """Raise the reason why there is no image at all."""
         if any(problem.severity == "error" for problem in found.problems):
             raise NotReadable.of(found.problems)
         if walk.artifacts:
@@ -113,7 +108,7 @@ class OciLayout(BlobStore):
 
 
 def check_layout(place: Place, found: Collector) -> None:
-    """The version in ``oci-layout``; without that file the directory is no layout in the specification's sense."""
+    """Check the version in ``oci-layout``; the specification requires that file."""
     where = f"{place.where}: oci-layout"
     if not place.has("oci-layout"):
         found.problems.append(Problem("missing-member", where, "a file", "nothing"))
@@ -125,7 +120,7 @@ def check_layout(place: Place, found: Collector) -> None:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """An image that an index leads to, and which top entry of index.json led there."""
+    """An image that an index leads to, and the number of the entry of index.json that led there."""
 
     image: Image
     top: int
@@ -133,7 +128,7 @@ class IndexEntry:
 
 @dataclass(slots=True)
 class IndexWalk:
-    """What a walk through index.json found."""
+    """The result of a walk through index.json."""
 
     images: list[IndexEntry]
     artifacts: list[str]
@@ -144,10 +139,10 @@ def read_index(place: Place, found: Collector) -> IndexWalk:
 
     Args:
         place: The layout.
-        found: Gets the problems and what is not checked.
+        found: Collects the problems and what is not checked.
 
     Returns:
-        One entry per manifest; the same manifest under two names is one entry with both.
+        One entry per manifest; a manifest with two names is one entry with both.
     """
     where = f"{place.where}: index.json"
     if "index.json" in place.duplicates():
@@ -160,12 +155,12 @@ def read_index(place: Place, found: Collector) -> IndexWalk:
 
 
 def reference_name(descriptor: Descriptor) -> str:
-    """The name that an entry of index.json gives: containerd's full one first, else the reference as it stands."""
+    """The name in an entry of index.json: containerd's full name, else the reference name as it stands."""
     return descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME) or ""
 
 
 def blob_path(digest: Digest) -> str:
-    """Where a layout keeps a blob. The digest was checked when it was parsed, so the path stays inside."""
+    """The path of a blob in a layout. A digest is checked when it is parsed, so the path stays inside."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
@@ -174,8 +169,8 @@ class IndexWalker:
 
     Args:
         place: Holds ``blobs/``.
-        found: Gets the problems and what is not checked.
-        partial: Whether blobs of a platform may be absent, as in the store of an engine that fetched only some.
+        found: Collects the problems and what is not checked.
+        partial: Whether blobs of a platform may be missing, as in the store of an engine that did not fetch them.
     """
 
     def __init__(self, place: Place, found: Collector, partial: bool = False) -> None:
@@ -187,7 +182,7 @@ class IndexWalker:
         self._walked: set[tuple[Digest, int, str]] = set()
 
     def visit(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
-        """Take one descriptor of an index; problems are kept and the walk goes on."""
+        """Follow one descriptor of an index; a problem is collected, and the walk goes on."""
         try:
             self._visit(descriptor, top, name, above)
         except Finding as finding:
@@ -222,7 +217,7 @@ class IndexWalker:
         raw = self._document(descriptor)
         where = f"{self._place.where}: {blob_path(descriptor.digest)}"
         if _is_index(descriptor, raw, where):
-            # Indexes that name the same index many times, level upon level, would be walked for ever.
+            # Without this, nested indexes that each name one index many times would take exponential time.
             if (descriptor.digest, top, name) in self._walked:
                 return
             self._walked.add((descriptor.digest, top, name))
@@ -247,7 +242,7 @@ class IndexWalker:
         return self._documents[descriptor.digest]
 
     def _absent(self, descriptor: Descriptor, top: int, name: str, above: tuple[Digest, ...]) -> None:
-        """A platform that was not fetched is normal inside an index; elsewhere the blob is missing."""
+        """Note a manifest that is not here: normal for a platform in an index, an error elsewhere."""
         where = f"{self._place.where}: {blob_path(descriptor.digest)}"
         if not above:
             raise Finding("missing-blob", where, "the manifest", "nothing")
@@ -330,7 +325,7 @@ class IndexWalker:
         return tuple(layers), problems
 
     def directory_of(self, chain_id: ChainID) -> str | None:
-        """The directory that a layer is unpacked in; a layout has none."""
+        """The directory that a layer is unpacked in; None in a layout."""
         return None
 
     def _layer_problem(self, blob: Descriptor) -> Problem | None:
@@ -356,7 +351,7 @@ class IndexWalker:
 
 
 def _is_index(descriptor: Descriptor, raw: bytes, where: str) -> bool:
-    """What a document is: by its type in the descriptor, else by its own shape."""
+    """Whether a document is an index: by its media type in the descriptor, else by its keys."""
     if descriptor.media_type in MediaType.indexes():
         return True
     if descriptor.media_type in MediaType.manifests():

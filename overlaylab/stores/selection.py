@@ -1,4 +1,4 @@
-"""Find the image or the container that a person means."""
+"""Find an image or a container by what a person types."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _familiar(images: Sequence[Image], query: str) -> list[Image]:
 
 
 def _digests_of(image: Image, repository: str) -> set[str]:
-    """The digests that may stand behind ``repository@``; a tag before it says nothing, as engines have it."""
+    """The digests that ``repository@`` may be followed by; like engines, ignores a tag before the ``@``."""
     digests = {name.partition("@")[2] for name in image.references if _repository(name.partition("@")[0]) == repository}
     if image.manifest_digest and any(_repository(name) == repository for name in image.names):
         digests.add(image.manifest_digest)
@@ -125,7 +125,7 @@ def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: 
 
 
 def _only(matches: Sequence[Image | Container], query: str) -> Image | Container:
-    """One match, or several that have the same layers; platforms whose blobs are absent do not count."""
+    """The only match, or one of several with the same layers; platforms whose blobs are missing do not count."""
     present = [match for match in matches if not _is_absent(match)] or [match for match in matches if match.problems]
     if not present:
         raise NoSuchImage(
@@ -136,7 +136,7 @@ def _only(matches: Sequence[Image | Container], query: str) -> Image | Container
         )
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
-    # Equal ones may be unpacked in one place and not in another.
+    # Of equal images one may be unpacked and another not.
     return min(present, key=_packed_layers)
 
 
@@ -166,7 +166,7 @@ def _label(match: Image | Container) -> str:
 
 
 def _names(images: Sequence[Image]) -> str:
-    """What there is, for someone who asked for something else: names with their platforms, or how many have none."""
+    """The available names with their platforms, or how many images have no name, for an error message."""
     known: dict[str, list[str]] = {}
     for image in images:
         for name in image.names:

@@ -1,4 +1,4 @@
-"""The files that come with the kit, and data roots opened, or refused in plain words."""
+"""The files that come with the kit, and this machine's data roots."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
     "visit",
 ]
 
-# Made once from samples.tiny_layer() with GNU gzip 1.12 (-1, then -9, then the two halves one by one) and zstd 1.5.4:
-# what a compressor writes depends on its version, so these bytes are kept and not made anew.
+# Made once from samples.tiny_layer() with GNU gzip 1.12 (-1, then -9, then each half by itself) and zstd 1.5.4. What a
+# compressor writes depends on its version, so these bytes are stored.
 PACKINGS = ("gzip-1.tar.gz", "gzip-9.tar.gz", "gzip-two-members.tar.gz", "zstd.tar.zst")
 
 
 def packings() -> dict[str, bytes]:
-    """The layer of `samples.tiny_layer`, packed: file name -> blob."""
+    """The layer of `samples.tiny_layer`, compressed: file name -> blob."""
     return {name: (files("overlaylab") / "data" / "packings" / name).read_bytes() for name in PACKINGS}
 
 
@@ -44,11 +44,11 @@ ROOT = "docker20-dataroot.tar.gz"
 # A root of the containerd image store, the default of Docker 29: the directories that make it one, without images.
 NEW_ROOT = "docker29-dataroot.tar.gz"
 
-# The mount that the kernel showed while the container of `ROOT` ran, as /proc/mounts has it.
+# The line of /proc/mounts for the container of `ROOT` while it ran.
 MOUNT = "docker20-proc-mounts.txt"
 
-# Stores of one image, in the order in which they are shown. The second was made by Docker 28.5.2 with the containerd
-# image store, which Docker 29 uses by default; the layout by skopeo.
+# Stores that hold the same image, in the order in which they are shown. Docker 28.5.2 made the second, with the
+# containerd image store that Docker 29 uses by default; skopeo made the layout.
 FOUR = {
     "docker": ROOT,
     "docker29": "docker28-containerd-store.tar.gz",
@@ -56,7 +56,7 @@ FOUR = {
     "oci": "oci-gzip.tar",
 }
 
-# Where engines keep their images, if nobody told them otherwise; the last is podman's without root.
+# Where engines keep their images by default; the last is podman's without root.
 DEFAULT_ROOTS = (
     DEFAULT_ROOT,
     "/var/lib/containerd",
@@ -105,12 +105,12 @@ def recorded_experiments() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A data root that was asked for: the store, or the sentence that says why there is none.
+    """The attempt to open a data root: the store, or the reason why there is none.
 
     Args:
-        path: Where.
-        store: What was found; None if nothing can be read there.
-        why: Why not; empty if it was found.
+        path: The path that was opened.
+        store: The store; None if it cannot be read.
+        why: The reason, a sentence; empty if there is a store.
     """
 
     path: str
@@ -119,7 +119,7 @@ class Visit:
 
 
 def visit(path: str = DEFAULT_ROOT) -> Visit:
-    """Open a data root if that is possible, else say why not; never raises for what is found there."""
+    """Open a data root, or say why that is not possible; never raises for what is found there."""
     try:
         return Visit(path, open_store(os.path.expanduser(path)))
     except (InputError, OSError) as error:

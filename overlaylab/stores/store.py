@@ -28,13 +28,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreDirectory:
-    """A directory in which a store keeps a layer, or something else.
+    """A directory of a storage driver: of a layer, of a container, of the build cache, or a leftover.
 
     Args:
         name: As `Layer.directory` and `Container.upper` have it.
-        chain_ids: The layers that the store's own tables say it holds.
+        chain_ids: The layers that it holds by the store's own documents.
         links: Its short names.
-        cache: Whether its name or its namespace is that of BuildKit's build cache.
+        cache: Whether its name or its namespace is typical of BuildKit's build cache.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Store(Protocol):
         """Bytes of the regular files in a directory, hard links once."""
 
     def directory_of(self, path: str) -> str | None:
-        """The directory that a path on the host, or the name of a directory, leads into."""
+        """The directory that a path on the host leads through, or that a name means; None if there is none."""
 
     def mount(self, target: Image | Container, root: str = "") -> Mount:
         """How the engine mounts an image or a container, with `root` in place of the store's own path."""
@@ -145,7 +145,7 @@ class SingleStore(Store):
 
 
 def home(store: Store, target: Image | Container) -> Store:
-    """The store that an image or a container lies in: `store` itself, or one of several in one root."""
+    """The store that holds an image or a container: `store` itself, or one of its parts."""
     for part in store.parts:
         if any(item is target for item in (*part.images(), *part.containers())):
             return part
@@ -158,7 +158,7 @@ def stacked_names(store: Store, container: Container) -> tuple[str, ...]:
 
 
 def unowned_directories(store: Store) -> tuple[str, ...]:
-    """Directories of a store that no image and no container uses, in the store's order."""
+    """The directories that no image and no container uses, in the store's order."""
     found: list[str] = []
     for part in store.parts:
         used = {layer.directory for image in part.images() for layer in image.layers}

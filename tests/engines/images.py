@@ -16,7 +16,8 @@ RUN rm /etc/motd && echo level=app >> /etc/config
 RUN true
 RUN rm -rf /app/cache && mkdir /app/cache && echo fresh > /app/cache/fresh
 RUN rm -rf /opt/old
-RUN rm -rf /data/dir-to-file && echo 'now a file' > /data/dir-to-file && rm -rf /data/dir-to-link && ln -s /etc /data/dir-to-link
+RUN rm -rf /data/dir-to-file && echo 'now a file' > /data/dir-to-file && \\
+    rm -rf /data/dir-to-link && ln -s /etc /data/dir-to-link
 RUN rm /data/file-to-dir && mkdir /data/file-to-dir && echo in > /data/file-to-dir/inside
 RUN rm /data/link-to-dir && mkdir /data/link-to-dir && echo in > /data/link-to-dir/inside
 RUN echo changed >> /data/hard2
@@ -36,8 +37,9 @@ DANGLING = "FROM kit/base:1\nRUN echo nobody names me > /unnamed\n"
 DEEP = "FROM kit/base:1\n" + "".join(f"COPY same.txt /deep/{number:02d}\n" for number in range(60))
 
 WRITES = """
-rm -rf /app/cache /etc/config && mkdir /app/cache && echo mine > /app/cache/mine && echo more >> /data/hard1 && mv /data/hard3 /moved
-chmod 700 /opt && ln -s nowhere /dangling && rm -rf /data/link-to-dir && echo "$0" > /data/link-to-dir && mkfifo /pipe && touch /ready && exec sleep 100000
+rm -rf /app/cache /etc/config && mkdir /app/cache && echo mine > /app/cache/mine
+echo more >> /data/hard1 && mv /data/hard3 /moved && chmod 700 /opt && ln -s nowhere /dangling
+rm -rf /data/link-to-dir && echo "$0" > /data/link-to-dir && mkfifo /pipe && touch /ready && exec sleep 100000
 """
 
 
@@ -53,7 +55,8 @@ def shell():
 
 def rootfs():
     """The tar that the lowest layer is made from."""
-    folders = "bin etc app app/cache app/cache/deep app/lib data data/dir-to-file data/dir-to-link opt opt/old opt/old/sub tmp var var/spool"
+    folders = "bin etc app app/cache app/cache/deep app/lib data data/dir-to-file data/dir-to-link"
+    folders += " opt opt/old opt/old/sub tmp var var/spool"
     latin = b"data/latin1-caf\xe9.txt".decode("utf-8", "surrogateescape")
     capability = bytes.fromhex("0100000200040000000000000000000000000000").decode("utf-8", "surrogateescape")
     return tar(

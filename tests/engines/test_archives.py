@@ -165,7 +165,7 @@ def check_manifest(layout, image):
 
 
 def alone(folder, number, place):
-    """A layout with one entry of another's index.json and no name, as tags may repeat, and skopeo finds some types by no tag."""
+    """A layout with one entry of another's index.json, without its name: tags repeat, and skopeo misses some types."""
     index = json.loads((folder / "index.json").read_text())
     entry = {key: value for key, value in index["manifests"][number].items() if key != "annotations"}
     place.mkdir()

@@ -368,8 +368,8 @@ CHANGED = (
     [
         (path, "put")
         for path in """
-    app app/cache app/cache/mine dangling data data/again data/capable-too data/empty data/file-to-dir data/fraction data/hard1
-    data/new data/sub etc made made/inside made/inside/one made/one moved opt pipe
+    app app/cache app/cache/mine dangling data data/again data/capable-too data/empty data/file-to-dir data/fraction
+    data/hard1 data/new data/sub etc made made/inside made/inside/one made/one moved opt pipe
 """.split()
     ]
     + [(path, "whiteout") for path in ("data/capable", "data/sub/hard3", "etc/renamed")]

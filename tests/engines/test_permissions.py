@@ -18,8 +18,9 @@ pytestmark = pytest.mark.tier("engines")
 
 # Everything is imported first, so that only the store can be what may not be read.
 NOBODY = (
-    "import json, os, sys, zoneinfo, overlaylab.cli.commands, overlaylab.stores.selection, overlaylab.stores.detect, overlaylab.stores.files.open_place\n"
-    "import overlaylab.stores.containerd.root, overlaylab.stores.containers_storage, overlaylab.stores.docker.root, overlaylab.stores.several\n"
+    "import json, os, sys, zoneinfo, overlaylab.cli.commands, overlaylab.stores.selection, overlaylab.stores.detect\n"
+    "import overlaylab.stores.files.open_place, overlaylab.stores.containerd.root, overlaylab.stores.docker.drivers\n"
+    "import overlaylab.stores.containers_storage, overlaylab.stores.mixed_store\n"
     "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
     "overlaylab.cli.commands.main(sys.argv[1:])"
 )

@@ -13,10 +13,12 @@ from builders import unpack
 import overlaylab as ol
 
 WATCH = """
-import os, sys, overlaylab.cli.commands, overlaylab.stores.selection, overlaylab.stores.detect, overlaylab.stores.files.open_place
+import os, sys, overlaylab.cli.commands
+import overlaylab.stores.selection, overlaylab.stores.detect, overlaylab.stores.files.open_place
 root = os.path.realpath(sys.argv[1])
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "os.setxattr", "os.removexattr"}
+CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown"}
+CHANGES |= {"os.utime", "os.truncate", "os.setxattr", "os.removexattr"}
 seen = []
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes)) and os.fsdecode(arguments[0]).startswith(root):

@@ -80,7 +80,7 @@ def test_data_root_has_the_images_layers_and_folders_that_docker_knew(name):
     assert facts["problems"] == []
     assert facts["unowned_directories"] == sorted(recorded["unowned_overlay2_dirs"])
     assert [image["id"] for image in facts["images"]] == sorted(image["id"] for image in recorded["images"])
-    for image, known in zip(facts["images"], sorted(recorded["images"], key=lambda item: item["id"])):
+    for image, known in zip(facts["images"], sorted(recorded["images"], key=lambda item: item["id"]), strict=True):
         assert image["names"] == sorted(known["repo_tags"])
         assert image["diff_ids"] == known["diff_ids"]
         assert image["chain_ids"] == known["chain_ids"]
@@ -339,7 +339,7 @@ def test_storage_has_the_images_and_layers_that_podman_knew(name):
 
     assert (facts["kind"], facts["problems"], facts["unowned_directories"]) == ("containers-storage", [], [])
     assert len(facts["images"]) == len(recorded)
-    for image, known in zip(facts["images"], recorded):
+    for image, known in zip(facts["images"], recorded, strict=True):
         assert image["id"] == image["config_digest"] == f"sha256:{known['id']}"
         assert image["names"] == sorted(known["names"] or [])
         assert image["diff_ids"] == known["diff_ids"]
@@ -350,7 +350,7 @@ def test_storage_has_the_images_and_layers_that_podman_knew(name):
 @pytest.mark.parametrize("name", realdata.STORAGES)
 def test_image_is_found_by_every_manifest_that_the_storage_knows(name):
     store = ol.open_store(realdata.archive(name))
-    for image, known in zip(store.images(), realdata.expected(name)["images"]):
+    for image, known in zip(store.images(), realdata.expected(name)["images"], strict=True):
         assert known["digest"] in (image.manifest_digest, *image.other_manifests, *image.indexes)
 
 
@@ -360,7 +360,7 @@ def test_storage_container_has_the_layers_and_the_mount_that_podman_used(name):
     store = ol.open_store(realdata.archive(name))
 
     assert len(store.containers()) == len(recorded["containers"]) == 1
-    for container, known in zip(store.containers(), recorded["containers"]):
+    for container, known in zip(store.containers(), recorded["containers"], strict=True):
         assert (container.id, container.name) == (known["id"], known["names"][0])
         assert container.image_id == f"sha256:{known['image']}"
         assert (container.upper, list(container.lower)) == (known["layer"], known["lower_ids"])
@@ -393,7 +393,7 @@ def test_merged_view_is_what_the_kernel_showed(name):
 
 
 def test_same_image_has_the_same_tree_in_every_store():
-    """Whatever the store calls the image and its folders; the root folder apart, and owners where a user's map shifts them."""
+    """Whatever the store calls the image and its folders; but for the root, and owners that a user's map shifts."""
     roots, compared = realdata.rootfs_by_chain(), 0
     for name in [*realdata.CONTAINERD, *realdata.STORAGES]:
         store = ol.open_store(realdata.archive(name))

@@ -8,19 +8,20 @@ import pytest
 from builders import member, tar
 
 from overlaylab.errors import Finding
-from overlaylab.limits import Limits
+from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.stores.files.place import DirectoryPlace
 from overlaylab.stores.tar_split import RebuiltTar, TarSplit, crc64
 
 DATA = b"some content\n"
 PLAIN = tar(member("./etc/x", DATA))
+SIZE = len(DATA)
 
 
 def segment(data):
     return {"type": 2, "payload": base64.b64encode(data).decode()}
 
 
-def file(name="./etc/x", size=len(DATA), data=DATA, **fields):
+def file(name="./etc/x", size=SIZE, data=DATA, **fields):
     return {
         "type": 1,
         "name": name,
@@ -32,7 +33,7 @@ def file(name="./etc/x", size=len(DATA), data=DATA, **fields):
 GOOD = (segment(PLAIN[:512]), file(), segment(PLAIN[512 + len(DATA) :]))
 
 
-def recipe(tmp_path, *lines, raw=None, limits=Limits()):
+def recipe(tmp_path, *lines, raw=None, limits=DEFAULT_LIMITS):
     """A layer of one file and its recipe."""
     folder = tmp_path / "diff/etc"
     folder.mkdir(parents=True)

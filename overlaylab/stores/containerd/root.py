@@ -52,7 +52,7 @@ _BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
 
 
 class _Walker(IndexWalker):
-    """A walk from one target, which finds the directories of the layers that are unpacked in one namespace."""
+    """A walk from one target that also finds the directories of the layers unpacked in one namespace."""
 
     def __init__(self, place: Place, found: Collector, snapshots: Snapshots, namespace: str) -> None:
         super().__init__(place, found, partial=True)
@@ -117,7 +117,7 @@ class ContainerdRoot(UnpackedStore):
         return bucket_at(bucket, "v1")
 
     def _read_snapshots(self, found: Collector) -> Snapshots:
-        """The snapshots; none where their own database cannot be read: the blobs are there all the same."""
+        """The snapshots; none if their database cannot be read, since the blobs can be read without it."""
         path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
         try:
             return Snapshots(self._meta, self._database(path, found) if self.place.has(path) else {}, where)
@@ -131,7 +131,7 @@ class ContainerdRoot(UnpackedStore):
     # images
 
     def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that hold anything, in the order of the database; ``version`` is a key and none of them."""
+        """The namespaces, in the order of the database; the key ``version`` beside them is not one."""
         return tuple(
             name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict)
         )
@@ -163,7 +163,7 @@ class ContainerdRoot(UnpackedStore):
         )
 
     def _images_of(self, namespace: str, target: Descriptor, names: list[str], found: Collector) -> Iterator[Image]:
-        """One image per config that a target leads to, each with the target's names."""
+        """The images that a target leads to, one per config, each with the target's names."""
         walker = _Walker(self.content, found, self.snapshots, namespace)
         walker.visit(target, 0, "", ())
         tags = tuple(sorted(name for name in names if _is_tag(name)))
@@ -176,7 +176,7 @@ class ContainerdRoot(UnpackedStore):
             )
 
     def _other_blobs(self) -> Iterator[NotChecked]:
-        """Say how many blobs lie here that belong to no image."""
+        """Count the blobs that belong to no image."""
         known: set[str] = set()
         for image in self._images:
             manifest = image.manifest
@@ -208,7 +208,7 @@ class ContainerdRoot(UnpackedStore):
                 found.problems.append(finding.problem)
 
     def _listed_containers(self, found: Collector) -> Iterator[tuple[str, str, str, str, str]]:
-        """``(namespace, id, name, image, snapshot key)``: Docker's configs, containerd's table, Docker's snapshots."""
+        """Namespace, id, name, image, snapshot key: of Docker's configs, containerd's table, Docker's snapshots."""
         yield from self._docker_containers(found)
         for namespace in self.namespaces():
             targets = {
@@ -232,7 +232,7 @@ class ContainerdRoot(UnpackedStore):
                 )
                 yield namespace, container_id, name, targets.get(text_at(entry, "image"), ""), snapshot_key
         for snapshot in self.snapshots:
-            # A container that has ended is in Docker's own files only; these may lie elsewhere.
+            # An ended container is known only to Docker's own files, which may lie elsewhere.
             if snapshot.namespace == MOBY and snapshot.kind == "active" and _CONTAINER.fullmatch(snapshot.key):
                 yield MOBY, snapshot.key, "", "", snapshot.key
 
@@ -282,7 +282,7 @@ class ContainerdRoot(UnpackedStore):
         if not lower and upper:
             return Mount(lowerdir=(f"{base}/{upper}/fs",), userxattr=userxattr)
         mount = Mount.at(base, lower, upper and f"{upper}/fs", upper and f"{upper}/work", userxattr)
-        # containerd counts its own "index=off" and no commas.
+        # containerd counts its own "index=off" but not the commas.
         length = len("index=off") + len(mount.options.replace(",", ""))
         return mount if length < PAGE - 512 or len(lower) < 2 else mount.relative(base, upper_too=False)
 
@@ -291,7 +291,7 @@ class ContainerdRoot(UnpackedStore):
         return Finding("missing-layer", f"{self.place.where}: snapshots", expected, "only its blob")
 
     def _containerd_root(self, root: str) -> str:
-        """containerd's own path, where `root` is that of the root that was opened; empty for the recorded one."""
+        """containerd's own path, from `root`, the path of the opened root; from the recorded path if that is empty."""
         if not root:
             return self.root()
         root = root.rstrip("/")
@@ -315,10 +315,10 @@ class ContainerdRoot(UnpackedStore):
         return self.content.open(layer.source) if self.content.has(layer.source) else None
 
     def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """None: containerd records no sums of files."""
+        """None: containerd records no checksums of files."""
         return iter(())
 
 
 def _is_tag(name: str) -> bool:
-    """Whether a name is one that people give, and not a digest under which an engine keeps an image."""
+    """Whether a name was given by a person, and is not a digest by which an engine keeps an image."""
     return "@" not in name and not name.startswith("sha256:")

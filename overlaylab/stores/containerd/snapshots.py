@@ -25,7 +25,7 @@ class Snapshot:
     """One snapshot.
 
     Args:
-        namespace: Whose it is.
+        namespace: The namespace that it belongs to.
         key: A chain_id, a container's ID, or another text.
         name: Its name in the snapshotter's own database.
         number: Its directory in ``snapshots/``.
@@ -42,7 +42,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """All snapshots of a root.
+    """The snapshots of a root.
 
     Args:
         meta: The bucket ``v1`` of meta.db.
@@ -85,19 +85,19 @@ class Snapshots:
         self._numbers.setdefault(snapshot.number, []).append(snapshot)
 
     def __iter__(self) -> Iterator[Snapshot]:
-        """All, in the order of the database."""
+        """All snapshots, in the order of the database."""
         return iter(self._keys.values())
 
     def find(self, namespace: str, key: str) -> Snapshot | None:
-        """The snapshot of this key, or None: an image's layer is unpacked, or it is not."""
+        """The snapshot of this key; None if there is none, such as for a layer that is not unpacked."""
         return self._keys.get((namespace, key))
 
     def numbered(self, number: str) -> list[Snapshot]:
-        """The snapshots whose directory has this number: normally one, and none for a leftover."""
+        """The snapshots whose directory has this number: normally one; none for a leftover directory."""
         return self._numbers.get(number, [])
 
     def below(self, snapshot: Snapshot) -> list[Snapshot]:
-        """Those beneath, nearest first.
+        """The snapshots below one, topmost first.
 
         Raises:
             Finding: ``parent-cycle``, ``missing-layer``.
@@ -117,7 +117,7 @@ class Snapshots:
 
 
 def bucket_at(bucket: Bucket, *path: str) -> Bucket:
-    """A bucket within buckets; an empty one if it is not there."""
+    """A nested bucket; an empty one if there is none."""
     for name in path:
         found = bucket.get(name.encode("utf-8", "surrogateescape"))
         if not isinstance(found, dict):
@@ -127,7 +127,7 @@ def bucket_at(bucket: Bucket, *path: str) -> Bucket:
 
 
 def text_at(bucket: Mapping[bytes, bytes | Bucket], key: str) -> str:
-    """A value as text; empty if it is not there."""
+    """A value as text; empty if there is none."""
     value = bucket.get(key.encode())
     return _text(value) if isinstance(value, bytes) else ""
 

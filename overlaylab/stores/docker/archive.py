@@ -1,4 +1,4 @@
-"""A ``docker save`` tar, old and new form, and what other tools write in its shape."""
+"""An archive of ``docker save`` in its old and its new form, also as other tools write it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 class DockerArchive(BlobStore):
-    """A ``manifest.json`` and the members that it names; since Docker 25 an OCI layout in the same tar as well.
+    """A ``manifest.json`` and the members that it names; since Docker 25 the same tar is an OCI layout, too.
 
     ``Config`` and ``Layers`` are opaque member names. The image ID is the digest of the config's content, not its
     name. Directory names of the old form are version-1 IDs: digests of nothing that can be checked.
     """
 
     kind = "docker-archive"
-    # What a layer's tar is also known by: member -> directories with version-1 IDs.
-    _v1_folders: dict[str, list[str]] | None = None
+    # The member of a layer -> the directories with version-1 IDs that have a symlink to it; made on demand.
+    _v1_directories: dict[str, list[str]] | None = None
 
     def _read(self) -> Collector:
         found = Collector()
@@ -102,8 +102,8 @@ class DockerArchive(BlobStore):
         named = _V1.fullmatch(member)
         if named:
             return (named[1],)
-        if self._v1_folders is None:
-            self._v1_folders = {}
+        if self._v1_directories is None:
+            self._v1_directories = {}
             for name in self.place.names("."):
                 path = f"{name}/layer.tar"
                 if (
@@ -111,11 +111,11 @@ class DockerArchive(BlobStore):
                     and self.place.type_of(path) == "symlink"
                     and (target := self._member(path, name)[0]) != path
                 ):
-                    self._v1_folders.setdefault(target, []).append(name)
-        return tuple(self._v1_folders.get(source, ()))
+                    self._v1_directories.setdefault(target, []).append(name)
+        return tuple(self._v1_directories.get(source, ()))
 
     def _member(self, name: str, where: str) -> tuple[str, Problem | None]:
-        """The member that holds a layer: in the old form often a symlink to the layer of another directory."""
+        """The member that holds a layer; in the old form it is often behind a symlink."""
         try:
             path = self.place.resolve(name)
         except Finding as finding:
@@ -125,7 +125,7 @@ class DockerArchive(BlobStore):
         return path, None
 
     def _add_index(self, found: Collector) -> None:
-        """Read the same tar as an OCI layout, and let the two views complete each other."""
+        """Read the same tar as an OCI layout too, and add what it says."""
         try:
             check_layout(self.place, found)
             entries = read_index(self.place, found).images
@@ -154,7 +154,7 @@ class DockerArchive(BlobStore):
             )
 
     def _joined(self, image: Image, other: Image) -> Image:
-        """An image of manifest.json with what the OCI manifest of the same config adds."""
+        """An image of manifest.json, with what the OCI manifest of the same config adds."""
         if image.manifest_digest is not None:
             return image
         image = replace(image, manifest_digest=other.manifest_digest, manifest=other.manifest, indexes=other.indexes)
@@ -175,11 +175,11 @@ class DockerArchive(BlobStore):
         )
         broken = any(problem.kind in ("layer-count", "missing-member") for problem in image.problems)
         if broken and not other.problems:
-            # The view whose layers fit rootfs.diff_ids is the one to use.
+            # Only the view whose layers fit rootfs.diff_ids can be used.
             return replace(image, layers=other.layers, problems=(differ,))
         return replace(image, problems=(*image.problems, differ))
 
     def _same_file(self, layer: Layer, blob: Descriptor) -> bool:
-        """Whether a descriptor points at the very member that manifest.json names, or at the same plain layer."""
+        """Whether a descriptor points to the member that manifest.json names, or to the same layer uncompressed."""
         claimed = _HEX.findall(layer.source)
         return blob.digest.hex in claimed or blob.digest.hex == layer.diff_id.hex

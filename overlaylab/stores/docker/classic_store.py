@@ -1,4 +1,4 @@
-"""Docker's classic store as it is with every storage driver: from a name to the directories of the layers.
+"""What Docker's classic store has with every storage driver: from a name to the directories of the layers.
 
     repositories.json -> imagedb/content -> diff_ids -> chain_ids -> layerdb/<chain_id> -> cache-id -> a directory
 
@@ -28,7 +28,7 @@ __all__ = ["DEFAULT_ROOT", "ClassicStore"]
 
 DEFAULT_ROOT = "/var/lib/docker"
 
-# BuildKit's names for directories have 25 letters and digits, all others 64 hex digits.
+# The length of the names that BuildKit gives to directories: 25 letters and digits; all others have 64 hex digits.
 BUILDKIT = 25
 
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
@@ -77,7 +77,7 @@ class ClassicStore(TarSplitStore):
         return {repository: {name: node.text() for name, node in tags.fields()} for repository, tags in root.fields()}
 
     def _names(self, problems: list[Problem]) -> dict[str, list[str]]:
-        """Image ID -> names, with a finding for each tag that names no image."""
+        """Image ID -> names; a tag without an image is a problem."""
         where = f"{self.place.where}: {self.db}/repositories.json"
         known: dict[str, list[str]] = {}
         try:
@@ -94,7 +94,7 @@ class ClassicStore(TarSplitStore):
         return known
 
     def _pulled_blobs(self) -> dict[str, list[Digest]]:
-        """diff_id -> the blobs that Docker pulled or pushed for it, as far as it remembers."""
+        """diff_id -> the digests of the blobs that Docker pulled or pushed for it, as far as it kept them."""
         directory = f"{self.db}/distribution/diffid-by-digest"
         known: dict[str, list[Digest]] = {}
         for algorithm in self.place.names(directory):
@@ -103,7 +103,7 @@ class ClassicStore(TarSplitStore):
                     blob = Digest(f"{algorithm}:{name}")
                     known.setdefault(self.driver.text(f"{directory}/{algorithm}/{name}") or "", []).append(blob)
                 except Finding:
-                    # A file of another kind: this is a memory of Docker's, and nothing depends on it.
+                    # A file of another kind. This is a cache of Docker, and nothing depends on it.
                     continue
         return known
 
@@ -111,7 +111,7 @@ class ClassicStore(TarSplitStore):
         directory = f"{self.db}/imagedb/content"
         for algorithm in self.place.names(directory):
             for name in self.place.names(f"{directory}/{algorithm}"):
-                # Docker writes a file under such a name before it renames it; after a crash it may stay.
+                # Docker writes a file under such a name and then renames it; after a crash it may still be there.
                 if name.startswith(".tmp-"):
                     continue
                 path = f"{directory}/{algorithm}/{name}"
@@ -160,7 +160,7 @@ class ClassicStore(TarSplitStore):
             references=tuple(sorted(name for name in names if "@" in name)),
         )
 
-    # directories and mounts
+    # the layerdb
 
     def folder(self, chain_id: ChainID) -> LayerEntry:
         """Look a chain_id up in the layerdb; see `LayerDB.entry`."""
