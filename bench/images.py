@@ -18,7 +18,7 @@ from overlaylab.image.document import go_json
 from overlaylab.image.media_types import MediaType
 from overlaylab.image.tar_reader import Member
 from overlaylab.image.tar_writer import END, file_member, member_header, padded
-from overlaylab.overlay.commits import LayerTar
+from overlaylab.overlay.oci.commits import LayerTar
 from overlaylab.stores.archive_writer import write_docker_archive
 
 SOURCES = ("usr/share", "usr/include", "usr/lib")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import overlaylab as ol
 from overlaylab.image.layer_blob import hash_blob
-from overlaylab.overlay.translate import Seeker
+from overlaylab.overlay.oci.import_layer import Seeker
 
 from .measure import RUNS, Figure, in_python, median, processor_seconds, seconds
 
@@ -55,7 +55,7 @@ def _start() -> float:
     seconds(
         in_python(
             "-c",
-            "import sys, overlaylab.cli.commands, overlaylab.stores.audit.validation, overlaylab.overlay.translate, overlaylab.stores.detect, overlaylab.stores.files.workers",
+            "import sys, overlaylab.cli.commands, overlaylab.stores.audit.validation, overlaylab.overlay.oci.import_layer, overlaylab.stores.detect, overlaylab.stores.files.workers",
         )
     )
     return processor_seconds() - before

@@ -2,7 +2,7 @@
 
 In a layer's tar a deletion is spelled as a file name: ``.wh.NAME`` deletes NAME, ``.wh..wh..opq`` hides all that a
 directory had before. This is the image specification's encoding of deletion; overlayfs has another. `changeset_tar`
-reads and writes the one, `overlay.translate` turns one into the other.
+reads and writes the one, `overlay.oci` turns one into the other.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import replace
 from overlaylab.errors import fail
 from overlaylab.overlay.filesystem import EXCHANGE, WHITEOUT, Node, shown_xattrs
 from overlaylab.overlay.journal import Journal
-from overlaylab.overlay.marks import Numbers
+from overlaylab.overlay.overlay_xattrs import InodeAllocator
 from overlaylab.tree import Directory, File, Inode, Symlink, whiteout
 
 __all__ = ["Disk", "snapshot"]
@@ -27,9 +27,9 @@ class Disk:
     hidden = ""
 
     def __init__(
-        self, tree: Directory, journal: Journal | None = None, numbers: Numbers | None = None, device: int = 1
+        self, tree: Directory, journal: Journal | None = None, numbers: InodeAllocator | None = None, device: int = 1
     ) -> None:
-        self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or Numbers(), device
+        self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or InodeAllocator(), device
         self.read_only = self.no_devices = False
         self.dead: dict[int, bool] = {}
         self.root = Node(self, None, ".", tree)

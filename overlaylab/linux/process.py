@@ -12,7 +12,7 @@ from typing import Any
 
 from overlaylab.overlay.filesystem import Node
 from overlaylab.overlay.journal import Journal
-from overlaylab.overlay.marks import Numbers
+from overlaylab.overlay.overlay_xattrs import InodeAllocator
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import File, Inode
 
@@ -99,7 +99,7 @@ class Process:
     cwd: Node
     caller: Caller
     journal: Journal
-    numbers: Numbers
+    numbers: InodeAllocator
     mask: int = 0o022
     files: dict[Fd, Descriptor] = field(default_factory=dict)
     maps: dict[Fd, File] = field(default_factory=dict)

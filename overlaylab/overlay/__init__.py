@@ -8,11 +8,12 @@ __getattr__ = partial(
     load_name,
     __name__,
     {
-        "commits": "commit",
         "lookup_result": "Found Verdict",
         "mount_options": "MountOptions parse_options",
+        "oci.commits": "commit",
+        "oci.export_upper": "to_changeset",
+        "oci.import_layer": "to_lowerdir to_lowerdirs",
         "overlay": "Overlay",
-        "translate": "to_changeset to_lowerdir to_lowerdirs",
         "whiteouts": "is_opaque is_whiteout",
     },
 )

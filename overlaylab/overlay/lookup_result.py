@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from overlaylab.errors import Finding
 from overlaylab.tree import Inode
 
-__all__ = ["Found", "Part", "Refused", "Seen", "Verdict"]
+__all__ = ["Found", "Part", "Seen", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -21,9 +21,14 @@ class Verdict(StrEnum):
     HIDDEN = "hidden"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A layer's share of a merged name. `layer` counts from the bottom: 0 is the bottom lower, an upper is the last."""
+class Part(NamedTuple):
+    """A layer's share of a merged name.
+
+    Args:
+        layer: Counted from the bottom: 0 is the bottom lower layer, an upper layer is the last; negative in a
+            data-only layer.
+        inode: The layer's inode.
+    """
 
     layer: int
     inode: Inode
@@ -64,18 +69,10 @@ class Found:
 
     @property
     def inode(self) -> Inode | None:
-        """What stat shows: the topmost part. Kernel, section 4: no union of attributes (merge-05, merge-15)."""
+        """What stat shows: the topmost part. Kernel, section 4: attributes are not united (merge-05, merge-15)."""
         return self.parts[0].inode if self.parts else None
 
     @property
     def layer(self) -> int | None:
         """The layer that the attributes, or the content, come from, counted from the bottom."""
         return self.parts[0].layer if self.parts else None
-
-
-class Refused(Finding):
-    """A mark that cannot be followed: a sentence for a reader, an errno for a system call."""
-
-    def __init__(self, number: int, path: str, expected: str, found: str) -> None:
-        super().__init__("unsupported-mark", path, expected, found)
-        self.number = number

@@ -1,4 +1,4 @@
-"""What hides: whiteouts and opaque directories, and the namespaces of the xattrs that mark them.
+"""What hides a lower name: whiteouts and opaque directories, and the namespaces of the xattrs that mark them.
 
 The names are those of Linux 6.18, fs/overlayfs.
 """
@@ -7,26 +7,39 @@ from __future__ import annotations
 
 from overlaylab.tree import Device, Directory, File, Inode
 
-__all__ = ["TRUSTED", "UNSEEN", "USER", "is_opaque", "is_whiteout"]
+__all__ = ["TRUSTED", "UNSEEN", "USER", "is_opaque", "is_whiteout", "is_whiteout_device"]
 
 TRUSTED = "trusted.overlay."
 
 USER = "user.overlay."
 
-# In a user namespace without userxattr the marks of the layers are out of sight (ux-12).
+# In a user namespace without userxattr the overlay xattrs of the layers cannot be read (ux-12).
 UNSEEN = "trusted.overlay.(unseen)."
 
 
 def is_whiteout(inode: Inode, marks: str = TRUSTED) -> bool:
     """Whether an inode of a layer stands for a deletion.
 
+    Args:
+        inode: An entry of a layer's directory.
+        marks: The namespace of the overlay xattrs, with its dot at the end.
+
     Spec:
-        Kernel, section 1: a character device 0:0 (wo-01, wo-27), or an empty file with the ``whiteout`` mark
+        Kernel, section 1: a character device 0:0 (wo-01, wo-27), or an empty file with the ``whiteout`` xattr
         (wo-18, wo-19), but not one with content (wo-21).
     """
-    if isinstance(inode, Device):
-        return inode.kind == "char" and inode.rdev == (0, 0)
-    return isinstance(inode, File) and inode.size == 0 and marks + "whiteout" in inode.xattrs
+    if isinstance(inode, File):
+        return inode.size == 0 and marks + "whiteout" in inode.xattrs
+    return is_whiteout_device(inode)
+
+
+def is_whiteout_device(inode: Inode) -> bool:
+    """Whether an inode is a character device 0:0, the whiteout that needs no xattr.
+
+    Spec:
+        Kernel, section 1: wo-01, wo-27.
+    """
+    return isinstance(inode, Device) and inode.kind == "char" and inode.rdev == (0, 0)
 
 
 def is_opaque(inode: Inode, marks: str = TRUSTED) -> bool:

@@ -17,7 +17,7 @@ from overlaylab.image.digest import Digest
 from overlaylab.image.document import go_json
 from overlaylab.image.media_types import MediaType
 from overlaylab.image.tar_writer import END, file_member, member_header, padded
-from overlaylab.overlay.commits import LayerTar
+from overlaylab.overlay.oci.commits import LayerTar
 
 __all__ = ["write_docker_archive", "write_oci_layout"]
 

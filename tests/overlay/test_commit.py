@@ -7,7 +7,7 @@ import pytest
 from builders import sha, tar
 
 import overlaylab as ol
-from overlaylab.overlay.commits import commit, empty_config
+from overlaylab.overlay.oci.commits import commit, empty_config
 from overlaylab.tree import Directory, File
 
 TIME = "2024-01-02T03:04:05Z"

@@ -24,50 +24,74 @@ SECTION = re.compile(r"Kernel, sections? ((?:\d+(?:, | and )?)+):")
 LIVE = "read off a live mount"
 
 # The model of overlayfs; the other files are about any Linux file system.
-RULES = ("whiteouts", "lookup_result", "lookup", "identity", "overlay", "marks")
+RULES = (
+    "whiteouts",
+    "lookup_result",
+    "lookup",
+    "marked_lookup",
+    "nodes",
+    "copy_up",
+    "changes",
+    "overlay",
+    "overlay_xattrs",
+)
 # Functions that are no rule of the kernel's.
 NO_RULE = {
-    **{f"{module}.__init__": "keeps what it is given" for module in ("lookup_result", "lookup", "overlay", "marks")},
+    **{f"{module}.__init__": "keeps what it is given" for module in ("marked_lookup", "overlay", "overlay_xattrs")},
     **dict.fromkeys(
         (
             "lookup_result.layer",
-            "overlay.hidden",
-            "lookup._is_upper",
-            "identity._parts",
-            "identity._is_shared",
-            "identity._is_indexed",
+            "lookup.names_of",
+            "marked_lookup.is_upper",
+            "nodes.parent_node",
+            "nodes.upper_inode",
+            "nodes.parts_of_node",
+            "nodes._topmost_lower",
+            "nodes.is_shared",
+            "nodes.is_indexed",
         ),
         "a name for a value",
     ),
     **dict.fromkeys(
         (
             "lookup.walk",
-            "lookup._children",
-            "lookup.look_everywhere",
-            "lookup._leads_on",
+            "lookup.children",
             "lookup.merged",
             "lookup.provenance",
-            "lookup._beneath",
+            "marked_lookup.look_everywhere",
+            "marked_lookup._leading_on",
+            "marked_lookup._find",
         ),
         "goes through all names by the rules",
     ),
     **dict.fromkeys(
-        ("lookup._note", "lookup._note_miss", "lookup.stop", "overlay._quiet_look"), "keeps account of a search"
+        ("lookup.note", "lookup._reason", "marked_lookup._missed", "nodes._look_quietly"), "keeps account of a search"
     ),
     **dict.fromkeys(
-        ("marks.has", "marks.get", "marks._drop", "marks.redirect", "overlay._enter", "overlay._leave"),
+        (
+            "overlay_xattrs.has",
+            "overlay_xattrs.get",
+            "overlay_xattrs._drop",
+            "overlay_xattrs.redirect",
+            "copy_up.add_name",
+            "copy_up.drop_name",
+            "changes._touch",
+        ),
         "reads or writes one entry",
     ),
-    **dict.fromkeys(("marks.of", "marks.handle", "marks.decode"), "numbers of the model's own disk"),
+    **dict.fromkeys(("overlay_xattrs.of", "overlay_xattrs.handle", "overlay_xattrs.decode"), "the model's own disk"),
     "overlay.of_layers": "turns the order of layers",
 }
+# What the functions of a file need of the overlay; the rules themselves are the functions that they name.
+PROTOCOLS = ("Stack", "MarkedStack", "MountedStack")
 
 
 def functions(module):
     """Each function of a module, also of its classes, with its docstring."""
     tree = ast.parse((ROOM / f"{module}.py").read_text(encoding="utf-8"))
+    declared = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in PROTOCOLS]
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and not any(node in protocol.body for protocol in declared):
             yield node.name, ast.get_docstring(node) or ""
 
 

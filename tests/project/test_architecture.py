@@ -19,6 +19,7 @@ PACKAGE = ROOT / "overlaylab"
 ARROWS = {
     "image": [],
     "overlay": ["image"],
+    "overlay/oci": ["overlay", "image"],
     "linux": ["overlay", "image"],
     "linux/proof": ["linux", "overlay", "image"],
     # No reader needs a system call of the model.
@@ -40,7 +41,7 @@ ARROWS = {
 }
 # Files that all rooms may use; they use none of them.
 FILES = ["errors", "limits", "tree", "words"]
-PURE = ["image", "overlay", "linux", "linux/proof", "stores/audit"]
+PURE = ["image", "overlay", "overlay/oci", "linux", "linux/proof", "stores/audit"]
 # They read what the learner brings, and go through it once more.
 NOT_PURE = ["stores/audit/learner_image", "stores/audit/tampering"]
 

@@ -15,8 +15,11 @@ from unittest.mock import patch
 from overlaylab.linux import names as posix
 from overlaylab.linux.permissions import STICKY
 from overlaylab.linux.proof.mutants import BROKEN, Mutant, instead
-from overlaylab.overlay.marks import Marks
+from overlaylab.overlay import changes, marked_lookup
+from overlaylab.overlay.lookup import names_of
 from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.overlay_xattrs import OverlayXattrs
+from overlaylab.overlay.whiteouts import TRUSTED, is_whiteout
 from overlaylab.tree import Directory
 from tests.support import vectors
 
@@ -38,16 +41,16 @@ def as_in(name, rule):
 
 def from_the_bottom(right):
     """Copy a directory's attributes from its lowest part."""
-    return lambda self, node, lower, *more: right(
-        self, node, node.lowers[-1].inode if isinstance(lower, Directory) else lower, *more
+    return lambda overlay, node, lower, *more: right(
+        overlay, node, node.lowers[-1].inode if isinstance(lower, Directory) else lower, *more
     )
 
 
 def time_stays(right):
     """Make a name without a new time for its directory."""
 
-    def place(self, upper, node, now):
-        right(self, upper, node, upper.mtime_ns)
+    def place(overlay, upper, node, now):
+        right(overlay, upper, node, upper.mtime_ns)
 
     return place
 
@@ -62,21 +65,15 @@ def without_sticky(right):
     return check_delete
 
 
-def deletions_by_file_are_not_seen(right):
+def past_whiteouts(right):
     """Let the search go on below a whiteout."""
 
-    def stop(self, reason, layer):
-        if reason != "whiteout":
-            right(self, reason, layer)
+    def look_up(parents, name, marks=TRUSTED):
+        entries = [names_of(part.inode).get(name) for part in parents]
+        kept = [part for part, inode in zip(parents, entries) if inode is None or not is_whiteout(inode, marks)]
+        return right(kept, name, marks)
 
-    return stop
-
-
-def search_class():
-    """The class of a lookup on its way down."""
-    import overlaylab.overlay.lookup as module
-
-    return module._Search
+    return look_up
 
 
 ALL = (
@@ -88,16 +85,21 @@ ALL = (
     as_in("a directory with a lower part does not move: EXDEV", "exdev"),
     as_in("a copy remembers its origin", "origin"),
     Mutation(
-        "a directory that holds copies is impure", Marks, "set_impure", instead(lambda self, directory, path: None)
+        "a directory that holds copies is impure",
+        OverlayXattrs,
+        "set_impure",
+        instead(lambda self, directory, path: None),
     ),
-    Mutation("a directory is copied up from its topmost part", Overlay, "_copy", from_the_bottom),
-    Mutation("a new name changes its directory's time", Overlay, "_place", time_stays),
+    Mutation("a directory is copied up from its topmost part", Overlay, "copy_inode", from_the_bottom),
+    Mutation("a new name changes its directory's time", changes, "place", time_stays),
     Mutation("in a sticky directory only owners remove", posix, "check_delete", without_sticky),
     as_in("a merged listing leaves deleted names out", "listing"),
-    Mutation("a redirect to another directory is a path", Marks, "_lower_path", instead(lambda self, node: node.name)),
-    Mutation("a whiteout in a middle layer ends the merge", search_class(), "stop", deletions_by_file_are_not_seen),
     Mutation(
-        "a directory with visible names is not removed", Overlay, "_must_be_empty", instead(lambda self, node: None)
+        "a redirect to another directory is a path", OverlayXattrs, "_lower_path", instead(lambda self, node: node.name)
+    ),
+    Mutation("a whiteout in a middle layer ends the merge", marked_lookup, "look_up", past_whiteouts),
+    Mutation(
+        "a directory with visible names is not removed", changes, "must_be_empty", instead(lambda overlay, node: None)
     ),
 )
 RULES = {rule.name: rule for rule in ALL}

@@ -36,8 +36,9 @@ from overlaylab.linux.proof.replay_vectors import (
 )
 from overlaylab.linux.proof.vectors import DEFAULT_TIME, inode, operations, raw, recorded, shown, tree
 from overlaylab.linux.system import System
+from overlaylab.overlay.oci.export_upper import to_changeset
+from overlaylab.overlay.oci.import_layer import to_lowerdir
 from overlaylab.overlay.overlay import Overlay
-from overlaylab.overlay.translate import to_changeset, to_lowerdir
 from overlaylab.tree import Directory, File, find, parent_of
 
 MARKS = (".opaque", ".redirect", ".metacopy", ".origin", ".impure", ".whiteout")

@@ -10,8 +10,9 @@ from overlaylab.course.exercises import exercise, prediction
 from overlaylab.image.changeset_tar import read_changeset, write_tar
 from overlaylab.image.samples import layer_tar, member_names
 from overlaylab.linux.shell import after
+from overlaylab.overlay.oci.export_upper import to_changeset
+from overlaylab.overlay.oci.import_layer import to_lowerdirs
 from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
-from overlaylab.overlay.translate import to_changeset, to_lowerdirs
 from overlaylab.tree import Directory, find, make_tree, walk
 
 __all__ = []

@@ -15,9 +15,9 @@ from overlaylab.image.digest import Digest, chain_ids
 from overlaylab.image.document import go_json
 from overlaylab.image.media_types import MediaType
 from overlaylab.image.samples import layer_tar, tiny_layer
-from overlaylab.overlay.commits import LayerTar
+from overlaylab.overlay.oci.commits import LayerTar
+from overlaylab.overlay.oci.import_layer import to_lowerdirs
 from overlaylab.overlay.overlay import TRUSTED
-from overlaylab.overlay.translate import to_lowerdirs
 from overlaylab.stores.archive_writer import write_oci_layout
 from overlaylab.stores.audit.layer_changes import layer_work
 from overlaylab.stores.audit.learner_image import Own

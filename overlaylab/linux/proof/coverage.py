@@ -80,7 +80,7 @@ class Coverage:
         notes = [
             change.after
             for change in step.changes
-            if change.thing is overlay.book.copies and change.after is not ABSENT
+            if change.thing is overlay.xattrs.copies and change.after is not ABSENT
         ]
         lowers = [lower for _, lower in notes[:copied]]
         if any(isinstance(lower, File) for lower in lowers):

@@ -1,4 +1,4 @@
-"""Rules of the model, each broken on purpose: what a proof is worth shows when it meets a mistake."""
+"""Mutants: rules of the model, each broken on purpose, to show what a proof is worth when it meets a mistake."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from overlaylab.overlay.copy_up import add_name
 from overlaylab.overlay.filesystem import Node
-from overlaylab.overlay.marks import Marks
+from overlaylab.overlay.lookup import names_of
 from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.overlay_xattrs import OverlayXattrs
 from overlaylab.tree import Directory
 
 __all__ = ["BROKEN", "Mutant"]
@@ -21,13 +23,13 @@ class Mutant:
 
     Args:
         name: A word for it.
-        owner: The class that has it.
-        attribute: Its method.
-        wrong: Makes the wrong method from the right one.
+        owner: The class that has it as a method; the tests break functions of modules too.
+        attribute: The name of the method.
+        wrong: Makes the wrong function from the right one.
     """
 
     name: str
-    owner: type
+    owner: Any
     attribute: str
     wrong: Callable[[Any], Any]
 
@@ -36,9 +38,9 @@ class Mutant:
         """The model with this rule broken, and everything else as it is."""
         method = {self.attribute: self.wrong(getattr(self.owner, self.attribute))}
         name = f"Wrong{self.name.title()}"
-        return type(
-            name, (Overlay,), {"book_of_marks": type(name, (Marks,), method)} if self.owner is Marks else method
-        )
+        if self.owner is OverlayXattrs:
+            method = {"xattrs_class": type(name, (OverlayXattrs,), method)}
+        return type(name, (Overlay,), method)
 
 
 def instead(function: Any) -> Callable[[Any], Any]:
@@ -47,43 +49,44 @@ def instead(function: Any) -> Callable[[Any], Any]:
 
 
 def not_over_whiteouts(right: Any) -> Any:
-    """Making a directory asks for EIO where no mark can be kept; that tells it from other opaque marks."""
+    """Making a directory asks for EIO where no xattr can be kept; that tells it from other opaque directories."""
     return lambda self, directory, path, number: None if number == errno.EIO else right(self, directory, path, number)
 
 
 def without_data(right: Any) -> Any:
     """Copy a file up as if all its content were to go."""
-    return lambda self, node, lower, data, size: right(self, node, lower, data, 0)
+    return lambda overlay, node, lower, data, size: right(overlay, node, lower, data, 0)
 
 
 def all_names(right: Any) -> Any:
     """List the union of all parts as it is."""
-    return lambda self, parts, *more: {name for part in parts for name in part.inode.names}
+    return lambda overlay, parts, *more: {name for part in parts for name in names_of(part.inode)}
 
 
 def with_its_links(right: Any) -> Any:
     """Copy a file up under all names that it has in its directory, as if links could be kept."""
 
-    def copy_up(self: Overlay, node: Node, *more: Any) -> None:
+    def copy_up(overlay: Overlay, node: Node, *more: Any) -> None:
         lower = node.lowers[0].inode if node.upper is None else None
-        right(self, node, *more)
+        right(overlay, node, *more)
+        assert node.parent is not None and node.upper is not None and isinstance(node.parent.upper, Directory)
         upper = node.parent.upper
-        for name, inode in [pair for part in node.parent.lowers for pair in part.inode.names.items()]:
+        for name, inode in [pair for part in node.parent.lowers for pair in names_of(part.inode).items()]:
             if inode is lower and not isinstance(inode, Directory) and name not in upper.names:
-                self._enter(upper, name, node.upper)
+                add_name(overlay, upper, name, node.upper)
 
     return copy_up
 
 
 RULES = (
-    Mutant("whiteout", Overlay, "lower_has", instead(lambda self, node: False)),
-    Mutant("everywhere", Overlay, "lower_has", instead(lambda self, node: True)),
-    Mutant("opaque", Marks, "set_opaque", not_over_whiteouts),
-    Mutant("listing", Overlay, "_list", all_names),
-    Mutant("data", Overlay, "_copy", without_data),
-    Mutant("links", Overlay, "_copy_up", with_its_links),
-    Mutant("exdev", Overlay, "_may_move", instead(lambda self, node: None)),
-    Mutant("origin", Marks, "set_origin", instead(lambda self, copy, lower, path: None)),
+    Mutant("whiteout", Overlay, "lower_has", instead(lambda overlay, node: False)),
+    Mutant("everywhere", Overlay, "lower_has", instead(lambda overlay, node: True)),
+    Mutant("opaque", OverlayXattrs, "set_opaque", not_over_whiteouts),
+    Mutant("listing", Overlay, "entries", all_names),
+    Mutant("data", Overlay, "copy_inode", without_data),
+    Mutant("links", Overlay, "copy_up", with_its_links),
+    Mutant("exdev", Overlay, "may_move", instead(lambda overlay, node: None)),
+    Mutant("origin", OverlayXattrs, "set_origin", instead(lambda xattrs, copy, lower, path: None)),
 )
 
 BROKEN = {rule.name: rule for rule in RULES}

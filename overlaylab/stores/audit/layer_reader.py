@@ -257,7 +257,7 @@ def stack_layer(
     if content.changeset is None:
         return None, content.problems
     # Imported when other threads are hashing already.
-    from overlaylab.overlay.translate import to_lowerdir_on  # noqa: PLC0415
+    from overlaylab.overlay.oci.import_layer import to_lowerdir_on  # noqa: PLC0415
 
     directory, problems = to_lowerdir_on(below, content.changeset, layer.source)
     return directory, (*content.problems, *content.changeset.problems, *problems)

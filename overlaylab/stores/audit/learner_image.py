@@ -19,8 +19,8 @@ from overlaylab.image.compression import inflate
 from overlaylab.image.digest import ChainID, DiffID, Digest, chain_ids
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.limits import DEFAULT_LIMITS, Limits
-from overlaylab.overlay.commits import LayerTar
 from overlaylab.overlay.mount_options import Mount
+from overlaylab.overlay.oci.commits import LayerTar
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.stores.archive_writer import write_oci_layout
 from overlaylab.stores.detect import store_in

@@ -1,21 +1,21 @@
-"""The bookkeeping of overlayfs: marks that it keeps on the objects of the upper layer.
+"""The overlay xattrs: what overlayfs remembers on the objects of the upper layer.
 
-A mark is an extended attribute below ``trusted.overlay.`` (``user.overlay.`` with
-userxattr). `overlay` calls these functions at named points; none of them changes what
-a reader sees at once. They make later mounts, renames and inode numbers come out right.
+They lie below ``trusted.overlay.`` (``user.overlay.`` with userxattr). `copy_up` and `changes` call these functions at
+named points; none of them changes what a reader sees at once. They make later mounts, renames and inode numbers come
+out right. The rules are those of Linux 6.18, fs/overlayfs/util.c, copy_up.c and dir.c.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 from overlaylab.errors import fail
 from overlaylab.tree import Directory, File, Inode
 
+from .filesystem import Node
 from .journal import ImpureCleared, ImpureSet, Journal, OpaqueSet, OriginSet, RedirectSet
 
-__all__ = ["LONGEST_REDIRECT", "Marks", "Numbers"]
+__all__ = ["LONGEST_REDIRECT", "InodeAllocator", "OverlayXattrs"]
 
 # Longest redirect, the module's parameter redirect_max.
 LONGEST_REDIRECT = 256
@@ -24,8 +24,8 @@ LONGEST_REDIRECT = 256
 HANDLE = bytes([0, 0xFB, 29, 1, 1]) + bytes(16)
 
 
-class Numbers:
-    """Inode numbers of one disk, given out at first sight, and file handles made of them."""
+class InodeAllocator:
+    """Allocates the inode numbers of one disk when an inode is first met, and makes file handles of them."""
 
     def __init__(self) -> None:
         self._of: dict[int, int] = {}
@@ -41,7 +41,7 @@ class Numbers:
         return number
 
     def handle(self, inode: Inode) -> bytes:
-        """The file handle that an origin mark holds."""
+        """The file handle that an origin xattr holds."""
         return HANDLE + self.of(inode).to_bytes(8, "little")
 
     def decode(self, handle: bytes | None) -> Inode | None:
@@ -52,46 +52,48 @@ class Numbers:
         return self._inodes[number - 1] if 0 < number <= len(self._inodes) else None
 
 
-class Marks:
-    """Reads and writes marks.
+class OverlayXattrs:
+    """Reads and writes the overlay xattrs of inodes; each function takes a name without its namespace.
 
     Args:
         prefix: The namespace, with its dot at the end.
-        stored: Whether the upper layer can keep marks; in a user namespace without userxattr it cannot (ux-12).
+        journal: Where changes are noted.
+        numbers: The inode numbers of the disk that holds the layers.
+        stored: Whether the upper layer can keep them; in a user namespace without userxattr it cannot (ux-12).
         decodes: Whether an origin can be read back. Kernel, section 17: ovl_decode_real_fh asks for CAP_DAC_READ_SEARCH over the
             whole machine, so in a user namespace only a name that was copied up in this mount keeps its number.
     """
 
     def __init__(
-        self, prefix: str, journal: Journal, numbers: Numbers, stored: bool = True, decodes: bool = True
+        self, prefix: str, journal: Journal, numbers: InodeAllocator, stored: bool = True, decodes: bool = True
     ) -> None:
         self.prefix, self.journal, self.numbers, self.stored, self.decodes = prefix, journal, numbers, stored, decodes
         # Names that were copied up in this mount, by directory and name: the copy, and what it is a copy of. It holds
-        # also where no mark can be kept (ux-04), but not for other names that the copy is given.
+        # also where no xattr can be kept (ux-04), but not for other names that the copy is given.
         self.copies: dict[tuple[int, str], tuple[Inode, Inode]] = {}
 
-    def has(self, inode: Inode, mark: str) -> bool:
-        """Whether an inode carries a mark."""
-        return self.prefix + mark in inode.xattrs
+    def has(self, inode: Inode, name: str) -> bool:
+        """Whether an inode carries an overlay xattr."""
+        return self.prefix + name in inode.xattrs
 
-    def get(self, inode: Inode, mark: str) -> bytes | None:
-        """The value of a mark."""
-        return inode.xattrs.get(self.prefix + mark)
+    def get(self, inode: Inode, name: str) -> bytes | None:
+        """The value of an overlay xattr, or None."""
+        return inode.xattrs.get(self.prefix + name)
 
-    def _set(self, inode: Inode, mark: str, value: bytes) -> bool:
-        """Write a mark; False if it cannot be kept, or is there already. Kernel, section 17: ux-04, ux-12."""
+    def _set(self, inode: Inode, name: str, value: bytes) -> bool:
+        """Write an overlay xattr; False if it cannot be kept, or is there already. Kernel, section 17: ux-04, ux-12."""
         ordinary = isinstance(inode, (Directory, File))
-        if not self.stored or (self.prefix.startswith("user.") and not ordinary) or self.get(inode, mark) == value:
+        if not self.stored or (self.prefix.startswith("user.") and not ordinary) or self.get(inode, name) == value:
             return False
-        self.journal.set(inode, "xattrs", {**inode.xattrs, self.prefix + mark: value})
+        self.journal.set(inode, "xattrs", {**inode.xattrs, self.prefix + name: value})
         return True
 
-    def _drop(self, inode: Inode, mark: str) -> None:
-        kept = {key: value for key, value in inode.xattrs.items() if key != self.prefix + mark}
+    def _drop(self, inode: Inode, name: str) -> None:
+        kept = {key: value for key, value in inode.xattrs.items() if key != self.prefix + name}
         self.journal.set(inode, "xattrs", kept)
 
     def copied(self, inode: Inode) -> dict[str, bytes]:
-        """The attributes that a copy takes along: all but marks; escaped ones are none. Kernel, section 5: cu-15, wo-35, img-03."""
+        """The xattrs that a copy takes along: all but overlay xattrs, and those that are escaped. Kernel, section 5: cu-15, wo-35, img-03."""
         escaped = self.prefix + "overlay."
         return {
             key: value
@@ -109,12 +111,14 @@ class Marks:
         if self._set(copy, "origin", self.numbers.handle(lower)):
             self.journal.note(OriginSet(path))
 
-    def origin(self, node: Any) -> Inode | None:
+    def origin(self, node: Node) -> Inode | None:
         """What an upper object is a copy of, if that is known. Kernel, section 4: also after a remount (cu-40, mv-43)."""
-        copy, lower = self.copies.get((id(node.parent.upper), node.name), (None, None)) if node.parent else (None, None)
-        if copy is node.upper:
-            return lower
-        return self.numbers.decode(self.get(node.upper, "origin")) if self.decodes else None
+        known = self.copies.get((id(node.parent.upper), node.name)) if node.parent is not None else None
+        if known is not None and known[0] is node.upper:
+            return known[1]
+        if node.upper is None or not self.decodes:
+            return None
+        return self.numbers.decode(self.get(node.upper, "origin"))
 
     def move(self, old: tuple[int, str], new: tuple[int, str]) -> None:
         """What is known of a name goes with it; two names are exchanged. Kernel, section 4: mv-43."""
@@ -124,18 +128,18 @@ class Marks:
             if value is not None:
                 self.journal.put(self.copies, key, value)
 
-    def forget(self, name: tuple[int, str]) -> None:
+    def forget(self, key: tuple[int, str]) -> None:
         """What was known of a name goes when the name does; it is not known again when a link comes back. Read off a live mount."""
-        if name in self.copies:
-            self.journal.drop(self.copies, name)
+        if key in self.copies:
+            self.journal.drop(self.copies, key)
 
     def set_impure(self, directory: Inode, path: str) -> None:
-        """Mark a directory that holds copies: its entries must be looked up when it is listed. Kernel, sections 5, 8 and 10: cu-48, mv-33, ln-20."""
+        """Mark a directory that holds copies impure: its entries must be looked up when it is listed. Kernel, sections 5, 8 and 10: cu-48, mv-33, ln-20."""
         if self._set(directory, "impure", b"y"):
             self.journal.note(ImpureSet(path))
 
     def clear_impure(self, directory: Inode, path: str) -> None:
-        """Take the mark off a directory that holds no copies any more. Kernel, section 3: cu-52."""
+        """Take the impure xattr off a directory that holds no copies any more. Kernel, section 3: cu-52."""
         self._drop(directory, "impure")
         self.journal.note(ImpureCleared(path))
 
@@ -153,7 +157,9 @@ class Marks:
         """Mark a directory opaque.
 
         Args:
-            number: The errno where marks cannot be kept; None where it is an optimisation only.
+            directory: The upper directory.
+            path: Its path, for the error.
+            number: The errno where overlay xattrs cannot be kept; None where the xattr is an optimization only.
 
         Raises:
             OSError: With this number.
@@ -168,10 +174,11 @@ class Marks:
         self._set(directory, "opaque", b"y")
         self.journal.note(OpaqueSet(path))
 
-    def set_redirect(self, node: Any, absolute: bool) -> None:
+    def set_redirect(self, node: Node, absolute: bool) -> None:
         """Remember where the lower part of a moved object is.
 
         Args:
+            node: What was moved.
             absolute: Whether the parent changes.
 
         Raises:
@@ -185,6 +192,7 @@ class Marks:
         if value and (not absolute or value.startswith("/")):
             return
         value = self._lower_path(node) if absolute else node.name
+        assert node.upper is not None
         if not self._set(node.upper, "redirect", value.encode("utf-8", "surrogateescape")):
             raise fail(errno.EXDEV, node.path)
         self.journal.note(RedirectSet(node.path, value))
@@ -194,7 +202,7 @@ class Marks:
         value = None if inode is None else self.get(inode, "redirect")
         return "" if value is None else value.decode("utf-8", "surrogateescape")
 
-    def _lower_path(self, node: Any) -> str:
+    def _lower_path(self, node: Node) -> str:
         """The path of a node in the layers below, with the redirects of its ancestors applied. Kernel, section 9: rd-08."""
         path = ""
         while node.parent is not None and not path.startswith("/"):
@@ -206,11 +214,11 @@ class Marks:
         return path
 
     def set_metacopy(self, copy: Inode) -> None:
-        """Mark a copy whose data is still below. Kernel, section 16: mc-01."""
+        """Mark a copy whose data is still below with the metacopy xattr. Kernel, section 16: mc-01."""
         self._set(copy, "metacopy", b"")
 
     def clear_metacopy(self, copy: Inode) -> None:
-        """Take the mark off once the data is there. Kernel, section 16: mc-02."""
+        """Take the metacopy xattr off once the data is there. Kernel, section 16: mc-02."""
         self._drop(copy, "metacopy")
 
     # --- index=on: what follows was read off a live mount, see ln-11 and cr-28

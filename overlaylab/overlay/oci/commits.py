@@ -21,10 +21,11 @@ from overlaylab.image.changeset_tar import tar_pieces
 from overlaylab.image.config import ExecutionConfig, ImageConfig, parse_config
 from overlaylab.image.digest import ChainID, DiffID, Hasher, ImageID
 from overlaylab.image.document import go_json, parse_json
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import TRUSTED
 from overlaylab.tree import Directory
 
-from .overlay import TRUSTED, Overlay
-from .translate import to_changeset
+from .export_upper import to_changeset
 
 __all__ = ["Commit", "LayerTar", "commit", "commit_changeset", "empty_config"]
 
