@@ -89,7 +89,7 @@ def check(path):
     fresh, complaint = execute(path)
     if complaint:
         return complaint
-    for old, new in zip(stored.cells, fresh.cells):
+    for old, new in zip(stored.cells, fresh.cells, strict=False):
         if "nbval-ignore-output" in new.metadata.get("tags", []):
             new.outputs = old.outputs
     complaint = first_difference(stored, fresh)
@@ -183,10 +183,13 @@ def first_difference(stored, fresh):
     """Name the first cell that differs, with the first differing line of each side."""
     if len(stored.cells) != len(fresh.cells):
         return f"{len(stored.cells)} cells stored, {len(fresh.cells)} now"
-    for position, (old, new) in enumerate(zip(stored.cells, fresh.cells), start=1):
-        for before, now in zip(lines(old) + [""], lines(new) + [""]):
+    for position, (old, new) in enumerate(zip(stored.cells, fresh.cells, strict=False), start=1):
+        for before, now in zip(lines(old) + [""], lines(new) + [""], strict=False):
             if before != now:
-                return f"cell {position} ({new.id}) is stale\n  stored: {around(before, now)}\n  now:    {around(now, before)}\n  in {path_of(old, new)}"
+                return (
+                    f"cell {position} ({new.id}) is stale\n  stored: {around(before, now)}\n"
+                    f"  now:    {around(now, before)}\n  in {path_of(old, new)}"
+                )
     return None
 
 
@@ -197,7 +200,9 @@ def lines(cell):
 
 def around(line, other, width=120):
     """Cut a long line to the part where it leaves the other."""
-    same = len(os.path.commonprefix([line, other]))
+    same = next(
+        (at for at, (one, two) in enumerate(zip(line, other, strict=False)) if one != two), min(len(line), len(other))
+    )
     start = max(0, min(same - 40, len(line) - width))
     return ("…" if start else "") + line[start : start + width] + ("…" if start + width < len(line) else "")
 

@@ -27,7 +27,7 @@ from pygments.util import ClassNotFound
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = Path(__file__).resolve().parent / "page"
-# A picture is drawn for a screen near the eye; a room wants it larger, as far as it still stands whole on a small projector.
+# A picture is drawn for a screen near the eye; a room wants it larger, as long as a small projector shows it whole.
 LARGER, SCREEN = 1.35, 600
 ASKED = re.compile(r'^ol\.(?:predict|check)\("[^"]+"(?:, answer)?\)$', re.MULTILINE)
 KEPT = re.compile(r'^ol\.check\("([^"]+)"\)$')
@@ -61,7 +61,8 @@ def index(paths):
     rows = "\n".join(f'<li><a href="{stem}.html">{stem[:2]} {html.escape(title)}</a></li>' for stem, title in titles)
     return filled(
         "overlaylab",
-        f'<section class="part"><div class="step"><h1>overlaylab</h1>\n<ul class="plain">\n{rows}\n</ul></div></section>',
+        f'<section class="part"><div class="step"><h1>overlaylab</h1>\n<ul class="plain">\n{rows}\n</ul></div>'
+        "</section>",
     )
 
 
@@ -86,7 +87,7 @@ def sections(cells):
     """Cut a notebook where a heading of the first or second rank stands."""
     parts = []
     for cell in cells:
-        if not parts or cell.cell_type == "markdown" and re.search("^##? ", cell.source, re.MULTILINE):
+        if not parts or (cell.cell_type == "markdown" and re.search("^##? ", cell.source, re.MULTILINE)):
             parts.append([])
         parts[-1].append(cell)
     return parts
@@ -109,7 +110,7 @@ def prose(cell):
 
 
 def code(cell):
-    """A code cell: first the code, and as a step of its own what it answers; a question and its answers are one step."""
+    """A code cell: first the code, then its output as a step of its own; a question and its answers are one step."""
     source = f'<pre class="code">{coloured(cell.source, "python")}</pre>'
     kept = KEPT.match(cell.source)
     answers = decision(kept[1]) if kept else "\n".join(filter(None, map(output, cell.outputs)))
@@ -121,7 +122,7 @@ def code(cell):
 
 
 def decision(name):
-    """What a room is told about a prediction: nobody's choice is kept here, so the right one and each slip are named."""
+    """What a room is told about a prediction: no choice is kept here, so the right one and each slip are named."""
     from overlaylab.course.exercises import choices, find_exercise
     from overlaylab.words import say
 

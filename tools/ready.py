@@ -33,7 +33,8 @@ def main():
     print("\n".join(facts + [f"{'✓' if good else '✗'} {text}" for good, text in looks]))
     ready = all(good for good, _ in looks)
     print(
-        f"\n{'READY' if ready else 'NOT READY: see the lines with ✗'} (this look took {time.monotonic() - start:.0f} seconds)"
+        f"\n{'READY' if ready else 'NOT READY: see the lines with ✗'}"
+        f" (this look took {time.monotonic() - start:.0f} seconds)"
     )
     return 0 if ready else 1
 

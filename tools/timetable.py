@@ -81,7 +81,10 @@ def book(path):
     parts = cut(cells)
     minutes = shared(int(stated[1]), [sum(map(effort, part)) for _, part in parts])
     return Book(
-        path.stem, title, int(stated[1]), tuple(Section(heading, each) for (heading, _), each in zip(parts, minutes))
+        path.stem,
+        title,
+        int(stated[1]),
+        tuple(Section(heading, each) for (heading, _), each in zip(parts, minutes, strict=True)),
     )
 
 

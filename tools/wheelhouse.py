@@ -70,7 +70,8 @@ def main(arguments=None):
                 return 1
     files = list(options.into.glob("*.whl"))
     print(
-        f"{len(files)} files, {sum(path.stat().st_size for path in files) // 1_000_000} MB in {options.into}. Copy the folder into the kit on each machine, and run: make lab"
+        f"{len(files)} files, {sum(path.stat().st_size for path in files) // 1_000_000} MB in {options.into}. "
+        "Copy the folder into the kit on each machine, and run: make lab"
     )
     return 0
 

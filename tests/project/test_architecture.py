@@ -253,7 +253,8 @@ def test_the_rule_of_the_arrows(importer, imported, allowed):
 
 def test_imports_are_seen_in_every_spelling():
     tree = ast.parse(
-        "import overlaylab.tree\nfrom overlaylab import errors\nfrom . import text\nfrom ..files.place import open_place"
+        "import overlaylab.tree\nfrom overlaylab import errors\nfrom . import text\n"
+        "from ..files.place import open_place"
     )
 
     seen = set(imports(tree, "stores/docker/root"))

@@ -111,17 +111,19 @@ def shipped_texts():
 def typed_digests(sources, shipped):
     """Name every digest that a learner could take for a result, though somebody typed it.
 
-    Twelve hex digits in a row are a digest. It may be typed only as an input or as a claim, in an assignment whose name says which:
+    Twelve hex digits in a row are a digest. It may be typed only as an input or as a claim, in an assignment whose name
+    says which:
 
-    * ``page_... = "..."`` is an input. The digest must stand in the texts that the kit ships, so it was read, not invented.
-    * ``expected_... = "..."`` is a claim. The name may then only be compared (``==``, ``!=``) or handed to a function whose
-      name begins with ``check`` or ``verify``, and must be, once at least: it can be wrong and be found wrong, but never be shown.
+    * ``page_... = "..."`` is an input. The digest must stand in the texts that the kit ships: it is read, not made up.
+    * ``expected_... = "..."`` is a claim. The name may then only be compared (``==``, ``!=``) or handed to a function
+      whose name begins with ``check`` or ``verify``, and must be, once at least: it can be wrong and be found wrong,
+      but never be shown.
 
     Everywhere else, in comments too, and put together from pieces side by side, it is refused.
     """
     trees = [ast.parse(source) for source in sources]
     claims = {}
-    for source, tree in zip(sources, trees):
+    for source, tree in zip(sources, trees, strict=True):
         allowed = set()
         for statement in ast.walk(tree):
             name = assigned_name(statement)

@@ -44,7 +44,7 @@ def test_a_picture_has_a_sentence_of_substance(drawing):
 
 @pytest.mark.parametrize("drawing", ALL, ids=lambda drawing: drawing.where)
 def test_all_that_is_drawn_is_in_the_text_twin(drawing):
-    """Each name of hex digits, and nearly all words; what a picture says by its place, the text says in its own words."""
+    """Each name of hex digits, and nearly all words; what a picture says by its place, the text says in words."""
     drawn = " ".join(words for _, _, words, _ in drawing.texts)
     said = f"{drawing.alt}\n{drawing.twin}".lower()
     words = set(WORD.findall(drawn.lower()))

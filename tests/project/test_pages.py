@@ -1,4 +1,4 @@
-"""The pages for a projector, as files: all of a notebook is in them, nothing comes from elsewhere, and they are the same every time."""
+"""The pages for a projector, as files: they hold all of a notebook and load nothing, and are the same every time."""
 
 import html
 import re

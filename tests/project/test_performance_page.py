@@ -1,4 +1,4 @@
-"""The figures in docs/explanation/performance.md are those of one run, kept beside it: nobody copied a number by hand."""
+"""The figures on the page about performance are those of one run, kept beside it: none was copied by hand."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""An answer on its way out of the student's kernel: plain data, so that the grader can judge it where no submission runs.
+"""An answer on its way out of the student's kernel: plain data, to be judged where no submission runs.
 
 The kernel hands in what `answer` holds, and not what a check said: a student's
 own `check`, or a printed tick, is worth nothing.
@@ -23,7 +23,7 @@ class Other:
 
 
 def hand_in(name, answer):
-    """Send an answer to the grader; return it as it is. Called in the student's kernel in place of each answer that is checked."""
+    """Send an answer to the grader and return it unchanged: each checked answer in the student's kernel is wrapped."""
     from IPython.display import display
 
     display({MIME: json.dumps({"exercise": name, **packed(name, answer)})}, raw=True)

@@ -58,12 +58,13 @@ def called(call):
 
 
 class HandIn(ast.NodeTransformer):
-    """Let each answer that is checked pass through our hands: ``check("x", a)`` becomes ``check("x", hand_in("x", a))``."""
+    """Route each checked answer through the grader: ``check("x", a)`` becomes ``check("x", hand_in("x", a))``."""
 
     def __init__(self, known):
         self.known, self.found = known, []
 
     def visit_Call(self, node):
+        """Wrap the answer of a call of ``check``."""
         self.generic_visit(node)
         first = node.args[0] if node.args else None
         if (

@@ -19,7 +19,8 @@ from . import course, grade, read, student, table
 from .kernel import BOX, environment
 
 NO_BOX = """\
-Submissions run WITHOUT a box on this machine: with your rights, and with the network. Use a container or a virtual machine.
+Submissions run WITHOUT a box on this machine: with your rights, and with the network. Use a container or a virtual \
+machine.
 The reason: {reason}"""
 
 
@@ -64,7 +65,8 @@ def make(options, paths):
     """Write the student's copy."""
     count = student.make(options.folder, paths)
     print(
-        f"{len(paths)} notebooks with {count} graded exercises: {options.folder / 'student'} for students, {options.folder} for nbgrader."
+        f"{len(paths)} notebooks with {count} graded exercises: "
+        f"{options.folder / 'student'} for students, {options.folder} for nbgrader."
     )
     return 0
 
@@ -96,7 +98,7 @@ def graded(folders, exercises, settings):
         outcomes = list(pool.map(lambda pair: grade.run(pair[1], exercises, settings), files))
     rows = []
     for folder in folders:
-        own = [outcome for (owner, _), outcome in zip(files, outcomes) if owner == folder]
+        own = [outcome for (owner, _), outcome in zip(files, outcomes, strict=True) if owner == folder]
         rows.extend(grade.rows(folder.name, own, exercises))
     return rows
 

@@ -36,6 +36,7 @@ class Row:
 
     @property
     def points(self):
+        """All points for a right answer, none for any other verdict."""
         return self.maximum if self.verdict == RIGHT else 0
 
 
@@ -76,7 +77,7 @@ def run(sheet, known, settings):
     done = -1
     try:
         with Kernel(settings.boxed, settings.seconds, time.monotonic() + 60 * settings.minutes) as kernel:
-            for done, item in enumerate(plans):
+            for done, item in enumerate(plans):  # noqa: B007 - where it stopped is told below
                 step(kernel, item, outcome)
     except Stopped as stop:
         lost(outcome, plans[max(done, 0) : done + 1], str(stop))

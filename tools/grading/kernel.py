@@ -1,4 +1,4 @@
-"""A kernel for one submission: its cells run in their order, each with a time limit, in an empty folder of their own."""
+"""A kernel for one submission: its cells run in order, each with a time limit, in an empty directory of their own."""
 
 import json
 import os
@@ -19,7 +19,10 @@ TOOLS = Path(__file__).resolve().parent.parent
 BOX = Path(__file__).with_name("box.py")
 # Each answer that is checked goes through this name, which no cell of a student takes by chance.
 HAND_IN = "__overlaylab_hand_in__"
-SETUP = f"import builtins, sys; sys.path.append({str(TOOLS)!r}); from grading.answers import hand_in; builtins.{HAND_IN} = hand_in; del builtins, hand_in"
+SETUP = (
+    f"import builtins, sys; sys.path.append({str(TOOLS)!r}); from grading.answers import hand_in; "
+    f"builtins.{HAND_IN} = hand_in; del builtins, hand_in"
+)
 START, GRACE, PATIENCE = 60, 5, 0.2
 
 
@@ -38,6 +41,7 @@ class Boxed(KernelManager):
 
     @property
     def kernel_spec(self):
+        """This Python's own kernel, started in the box."""
         argv = [sys.executable, *self.box, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Grading", language="python")
 

@@ -49,7 +49,7 @@ def put(path, lines):
 
 
 def plain(value):
-    """A value that a spreadsheet shows, and does not run: control characters are written out, no text begins as a formula."""
+    """A value that a spreadsheet shows and does not run: control characters are escaped, and no text is a formula."""
     if not isinstance(value, str):
         return value
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in value[:LONGEST])
