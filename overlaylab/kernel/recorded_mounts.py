@@ -13,11 +13,12 @@ from importlib.resources import files
 from typing import Any
 
 from overlaylab.image.samples import page_overlay
+from overlaylab.linux.proof.records import new_inode, plant
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.validation import overlay_of
 from overlaylab.stores.selection import select
 from overlaylab.stores.shipped_files import shipped_root
-from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, entry, walk
+from overlaylab.tree import File, Inode, entry, walk
 
 from .mount import KernelView, MountOptions, Stack, mounted_views
 
@@ -92,7 +93,7 @@ def _from_plain(data: Mapping[str, Any]) -> KernelView:
         key: tuple(value) if isinstance(value, list) else value for key, value in data["options"].items()
     }
     return KernelView(
-        merged=_tree(data["merged"]),
+        merged=plant((line["path"], _inode(line)) for line in data["merged"]),
         listing={path: tuple(names) for path, names in data["listing"].items()},
         options=MountOptions(**options),
         mount_line=data["mount_line"],
@@ -101,20 +102,8 @@ def _from_plain(data: Mapping[str, Any]) -> KernelView:
     )
 
 
-def _tree(lines: list[Mapping[str, Any]]) -> Directory:
-    directories: dict[str, Directory] = {}
-    for line in lines:
-        inode = _inode(line)
-        if isinstance(inode, Directory):
-            directories[line["path"]] = inode
-        if line["path"] != ".":
-            parent, _, name = line["path"].rpartition("/")
-            directories[parent or "."].names[name] = inode
-    return directories["."]
-
-
 def _inode(line: Mapping[str, Any]) -> Inode:
-    """Convert a line to an inode, of the types that occur in the record."""
+    """Convert a line to an inode."""
     attributes = {
         "mode": int(line["mode"], 8),
         "uid": line["uid"],
@@ -123,20 +112,11 @@ def _inode(line: Mapping[str, Any]) -> Inode:
         "nlink": line.get("nlink", 1),
         "xattrs": {name: bytes.fromhex(value) for name, value in line.get("xattrs_hex", {}).items()},
     }
-    match line["type"]:
-        case "dir":
-            return Directory(**attributes)
-        case "symlink":
-            return Symlink(**attributes, target=line["target"])
-        case "char" | "block" as kind:
-            return Device(**attributes, kind=kind, rdev=tuple(line["rdev"]))
-        case "fifo":
-            return Fifo(**attributes)
-        case "file" if "content" in line:
-            return File.of(line["content"].encode("utf-8", "surrogateescape"), **attributes)
-        case "file":
-            return File(**attributes, size=line["size"], sha256=line["sha256"])
-    raise ValueError(f"expected a type that was recorded, found {line['type']}")
+    if "sha256" in line and "content" not in line:
+        return File(**attributes, size=line["size"], sha256=line["sha256"])
+    content = line.get("content", "").encode("utf-8", "surrogateescape")
+    major, minor = line.get("rdev", (0, 0))
+    return new_inode(line["type"], attributes, content, line.get("target", ""), (major, minor))
 
 
 def transcript() -> str:

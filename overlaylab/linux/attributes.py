@@ -17,23 +17,6 @@ from .path_walk import find
 from .permissions import READ, WRITE, check, check_xattr, kept_mode
 from .process import Process
 
-__all__ = [
-    "XATTR_CREATE",
-    "XATTR_REPLACE",
-    "change_mode",
-    "change_owner",
-    "chmod",
-    "chown",
-    "drop_capability",
-    "getxattr",
-    "lchown",
-    "listxattr",
-    "removexattr",
-    "set_attributes",
-    "setxattr",
-    "utime",
-]
-
 # setxattr(2)
 XATTR_CREATE, XATTR_REPLACE = 1, 2
 

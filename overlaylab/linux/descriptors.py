@@ -36,33 +36,6 @@ from .open_files import (
 )
 from .process import O_RDONLY, O_WRONLY, Descriptor, Fd, Process
 
-__all__ = [
-    "Shorthand",
-    "append",
-    "create",
-    "fchmod",
-    "fchown",
-    "fstat",
-    "ftruncate",
-    "linkfd",
-    "listdir",
-    "lseek",
-    "mmap",
-    "mread",
-    "opendir",
-    "overwrite",
-    "posix_fallocate",
-    "pread",
-    "pwrite",
-    "read",
-    "read_file",
-    "readdir",
-    "rewinddir",
-    "write",
-    "write_file",
-]
-
-
 # --- reading and writing
 
 
@@ -301,19 +274,12 @@ def listdir(process: Process, path: str = ".") -> list[str]:
 
 
 class _Calls(Protocol):
-    """The calls that the shorthand is made of: those of `System`, or the real ones."""
+    """The calls that the functions below are made of: those of `System`, or the real ones."""
 
-    def open(self, path: str, flags: int, mode: int = 0o777) -> Any:
-        """open(2)."""
-
-    def read(self, fd: Any, count: int) -> bytes:
-        """read(2)."""
-
-    def write(self, fd: Any, data: bytes) -> int:
-        """write(2)."""
-
-    def close(self, fd: Any) -> None:
-        """close(2)."""
+    def open(self, path: str, flags: int, mode: int = 0o777) -> Any: ...
+    def read(self, fd: Any, count: int) -> bytes: ...
+    def write(self, fd: Any, data: bytes) -> int: ...
+    def close(self, fd: Any) -> None: ...
 
 
 def create(calls: _Calls, path: str, data: bytes, mode: int = 0o644) -> None:

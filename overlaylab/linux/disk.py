@@ -11,8 +11,6 @@ from overlaylab.overlay.journal import Journal
 from overlaylab.overlay.overlay_xattrs import InodeAllocator
 from overlaylab.tree import Directory, File, Inode, Symlink, whiteout
 
-__all__ = ["Disk", "snapshot"]
-
 
 class Disk:
     """A file system that stores what it is given.

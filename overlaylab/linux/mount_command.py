@@ -1,4 +1,4 @@
-"""The mount command as people type it, read the way mount(8) and the kernel read it."""
+"""The parser of a mount command, as mount(8) and the kernel read it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from overlaylab.errors import Finding
 from overlaylab.overlay.mount_options import MountOptions, parse_options
 
-__all__ = ["MountCommand", "flags_and_words", "parse_mount"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountCommand:
-    """A mount command in its parts.
+    """A parsed mount command.
 
     Args:
         kind: The file system's type, after ``-t``.
-        source: What is mounted. For an overlay it is only a name, which /proc/mounts shows.
+        source: The device; for an overlay only a name, which /proc/mounts shows.
         target: The directory to mount on.
-        options: What stands after ``-o``.
+        options: The value of ``-o``.
     """
 
     kind: str
@@ -37,13 +35,13 @@ class MountCommand:
 
 
 def parse_mount(command: str) -> MountCommand:
-    """Take a mount command apart.
+    """Parse a mount command.
 
     Args:
         command: As typed in a shell, with or without the prompt and ``sudo``.
 
     Raises:
-        Finding: ``wrong-call`` with the part that is missing or not understood.
+        Finding: ``wrong-call`` with the part that is missing or wrong.
 
     Example:
         >>> parse_mount("mount -t overlay overlay -o lowerdir=a:b,upperdir=u,workdir=w /mnt/tmp").names

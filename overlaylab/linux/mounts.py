@@ -20,8 +20,6 @@ from .mount_command import flags_and_words
 from .path_walk import find
 from .process import Mount, Process
 
-__all__ = ["MS_RDONLY", "close_all", "fsmount", "mount", "mount_disk", "remount", "rotate", "run_command", "umount"]
-
 MS_RDONLY = 1
 
 # An overlay may lie on an overlay, and no deeper.
@@ -278,7 +276,7 @@ class _NewStack:
                 above = above.parent
 
     def _without_handles(self) -> None:
-        """An overlay as a lower layer has no file handles, and without them there is no index. Read off a live mount."""
+        """An overlay as a lower layer has no file handles, which the index needs. Read off a live mount."""
         self.parsed.values["index"] = self.parsed.values["nfs_export"] = "off"
         if self.upper is not None and self.parsed.value("xino") == "auto":
             self.parsed.values["xino"] = "off"

@@ -27,28 +27,6 @@ from .path_walk import Last, encoded, find, step, walk
 from .permissions import EXECUTE, WRITE, check, check_delete, check_link, inherit
 from .process import Process
 
-__all__ = [
-    "Stat",
-    "access",
-    "check_access",
-    "check_create",
-    "check_writable",
-    "link",
-    "link_node",
-    "lstat",
-    "make",
-    "mkdir",
-    "mknod",
-    "readlink",
-    "rename",
-    "rmdir",
-    "stat",
-    "stat_node",
-    "symlink",
-    "unlink",
-]
-
-
 # --- making names
 
 

@@ -19,20 +19,6 @@ from .path_walk import Last, encoded, find, finish, link_target, step, walk
 from .permissions import EXECUTE, READ, WRITE, check, kept_mode
 from .process import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, Descriptor, Fd, Process
 
-__all__ = [
-    "OPEN_FLAGS",
-    "close",
-    "content",
-    "descriptor_of",
-    "ends_of",
-    "node_content",
-    "open",
-    "remove_privileges",
-    "store",
-    "truncate",
-    "truncate_node",
-]
-
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
 
 O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0o200000, 0o400000, 0o2000000

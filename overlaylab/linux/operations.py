@@ -19,8 +19,6 @@ from overlaylab.tree import copied
 
 from .system import System
 
-__all__ = ["Op", "Player", "Step", "op", "run", "simulate"]
-
 
 @dataclass(frozen=True, slots=True)
 class Op:

@@ -15,8 +15,6 @@ from overlaylab.tree import Symlink
 from .permissions import EXECUTE, check
 from .process import Process
 
-__all__ = ["LONGEST_NAME", "Last", "chdir", "encoded", "find", "finish", "link_target", "step", "walk"]
-
 LONGEST_NAME, LONGEST_PATH, MOST_LINKS = 255, 4096, 40
 
 
@@ -83,7 +81,7 @@ def walk(process: Process, path: str, hops: list[int], start: Node | None = None
     """Go to the directory that holds the last component of a path.
 
     Args:
-        hops: The number of symbolic links that were followed so far, in a list of one; counted up here.
+        hops: As in `finish`.
         start: Where a relative path begins, if not in the current directory.
 
     Raises:

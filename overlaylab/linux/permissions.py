@@ -1,7 +1,7 @@
-"""Who may do what: owners, modes and the privileges of root, as Linux 6.18 judges them.
+"""Permission checks: owners, modes and the privileges of root, as in Linux 6.18.
 
-The rules look at one inode, the one that is shown; which layer it lies in does
-not matter. Kernel: overlay vectors perm-01 to perm-03.
+The checks look at one inode, the one that is shown; which layer it lies in does not matter. Kernel: overlay vectors
+perm-01 to perm-03.
 """
 
 from __future__ import annotations
@@ -13,19 +13,6 @@ from overlaylab.errors import fail
 from overlaylab.overlay.filesystem import NOBODY
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
-__all__ = [
-    "EXECUTE",
-    "READ",
-    "WRITE",
-    "Caller",
-    "check",
-    "check_delete",
-    "check_link",
-    "check_xattr",
-    "inherit",
-    "kept_mode",
-]
-
 READ, WRITE, EXECUTE = 4, 2, 1
 
 SUID, SGID, STICKY, GROUP_EXECUTE = 0o4000, 0o2000, 0o1000, 0o010
@@ -33,12 +20,12 @@ SUID, SGID, STICKY, GROUP_EXECUTE = 0o4000, 0o2000, 0o1000, 0o010
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose effective ids a call runs with.
+    """The effective ids of a call.
 
     Args:
         uid: Effective user; 0 has all privileges.
-        gid: Effective group; there are no others.
-        userns: In a user namespace root's privileges end at owners that it does not map.
+        gid: Effective group; there are no supplementary groups.
+        userns: Whether it runs in a user namespace, where root has no privileges over owners that are not mapped.
     """
 
     uid: int = 0
@@ -46,7 +33,11 @@ class Caller:
     userns: bool = False
 
     def privileged(self, inode: Inode | None = None) -> bool:
-        """Whether root's privileges reach this inode. Kernel, section 17: unmapped owners are out of reach (ux-10)."""
+        """Whether the caller is root and, with an inode, has privileges over it.
+
+        Spec:
+            Kernel, section 17: root of a user namespace has none over unmapped owners (ux-10).
+        """
         return self.uid == 0 and not (self.userns and inode is not None and NOBODY in (inode.uid, inode.gid))
 
     def owns(self, inode: Inode) -> bool:
@@ -54,21 +45,25 @@ class Caller:
         return self.uid == inode.uid or self.privileged(inode)
 
     def in_group(self, inode: Inode) -> bool:
-        """Whether the caller is in the inode's group, or may act so."""
+        """Whether the caller is in the inode's group, or may act as if it were."""
         return self.gid == inode.gid or self.privileged(inode)
 
 
 def check(caller: Caller, inode: Inode, want: int, path: str = "") -> None:
-    """Refuse what mode and owner do not allow.
+    """Check the permission bits.
 
     Args:
+        caller: Who asks.
+        inode: What for.
         want: `READ`, `WRITE`, `EXECUTE` (search, for a directory), added up.
+        path: For the error.
 
     Raises:
         OSError: EACCES.
 
     Spec:
-        Kernel, sections 5 and 12: root reads and writes all; it executes a file only if somebody may (perm-01, cu-45).
+        Kernel, sections 5 and 12: root reads and writes everything; it executes a file only if that has an execute
+        bit (perm-01, cu-45).
     """
     shift = 6 if caller.uid == inode.uid else 3 if caller.gid == inode.gid else 0
     if (inode.mode >> shift) & want == want:
@@ -79,16 +74,19 @@ def check(caller: Caller, inode: Inode, want: int, path: str = "") -> None:
 
 
 def check_delete(caller: Caller, parent: Inode, victim: Inode, as_directory: bool, path: str = "") -> None:
-    """Refuse to take a name away, or to put another object on it.
+    """Check that a name may be removed, or be given to another object.
 
     Args:
-        as_directory: Whether a directory is to be removed, or is to be put there.
+        parent: The directory that holds the name.
+        victim: The object that loses the name.
+        as_directory: Whether the call expects a directory there.
 
     Raises:
         OSError: EACCES; EPERM in a sticky directory; ENOTDIR, EISDIR.
 
     Spec:
-        Kernel, sections 7, 8 and 12: sticky (rm-18, mv-38); permission before type (perm-10, mv-39); types (rm-06, rm-07, mv-07).
+        Kernel, sections 7, 8 and 12: sticky (rm-18, mv-38); permission before type (perm-10, mv-39); types (rm-06,
+        rm-07, mv-07).
     """
     check(caller, parent, WRITE | EXECUTE, path)
     if parent.mode & STICKY and caller.uid not in (victim.uid, parent.uid) and not caller.privileged(victim):
@@ -100,7 +98,7 @@ def check_delete(caller: Caller, parent: Inode, victim: Inode, as_directory: boo
 
 
 def check_link(caller: Caller, inode: Inode, path: str = "") -> None:
-    """Refuse hard links to what the caller neither owns nor may read and write.
+    """Refuse hard links to files that the caller neither owns nor may read and write.
 
     Raises:
         OSError: EPERM.
@@ -124,17 +122,17 @@ def check_link(caller: Caller, inode: Inode, path: str = "") -> None:
 
 
 def check_xattr(caller: Caller, inode: Inode, name: str, want: int, path: str = "") -> None:
-    """Refuse extended attributes by namespace, type and owner.
+    """Check access to an extended attribute by namespace, type and owner.
 
     Args:
         want: `READ` or `WRITE`.
 
     Raises:
-        OSError: EPERM or EACCES to write; to read, what may not be seen is ENODATA.
+        OSError: EPERM or EACCES to write; to read, a hidden attribute is ENODATA.
 
     Spec:
-        Kernel, sections 5 and 12: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner of a sticky
-        directory (perm-12).
+        Kernel, sections 5 and 12: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner of
+        a sticky directory (perm-12).
     """
     hidden = errno.EPERM if want == WRITE else errno.ENODATA
     if name.startswith(("security.", "system.")):
@@ -157,13 +155,16 @@ def inherit(caller: Caller, parent: Inode, mode: int, directory: bool = False) -
     """The mode and group of a new object.
 
     Args:
-        mode: As asked for, the umask already taken off.
+        caller: Who makes it.
+        parent: The directory of the new name.
+        mode: The mode of the call, the umask already taken off.
+        directory: Whether the object is a directory.
 
     Returns:
         Mode and group.
 
     Spec:
-        Kernel, section 6: a setgid directory passes its group on, and to directories the bit (cr-15).
+        Kernel, section 6: objects in a setgid directory get its group, and directories also the bit (cr-15).
     """
     if not parent.mode & SGID:
         return mode, caller.gid
@@ -178,11 +179,11 @@ def kept_mode(caller: Caller, inode: Inode, always: bool = False) -> int:
     """The mode of a file after a write, or after a change of owner.
 
     Args:
-        always: Take setuid off from root too: chown does, writing does not.
+        always: Remove setuid also for root: chown does, a write does not.
 
     Spec:
-        Kernel, section 11: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace counts as others
-        here: the kernel asks for CAP_FSETID over the whole machine (setattr_should_drop_suidgid).
+        Kernel, section 11: chown by anyone (cu-12), writing by others than root (cu-35). Root of a user namespace
+        counts as others here: the kernel asks for CAP_FSETID in the initial namespace (setattr_should_drop_suidgid).
     """
     mode = inode.mode
     trusted = caller.privileged() and not caller.userns

@@ -18,8 +18,6 @@ from overlaylab.tree import File, Inode
 
 from .permissions import Caller
 
-__all__ = ["Descriptor", "Fd", "Mount", "Process", "acting", "setegid", "seteuid", "umask"]
-
 # A number, or the name that an operation gives to its descriptor or memory map.
 Fd = int | str
 

@@ -1,30 +1,26 @@
-"""Shell-like commands as operations: what `shell_words` read is carried out call by call.
+"""Shell-like commands as operations: a command that `shell_parser` has read is carried out call by call.
 
-What a command comes to depends on what is there (``rm -r`` walks a tree), so it is
-carried out with a function that runs one operation and gives back its step. That may be
-`ops.Player.do`; what was run can then be replayed elsewhere.
+The calls of a command depend on the files (``rm -r`` walks a tree), so it is carried out by a function that runs one
+operation and returns its step, such as `Player.do`. The operations can then be replayed elsewhere.
 """
 
 from __future__ import annotations
 
 import errno
-import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from overlaylab.errors import Finding
+from overlaylab.overlay.filesystem import Stat
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, parent_of
 
-from .names import Stat
 from .open_files import O_APPEND, O_CREAT, O_NONBLOCK
-from .operations import Op, Player, Step, op
+from .operations import Op, Player, Step
 from .process import O_WRONLY
-from .shell_parser import Command, parse
-
-__all__ = ["Complaint", "Said", "after", "carry_out"]
+from .shell_parser import Command, mode_bits, parse
 
 MOST_CALLS, MOST_LINES = 400, 40
 
@@ -33,12 +29,12 @@ DESCRIPTOR = "shell"
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something that did not work.
+    """An error message of a command.
 
     Args:
-        key: Of the sentence that a shell would say, such as ``mv.move``.
+        key: Of the sentence that a shell would print, such as ``mv.move``.
         errno: The number of the error; 0 where no call failed.
-        path: What it is about.
+        path: The path that the message names.
         other: The other path, if there are two.
     """
 
@@ -50,13 +46,13 @@ class Complaint:
 
 @dataclass(slots=True)
 class Said:
-    """What a command wrote.
+    """What a command printed.
 
     Args:
         lines: Its output, at most `MOST_LINES`.
         more: How many lines were left out.
-        complaints: What did not work.
-        paths: The paths that it was about, as they were given.
+        complaints: Its error messages.
+        paths: The paths that it was given.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -66,13 +62,14 @@ class Said:
 
 
 def carry_out(command: Command, do: Callable[[Op], Step]) -> Said:
-    """Do what a command says.
+    """Carry out a command.
 
     Args:
-        do: Runs one operation, such as `ops.Player.do`.
+        command: As `parse` returns it.
+        do: Runs one operation, such as `Player.do`.
 
     Returns:
-        What it wrote. After `MOST_CALLS` operations it stops with a complaint; what was done stays done.
+        What it printed. After `MOST_CALLS` operations it stops with a complaint; its effects stay.
     """
     run = _Run(command, do)
     try:
@@ -85,11 +82,11 @@ def carry_out(command: Command, do: Callable[[Op], Step]) -> Said:
 
 
 def after(overlay: Overlay, *lines: str) -> Overlay:
-    """The stack as some commands leave it.
+    """The stack after some commands.
 
     Args:
-        overlay: Where they begin. It is not changed. Without an upper it gets an empty one.
-        lines: One command each, such as ``rm -r /docs``. A command that does not work changes nothing.
+        overlay: The start. It is not changed. Without an upper it gets an empty one.
+        lines: One command each, such as ``rm -r /docs``. A command that fails changes nothing.
 
     Raises:
         Finding: ``wrong-call`` with the position, for a line that this shell does not understand.
@@ -99,12 +96,9 @@ def after(overlay: Overlay, *lines: str) -> Overlay:
         >>> sorted(after(Overlay(lowerdirs=[make_tree({"note": "text"})]), "rm /note").upperdir.names)
         ['note']
     """
-    start = (
-        overlay
-        if overlay.upperdir is not None
-        else Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
-    )
-    player = Player(start)
+    if overlay.upperdir is None:
+        overlay = Overlay(lowerdirs=overlay.lowerdirs, upperdir=Directory(), features=overlay.features)
+    player = Player(overlay)
     for line in lines:
         carry_out(parse(line), player.do)
     return player.overlay
@@ -115,7 +109,7 @@ class _Enough(Exception):
 
 
 class _Run:
-    """A command while it is carried out: one method for each of `COMMANDS`."""
+    """A command that is carried out: one method for each of `COMMANDS`."""
 
     def __init__(self, command: Command, do: Callable[[Op], Step]) -> None:
         self.command, self._do, self._calls = command, do, 0
@@ -126,7 +120,7 @@ class _Run:
         self._calls += 1
         if self._calls > MOST_CALLS:
             raise _Enough
-        return self._do(op(name, **arguments))
+        return self._do(Op(name, arguments))
 
     def attempt(self, key: str, path: str, name: str, other: str = "", /, **arguments: object) -> Step:
         """Run one operation, and complain if it fails."""
@@ -136,7 +130,7 @@ class _Run:
         return step
 
     def complain(self, key: str, number: int, path: str, other: str = "") -> None:
-        """Note what did not work."""
+        """Add an error message."""
         self.said.complaints.append(Complaint(key, number, path, other))
 
     def write(self, line: str) -> None:
@@ -147,8 +141,9 @@ class _Run:
             self.said.more += 1
 
     def stat(self, path: str, follow: bool = True) -> Stat | None:
-        """What is there, or None."""
-        return self.call("stat" if follow else "lstat", path=path).value
+        """The attributes of a path; None if there is nothing."""
+        found: Stat | None = self.call("stat" if follow else "lstat", path=path).value
+        return found
 
     def is_dir(self, path: str) -> bool:
         """Whether a path leads to a directory."""
@@ -156,14 +151,14 @@ class _Run:
         return found is not None and stat.S_ISDIR(found.st_mode)
 
     def into(self, source: str, target: str) -> str:
-        """Where a file goes: into the target if that is a directory."""
+        """The path of a file that goes to a target: below it if that is a directory."""
         name = parent_of(source.rstrip("/"))[1] if source.strip("/") else ""
         return f"{target.rstrip('/')}/{name}" if name and self.is_dir(target) else target
 
     # --- output
 
     def _output(self, data: bytes) -> None:
-        """To a file, or as lines."""
+        """Write data to the file of a redirection, or print it as lines."""
         path, sign = self.command.target, self.command.redirect
         if not sign:
             for line in data.decode("utf-8", "replace").splitlines():
@@ -173,23 +168,15 @@ class _Run:
         if sign == ">":
             self.attempt("echo.open", path, "write_file", path=path, data=data)
             return
-        opened = self.attempt(
-            "echo.open",
-            path,
-            "open",
-            path=path,
-            flags=O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK,
-            mode=0o666,
-            fd=DESCRIPTOR,
-        )
+        flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK
+        opened = self.attempt("echo.open", path, "open", path=path, flags=flags, mode=0o666, fd=DESCRIPTOR)
         if not opened.errno:
             self.call("write", fd=DESCRIPTOR, data=data)
             self.call("close", fd=DESCRIPTOR)
 
     def _echo(self) -> None:
-        self._output(
-            (" ".join(self.command.words) + "\n" * ("n" not in self.command.flags)).encode("utf-8", "surrogateescape")
-        )
+        text = " ".join(self.command.words) + "\n" * ("n" not in self.command.flags)
+        self._output(text.encode("utf-8", "surrogateescape"))
 
     def _cat(self) -> None:
         data = b""
@@ -233,19 +220,20 @@ class _Run:
 
     def _line(self, found: Stat, path: str, name: str) -> str:
         target = f" -> {self.call('readlink', path=path).value}" if stat.S_ISLNK(found.st_mode) else ""
-        return f"{stat.filemode(found.st_mode)} {found.st_nlink} {found.st_uid}:{found.st_gid} {found.st_size:>5} {name}{target}"
+        owner = f"{found.st_uid}:{found.st_gid}"
+        return f"{stat.filemode(found.st_mode)} {found.st_nlink} {owner} {found.st_size:>5} {name}{target}"
 
     def _stat(self) -> None:
         for path in self.command.words:
             self.said.paths.append(path)
             found = self.attempt("stat.stat", path, "lstat", path=path).value
             if found is not None:
+                mode, when = found.st_mode, datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC)
                 self.write(f"  File: {path}")
                 self.write(f"  Size: {found.st_size}   Inode: {found.st_ino}   Links: {found.st_nlink}")
-                self.write(
-                    f"Access: ({found.st_mode & 0o7777:04o}/{stat.filemode(found.st_mode)})   Uid: {found.st_uid}   Gid: {found.st_gid}"
-                )
-                self.write(f"Modify: {datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}")
+                access = f"({mode & 0o7777:04o}/{stat.filemode(mode)})"
+                self.write(f"Access: {access}   Uid: {found.st_uid}   Gid: {found.st_gid}")
+                self.write(f"Modify: {when:%Y-%m-%d %H:%M:%S}")
 
     def _find(self) -> None:
         path = (self.command.words or ("/",))[0]
@@ -281,7 +269,7 @@ class _Run:
                 self._remove(path, found)
 
     def _remove(self, path: str, found: Stat | None) -> None:
-        """A name, and first all that is in it."""
+        """Remove a name, after everything below it."""
         if found is None or not stat.S_ISDIR(found.st_mode):
             self.attempt("rm.remove", path, "unlink", path=path)
             return
@@ -333,7 +321,7 @@ class _Run:
             self.said.paths.append(path)
             found = self.attempt("chmod.change", path, "stat", path=path).value
             if found is not None:
-                bits = _mode(mode, found.st_mode & 0o7777)
+                bits = mode_bits(mode, found.st_mode & 0o7777)
                 if bits is None:
                     self.complain("chmod.mode", 0, mode)
                     return
@@ -363,7 +351,7 @@ class _Run:
                 self._copy(source, target, found, deep)
 
     def _copy(self, source: str, target: str, found: Stat, deep: bool) -> None:
-        """A file, a link, or a directory with all that is in it."""
+        """Copy a file, a link, or a directory with everything below it."""
         if stat.S_ISDIR(found.st_mode):
             if not deep:
                 self.complain("cp.directory", errno.EISDIR, source)
@@ -396,21 +384,3 @@ class _Run:
             self.attempt("cp.create", target, "create", path=target, data=data.value, mode=found.st_mode & 0o777)
         else:
             self.attempt("cp.create", target, "write_file", path=target, data=data.value)
-
-
-def _mode(text: str, old: int) -> int | None:
-    """Permission bits: octal, or ``u+x,go-w`` applied to the old ones; None if it is neither."""
-    if re.fullmatch("[0-7]{1,4}", text):
-        return int(text, 8)
-    for clause in text.split(","):
-        match = re.fullmatch("([ugoa]*)([-+=])([rwx]*)", clause)
-        if match is None:
-            return None
-        who, sign, what = match.groups()
-        places = {"u": 6, "g": 3, "o": 0}
-        who = "ugo" if not who or "a" in who else who
-        bits = sum({"r": 4, "w": 2, "x": 1}[letter] for letter in set(what))
-        for place in {places[letter] for letter in who}:
-            kept = old & ~(7 << place) if sign == "=" else old
-            old = kept & ~(bits << place) if sign == "-" else kept | bits << place
-    return old

@@ -1,15 +1,14 @@
-"""A line of the small shell, read into a command: words, quotes, options, and where the output goes.
+"""A line of the small shell, read into a command: words, quotes, options, redirection.
 
-It is a small shell on purpose: no pipes, variables or patterns, one command a line.
+The shell is small on purpose: no pipes, variables or patterns, one command a line.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from overlaylab.errors import Finding
-
-__all__ = ["COMMANDS", "Command", "Word", "parse"]
 
 # Command -> its options, and how many words it takes at least and at most (None: any number).
 COMMANDS: dict[str, tuple[str, int, int | None]] = {
@@ -29,7 +28,7 @@ COMMANDS: dict[str, tuple[str, int, int | None]] = {
     "touch": ("", 1, None),
 }
 
-# Signs that mean something to a real shell and nothing here.
+# Characters that have a meaning in a real shell and none here.
 UNKNOWN = "|&;<()$`*?[]{}~!"
 
 LONGEST_LINE = 1000
@@ -41,9 +40,9 @@ class Word:
 
     Args:
         text: Without quotes.
-        at: Where it begins, counted from 1.
+        at: The position of its first character, from 1.
         sign: ``>`` or ``>>``, or empty.
-        quoted: Whether any of it stood in quotes, so that it is no option.
+        quoted: Whether a part of it was quoted; then it is not an option.
     """
 
     text: str
@@ -54,14 +53,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command, read.
+    """A parsed command.
 
     Args:
         name: One of `COMMANDS`.
         flags: Its options, one letter each.
-        words: What else stands there.
+        words: Its other arguments.
         redirect: ``>`` or ``>>``, or empty.
-        target: Where the output goes.
+        target: The file of the redirection.
     """
 
     name: str
@@ -75,7 +74,7 @@ def parse(line: str) -> Command:
     """Read one line.
 
     Raises:
-        Finding: ``wrong-call`` with the position, counted from 1, for what this shell does not understand.
+        Finding: ``wrong-call`` with the position, from 1, for a line that this shell does not understand.
 
     Example:
         >>> parse("echo 'two words' >> /a")
@@ -108,7 +107,7 @@ def _wrong(at: int, expected: str, found: str) -> Finding:
 
 
 def _words(line: str) -> list[Word]:
-    """Cut a line into words and signs."""
+    """Split a line into words and redirection signs."""
     if len(line) > LONGEST_LINE:
         raise _wrong(LONGEST_LINE + 1, f"at most {LONGEST_LINE} characters", f"{len(line)}")
     words, at = [], 0
@@ -128,7 +127,7 @@ def _words(line: str) -> list[Word]:
 
 
 def _word(line: str, start: int) -> tuple[Word, int]:
-    """One word from a position, and where it ends: quotes and backslashes as in a shell."""
+    """The word at a position, and the position after it: quotes and backslashes as in a shell."""
     text, at, quoted = "", start, False
     while at < len(line) and not line[at].isspace() and line[at] != ">":
         sign = line[at]
@@ -149,7 +148,7 @@ def _word(line: str, start: int) -> tuple[Word, int]:
 
 
 def _redirected(words: list[Word], length: int) -> tuple[list[Word], str, str]:
-    """Take ``> file`` out of the words."""
+    """Split off ``> file``: the other words, the sign, and the file."""
     signs = [place for place, word in enumerate(words) if word.sign]
     if not signs:
         return words, "", ""
@@ -162,7 +161,7 @@ def _redirected(words: list[Word], length: int) -> tuple[list[Word], str, str]:
 
 
 def _flags(name: str, known: str, words: list[Word]) -> tuple[set[str], list[Word]]:
-    """Tell options from other words. ``chmod -x`` is a mode; what echo does not know it prints."""
+    """Sort options from other words. ``chmod -x`` is a mode; echo prints options that it does not know."""
     flags: set[str] = set()
     plain: list[Word] = []
     for place, word in enumerate(words):
@@ -181,3 +180,29 @@ def _flags(name: str, known: str, words: list[Word]) -> tuple[set[str], list[Wor
                     raise _wrong(word.at + offset, f"{options} after {name}", word.text)
                 flags.add(letter)
     return flags, plain
+
+
+def mode_bits(text: str, old: int) -> int | None:
+    """The permission bits of a mode of chmod.
+
+    Args:
+        text: Octal digits, or clauses such as ``u+x,go-w``.
+        old: The bits that the clauses are applied to.
+
+    Returns:
+        The new bits; None if the text is neither.
+    """
+    if re.fullmatch("[0-7]{1,4}", text):
+        return int(text, 8)
+    for clause in text.split(","):
+        match = re.fullmatch("([ugoa]*)([-+=])([rwx]*)", clause)
+        if match is None:
+            return None
+        who, sign, what = match.groups()
+        places = {"u": 6, "g": 3, "o": 0}
+        who = "ugo" if not who or "a" in who else who
+        bits = sum({"r": 4, "w": 2, "x": 1}[letter] for letter in set(what))
+        for place in {places[letter] for letter in who}:
+            kept = old & ~(7 << place) if sign == "=" else old
+            old = kept & ~(bits << place) if sign == "-" else kept | bits << place
+    return old

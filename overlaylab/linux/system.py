@@ -13,8 +13,6 @@ from . import attributes, descriptors, mounts, names, open_files, path_walk, pro
 from .disk import Disk
 from .permissions import Caller
 
-__all__ = ["System"]
-
 
 class System(process.Process):
     """A process with its system calls as methods.
@@ -39,7 +37,6 @@ class System(process.Process):
     seteuid = process.seteuid
     setegid = process.setegid
     acting = process.acting
-
     # Names.
     mkdir = names.mkdir
     symlink = names.symlink
@@ -52,7 +49,6 @@ class System(process.Process):
     stat = names.stat
     readlink = names.readlink
     access = names.access
-
     # Attributes.
     chmod = attributes.chmod
     chown = attributes.chown
@@ -62,12 +58,10 @@ class System(process.Process):
     removexattr = attributes.removexattr
     getxattr = attributes.getxattr
     listxattr = attributes.listxattr
-
     # Files, opened, closed and cut.
     open = open_files.open
     close = open_files.close
     truncate = open_files.truncate
-
     # Open files.
     lseek = descriptors.lseek
     read = descriptors.read
@@ -86,14 +80,12 @@ class System(process.Process):
     readdir = descriptors.readdir
     rewinddir = descriptors.rewinddir
     listdir = descriptors.listdir
-
     # Open, write and close in one.
     create = descriptors.create
     write_file = descriptors.write_file
     overwrite = descriptors.overwrite
     append = descriptors.append
     read_file = descriptors.read_file
-
     # Mounts.
     mount_disk = mounts.mount_disk
     mount = mounts.mount

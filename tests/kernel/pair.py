@@ -10,11 +10,11 @@ import stat
 
 from overlaylab.errors import error_name
 from overlaylab.linux.mounts import MS_RDONLY
-from overlaylab.linux.names import Stat
 from overlaylab.linux.operations import Op, run
 from overlaylab.linux.proof.compare import Identities, first_difference, layer_listing, mount_listing
 from overlaylab.linux.proof.invariants import Guard
 from overlaylab.linux.system import System
+from overlaylab.overlay.filesystem import Stat
 from overlaylab.tree import Directory, Inode
 from tests.kernel import live
 from tests.kernel.cases import layer

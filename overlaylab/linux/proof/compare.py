@@ -14,20 +14,6 @@ from overlaylab.errors import error_name
 from overlaylab.overlay.filesystem import TYPES, numbers_of
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
 
-__all__ = [
-    "COMPARED",
-    "NOT_COMPARED",
-    "NOW",
-    "Identities",
-    "Listing",
-    "comparable",
-    "first_difference",
-    "layer_entry",
-    "layer_listing",
-    "mount_listing",
-    "stat_entry",
-]
-
 # Times before this second are those of the layers, or were set on purpose; later ones were set by a running clock.
 NOW = 1_500_000_000
 
@@ -58,8 +44,9 @@ NOT_COMPARED = {
     "value of trusted.overlay.origin": "a file handle of the machine; that it is there is compared",
     "trusted.overlay.uuid": "random",
     "content of the work directory": "nobody sees it",
-    "a name that a removed, open special file or directory takes by being copied up": "the kernel's cache of names keeps what was "
-    "there, without links, as long as there is memory; both sides are mounted anew, and compared then",
+    "a name that a removed, open special file or directory takes by being copied up": "the kernel's cache of "
+    "names keeps what was there, without links, as long as there is memory; both sides are mounted anew, and compared "
+    "then",
 }
 
 Listing = list[dict[str, Any]]

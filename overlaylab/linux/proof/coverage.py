@@ -20,8 +20,6 @@ from overlaylab.overlay.journal import (
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File
 
-__all__ = ["PLACES", "Coverage"]
-
 PLACES = (
     "copy-up of a file",
     "copy-up of a chain of directories",

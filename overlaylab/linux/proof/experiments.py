@@ -19,8 +19,6 @@ from .compare import Identities, Listing, comparable, first_difference, layer_li
 from .coverage import Coverage
 from .records import new_inode
 
-__all__ = ["DRESSES", "Experiment", "Moment", "Parting", "experiment", "layer", "moments", "parting", "shortest"]
-
 LENGTH = 20
 
 OLD = 1_000_000_000 * 10**9
@@ -339,7 +337,7 @@ def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experi
 
 
 def _smaller(given: Experiment) -> Iterator[Experiment]:
-    """All experiments with one thing less, or a plainer one in its place: operations first, then layers, then entries."""
+    """All experiments with one thing less, or a plainer one: operations first, then layers, then entries."""
     for position, operation in reversed(list(enumerate(given.ops))):
         yield replace(given, ops=given.ops[:position] + given.ops[position + 1 :])
         if operation != LOOK:

@@ -9,8 +9,6 @@ from overlaylab.tree import Directory, Inode
 
 from .compare import layer_listing
 
-__all__ = ["Corrupt", "Guard"]
-
 
 class Corrupt(OverlayLabError, RuntimeError):
     """The model contradicts itself: a bug of the model, never of the input."""

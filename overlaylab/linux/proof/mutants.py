@@ -14,8 +14,6 @@ from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.overlay_xattrs import OverlayXattrs
 from overlaylab.tree import Directory
 
-__all__ = ["BROKEN", "Mutant"]
-
 
 @dataclass(frozen=True, slots=True)
 class Mutant:

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 from overlaylab.errors import Finding
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, parent_of
 
-__all__ = ["data_bytes", "device_numbers", "field", "new_inode", "octal", "plant"]
-
 T = TypeVar("T")
 
 

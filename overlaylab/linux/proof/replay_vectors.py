@@ -21,20 +21,6 @@ from .invariants import Guard
 from .records import field
 from .vectors import operations, raw, recorded, shown, tree
 
-__all__ = [
-    "Difference",
-    "Results",
-    "compare",
-    "compare_entries",
-    "compare_merged",
-    "compare_upper",
-    "mounted",
-    "named",
-    "outcomes",
-    "run_ordinary",
-    "mismatch",
-]
-
 BASE = {"index": "off", "metacopy": "off", "redirect_dir": "off", "xino": "off"}
 
 
@@ -148,13 +134,14 @@ class Results:
 
 def named(want: Mapping[str, Any]) -> str:
     """The recorded name of an errno; of two names for one number the one that we use."""
-    return {"ENOTSUP": "EOPNOTSUPP", "EWOULDBLOCK": "EAGAIN"}.get(want.get("errno", ""), want.get("errno", ""))
+    name = str(want.get("errno", ""))
+    return {"ENOTSUP": "EOPNOTSUPP", "EWOULDBLOCK": "EAGAIN"}.get(name, name)
 
 
 def mounted(vector: Any, where: str) -> System:
     """A system with the vector's overlay mounted, and the current directory in it."""
     lowers = [tree(items, f"{where}.lower[{i}]") for i, items in enumerate(field(vector, "lower", list, where))]
-    disk: dict[str, Inode] = {f"l{i}": lower for i, lower in enumerate(lowers)} | {"m": Directory()}
+    disk: dict[str, Inode] = {"m": Directory(), **{f"l{i}": lower for i, lower in enumerate(lowers)}}
     words = ["lowerdir=" + ":".join(f"l{i}" for i in range(len(lowers)))]
     if "upper" not in vector or vector["upper"] is not None:
         disk |= {"u": tree(field(vector, "upper", list, where), f"{where}.upper"), "w": Directory()}

@@ -18,8 +18,6 @@ from .compare import Listing, layer_listing, mount_listing
 from .recorded_operations import parse_op
 from .records import data_bytes, device_numbers, field, new_inode, octal, plant
 
-__all__ = ["DEFAULT_TIME", "content", "inode", "operations", "raw", "recorded", "shown", "tree"]
-
 DEFAULT_TIME = 1_000_000_000
 
 # The arguments of operations in their short form, a list.
