@@ -131,8 +131,8 @@ def check_xattr(caller: Caller, inode: Inode, name: str, want: int, path: str = 
         OSError: EPERM or EACCES to write; to read, a hidden attribute is ENODATA.
 
     Spec:
-        Kernel, sections 5 and 12: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner of
-        a sticky directory (perm-12).
+        Kernel, sections 5 and 12: trusted needs root (perm-05); user not on symlinks and special files (cu-19); owner
+        of a sticky directory (perm-12).
     """
     hidden = errno.EPERM if want == WRITE else errno.ENODATA
     if name.startswith(("security.", "system.")):
