@@ -1,7 +1,7 @@
 """One layer's blob: hashed, unpacked, hashed again and read, all in bounded memory.
 
-A blob is read twice, because its two readings need not wait for each other: `read_content` unpacks it and reads its tar,
-`hash_blob` hashes the bytes as they are stored. A `Reading` compares what both found with what the documents promise.
+A blob is read twice, so that two threads can share the work: `read_content` unpacks it and reads its tar, `hash_blob`
+hashes the bytes as they are stored. A `Reading` compares what both found with what the documents promise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be asked of an image in a store: is it intact, what is this ID, who owns this directory, who notices a flipped bit."""
+"""What can be asked of an image in a store: is it intact, what is this ID, who owns this directory."""
 
 from functools import partial
 

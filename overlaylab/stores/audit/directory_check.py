@@ -1,8 +1,8 @@
-"""Is a directory what its layer's tar says? Names, types, modes, sizes, contents and deletions, compared one by one.
+"""Compare a layer's directory with the layer's tar: names, types, modes, sizes, contents and deletions.
 
-Docker and containers-storage keep a recipe for the tar, and that proves the contents of the files; containerd keeps
-the blob at best. The tar says much more: which names there are, what they are, and what is deleted. Owners, times and
-attributes are left out, because engines without root, and copies, change them.
+Docker and containers-storage keep tar-split data, which proves the contents of the files; containerd keeps the blob at
+best. The tar says much more: which names there are, of which type, and what is deleted. Owners, times and attributes
+are not compared, because rootless engines and copies change them.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from overlaylab.tree import Device, Directory, File, Inode, Symlink, find, paren
 
 __all__ = ["LostMarks", "directory_problems", "whole_directory_problems"]
 
-# A directory that is another layer's altogether need not be told file by file.
+# Differences that are reported of one directory: the wrong directory differs in every file.
 MOST = 100
 
 
 @dataclass(slots=True)
 class LostMarks:
-    """Device nodes and opaque marks that layers have, and their directories do not.
+    """Device nodes and opaque xattrs that layers have, and their directories do not.
 
-    A copy that was made without device nodes has no whiteout either, and one without extended attributes no opaque
-    mark. Then nothing can be said about deletions; where others of the kind are there, the one that is not is damage.
+    A copy of a store that was made without device nodes has lost all whiteouts, and one without extended attributes all
+    opaque xattrs: then deletions cannot be checked. Where others of the kind exist, a missing one is damage.
 
     Args:
-        nodes: Place and expected look of nodes that are not there, whiteouts among them.
-        opaque: Places of opaque marks that are not there.
-        kinds: What was seen: ``nodes``, ``opaque``.
+        nodes: Path of a missing node -> what it should be: a device or a whiteout.
+        opaque: Path of a directory without its opaque xattr -> what it should have.
+        kinds: What exists in some directory: ``nodes``, ``opaque``.
     """
 
     nodes: dict[str, str] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class LostMarks:
     kinds: set[str] = field(default_factory=set)
 
     def problems(self) -> Iterator[Problem]:
-        """What is missing among others of its kind."""
+        """What is missing although others of its kind exist."""
         for kind, places in (("nodes", self.nodes), ("opaque", self.opaque)):
             for place, expected in list(places.items())[:MOST] if kind in self.kinds else ():
                 yield Problem("diffid-mismatch", place, f"{expected}, as the layer's tar says", "none")
 
     def not_checked(self) -> Iterator[NotChecked]:
-        """Kinds that a copy has lost."""
+        """The kinds that a copy has lost."""
         if self.nodes and "nodes" not in self.kinds:
             place, expected = next(iter(self.nodes.items()))
             yield NotChecked(
@@ -54,7 +54,10 @@ class LostMarks:
                 "no folder here has a device node: copied or unpacked without them",
             )
         if self.opaque and "opaque" not in self.kinds:
-            why = "no folder here has an opaque mark: packed without tar --xattrs --xattrs-include='*', or read without root"
+            why = (
+                "no folder here has an opaque mark: "
+                "packed without tar --xattrs --xattrs-include='*', or read without root"
+            )
             yield NotChecked(f"opaque directories, such as {next(iter(self.opaque))}", why)
 
 
@@ -65,42 +68,45 @@ def directory_problems(
 
     Args:
         changeset: Of the layer's tar.
-        directory: The directory that an engine unpacked it into; what the root itself is like does not count.
-        where: What to call the directory in findings.
-        marks: The namespace of overlay marks.
-        lost: Gets the marks that are not there.
+        directory: The directory that an engine unpacked it into; the attributes of its root are not compared.
+        where: What findings call the directory.
+        marks: The namespace of the overlay xattrs.
+        lost: Collects missing nodes and xattrs.
 
     Returns:
-        ``diffid-mismatch`` for what differs, ``missing-content`` for what is not there; none for a changeset with
-        errors, of which engines make what they like.
+        ``diffid-mismatch`` for what differs, ``missing-content`` for what is missing; nothing for a changeset with
+        errors, which engines treat differently.
 
     Spec:
-        image-spec, layer.md, "Applying Changesets". Kernel: an opaque mark hides what a whiteout beneath it would.
+        image-spec, layer.md, "Applying Changesets". Kernel: an opaque directory hides what whiteouts in it
+        would hide.
     """
     if any(problem.severity == "error" for problem in changeset.problems):
         return []
-    told = _Told(changeset)
+    expected = _Expected(changeset)
     problems: list[Problem] = []
     there: set[str] = set()
     for path, inode in walk(directory):
         there.add(path)
-        if path != "." and (found := told.difference(path, inode, directory, marks)):
+        if path != "." and (found := expected.difference(path, inode, directory, marks)):
             problems.append(Problem("diffid-mismatch", f"{where}/{path}", *found))
-    for path, inode in told.puts.items():
+    for path, entry in expected.puts.items():
         if path in there or path == ".":
             continue
-        if isinstance(inode, Device) or (isinstance(inode, Link) and isinstance(told.puts.get(inode.target), Device)):
+        if isinstance(entry, Device) or (
+            isinstance(entry, Link) and isinstance(expected.puts.get(entry.target), Device)
+        ):
             lost.nodes[f"{where}/{path}"] = "a device"
         else:
             problems.append(
                 Problem(
                     "missing-content",
                     f"{where}/{path}",
-                    _look(inode) if isinstance(inode, Inode) else "a hard link",
+                    _look(entry) if isinstance(entry, Inode) else "a hard link",
                     "nothing",
                 )
             )
-    _note_marks(told, directory, where, marks, lost)
+    _note_deletions(expected, directory, where, marks, lost)
     return problems[:MOST]
 
 
@@ -109,9 +115,9 @@ def whole_directory_problems(expected: Directory, directory: Directory, where: s
 
     Args:
         expected: The merged view.
-        directory: What lies in the store; what its root itself is like does not count.
-        where: What to call the directory in findings.
-        lost: Gets the device nodes that are missing.
+        directory: The directory in the store; the attributes of its root are not compared.
+        where: What findings call the directory.
+        lost: Collects missing device nodes.
 
     Returns:
         See `directory_problems`.
@@ -129,18 +135,15 @@ def whole_directory_problems(expected: Directory, directory: Directory, where: s
         elif path not in there:
             problems.append(Problem("missing-content", place, _look(merged[path]), "nothing"))
         elif _look(merged[path]) != _look(there[path]):
-            problems.append(Problem("diffid-mismatch", place, *_apart(merged[path], there[path])))
+            problems.append(Problem("diffid-mismatch", place, *_differing(merged[path], there[path])))
     return problems[:MOST]
 
 
-class _Told:
-    """What a tar says, by path.
-
-    Args:
-        puts: What it puts; of two entries the later one.
-    """
+class _Expected:
+    """What a tar says that a directory should hold, by path."""
 
     def __init__(self, changeset: Changeset) -> None:
+        # Of two entries with one path the later one counts.
         self.puts: dict[str, Inode | Link] = {}
         self.deleted: set[str] = set()
         self.opaque: set[str] = set()
@@ -159,30 +162,30 @@ class _Told:
             self._note_above(change.path)
 
     def _note_above(self, path: str) -> None:
-        """Directories that a tar need not name: something in them is named."""
+        """Note the directories above a path: a tar need not have entries for them."""
         above, _ = parent_of(path)
         while above != "." and above not in self._above:
             self._above.add(above)
             above, _ = parent_of(above)
 
     def difference(self, path: str, inode: Inode, directory: Directory, marks: str) -> tuple[str, str] | None:
-        """What should be at a path of the directory, and what is, if these are not the same."""
+        """What should be at a path of the directory, and what is; None if these are the same."""
         if is_whiteout(inode, marks):
             return None if path in self.deleted or path in self.puts else ("nothing", "a whiteout")
-        told = self.puts.get(path)
-        if told is None:
+        expected = self.puts.get(path)
+        if expected is None:
             return None if isinstance(inode, Directory) and path in self._above else ("nothing", _look(inode))
-        if isinstance(told, Link):
-            # Of this layer, or a copy of a lower file: then nothing is known here.
-            target = find(directory, told.target)
-            return None if target is None or _look(target) == _look(inode) else _apart(target, inode)
-        if marks + "metacopy" in inode.xattrs or _look(told) == _look(inode):
+        if isinstance(expected, Link):
+            # A target that is not in this layer is a file of a lower one, of which nothing is known here.
+            target = find(directory, expected.target)
+            return None if target is None or _look(target) == _look(inode) else _differing(target, inode)
+        if marks + "metacopy" in inode.xattrs or _look(expected) == _look(inode):
             return None
-        return _apart(told, inode)
+        return _differing(expected, inode)
 
 
 def _look(inode: Inode) -> str:
-    """What is compared of an inode, in words."""
+    """Describe what is compared of an inode."""
     match inode:
         case File():
             return f"a file of {', '.join(_facts(inode))}"
@@ -194,42 +197,42 @@ def _look(inode: Inode) -> str:
 
 
 def _facts(file: File) -> tuple[str, str, str]:
-    """What is compared of a file, one by one."""
+    """Describe what is compared of a file, fact by fact."""
     return f"mode {file.mode:04o}", f"{file.size} bytes", f"content sha256:{file.sha256}"
 
 
-def _apart(told: Inode, there: Inode) -> tuple[str, str]:
-    """Two inodes that differ, in words; of two files only the facts that differ, so that these are not cut off where room is short."""
-    if not (isinstance(told, File) and isinstance(there, File)):
-        return _look(told), _look(there)
-    apart = [pair for pair in zip(_facts(told), _facts(there)) if pair[0] != pair[1]]
-    return ", ".join(one for one, _ in apart), ", ".join(other for _, other in apart)
+def _differing(expected: Inode, actual: Inode) -> tuple[str, str]:
+    """Describe two inodes that differ; of two files only the facts that differ, since long texts are cut off."""
+    if not (isinstance(expected, File) and isinstance(actual, File)):
+        return _look(expected), _look(actual)
+    pairs = [pair for pair in zip(_facts(expected), _facts(actual), strict=True) if pair[0] != pair[1]]
+    return ", ".join(one for one, _ in pairs), ", ".join(other for _, other in pairs)
 
 
-def _note_marks(told: _Told, directory: Directory, where: str, marks: str, lost: LostMarks) -> None:
-    """Note which kinds of marks a directory has, and which of those that it should have it does not."""
+def _note_deletions(expected: _Expected, directory: Directory, where: str, marks: str, lost: LostMarks) -> None:
+    """Note which kinds of nodes and opaque xattrs a directory has, and which of its own are missing."""
     closed = _Closed(directory, marks)
     for _, inode in walk(directory):
         lost.kinds |= {"nodes"} if isinstance(inode, Device) else {"opaque"} if is_opaque(inode, marks) else set()
-    for path in sorted(told.deleted - told.puts.keys()):
+    for path in sorted(expected.deleted - expected.puts.keys()):
         there = find(directory, path)
         if there is None and not closed.above(path):
             lost.nodes[f"{where}/{path}"] = "a whiteout"
-    for path in sorted(told.opaque - {"."}):
+    for path in sorted(expected.opaque - {"."}):
         there = find(directory, path)
         if isinstance(there, Directory) and not is_opaque(there, marks) and not closed.above(path):
             lost.opaque[f"{where}/{path}"] = "an opaque mark"
 
 
 class _Closed:
-    """Which directories of a directory show nothing from below, so that marks beneath them say nothing."""
+    """Which directories of a layer show nothing of lower layers, so that deletions in them have no effect."""
 
     def __init__(self, directory: Directory, marks: str) -> None:
         self._directory, self._marks = directory, marks
         self._known: dict[str, bool] = {".": False}
 
     def above(self, path: str) -> bool:
-        """Whether a directory on the way to a path is opaque, or none."""
+        """Whether a path lies in an opaque directory, or below something that is no directory."""
         walked = []
         above, _ = parent_of(path)
         while above not in self._known:

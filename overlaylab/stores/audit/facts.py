@@ -1,4 +1,4 @@
-"""The facts of a store as plain data: what the command line prints as JSON, and what tables are made from."""
+"""The facts of a store as plain data, for JSON and for tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def inspect_facts(store: Store, path: str) -> dict[str, Any]:
-    """Everything that ``inspect`` says, with fixed keys."""
+    """Everything that ``inspect`` prints, with fixed keys."""
     images = store.images()
     problems = [*store.problems, *(problem for image in images for problem in image.problems)]
     problems += [problem for container in store.containers() for problem in container.problems]
@@ -39,7 +39,7 @@ def inspect_facts(store: Store, path: str) -> dict[str, Any]:
 
 
 def one_per_config(images: Iterable[Image]) -> list[Image]:
-    """Several manifests of one config are one image with all their names; the first manifest stands for it."""
+    """Merge images of one config: the first manifest stands for all, and has all names."""
     known: dict[tuple[str | None, ...], Image] = {}
     names: dict[tuple[str | None, ...], set[str]] = {}
     for image in images:
@@ -65,7 +65,7 @@ def image_facts(image: Image, store: Store) -> dict[str, Any]:
 
 
 def _where(item: Image | Container) -> dict[str, str]:
-    """What tells equal ones apart: the namespace of an image in containerd's stores, the store in a root of several."""
+    """What distinguishes equal ones: an image's namespace in containerd's stores, the store in a root of several."""
     namespace = {"namespace": item.namespace} if item.namespace and isinstance(item, Image) else {}
     return namespace | ({"store": item.store} if item.store else {})
 
@@ -91,7 +91,7 @@ def container_facts(container: Container) -> dict[str, Any]:
 
 
 def mount_facts(mount: Mount) -> dict[str, Any]:
-    """Everything that ``mount`` says; `lowerdir` is topmost first."""
+    """Everything that ``mount`` prints; `lowerdir` is topmost first."""
     return {
         "lowerdir": list(mount.lowerdir),
         "upperdir": mount.upperdir,

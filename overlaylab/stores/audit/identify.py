@@ -1,4 +1,4 @@
-"""What is this hex string? Every name that stores give to images, layers, directories and containers, looked up at once."""
+"""Identify a hex string among all names that stores give to images, layers, directories and containers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from overlaylab.image.image import Image, Layer
 from overlaylab.stores.store import Store
 
 __all__ = ["Match", "investigate", "match_facts", "names_of", "names_of_image"]
+
+# The image and the layer of a directory that no image uses.
+NO_OWNER: list[tuple[str, int | None]] = [("", None)]
 
 _QUERY = re.compile(r"(sha256:|sha512:)?[0-9A-Za-z]+(-init)?")
 
@@ -37,15 +40,14 @@ class Match:
 
 
 def investigate(query: str, stores: Iterable[tuple[str, Store]]) -> tuple[Match, ...]:
-    """Look a name up in stores, whole or by its beginning.
+    """Look up a name, or the beginning of one, in stores.
 
     Args:
-        query: Hex digits, with or without ``sha256:``; also the other names of directories, and the number of a snapshot,
-            which must be whole.
+        query: Hex digits, with or without ``sha256:``; the name of a directory; or the whole number of a snapshot.
         stores: Each with the path it was opened from.
 
     Raises:
-        Finding: ``wrong-call`` for what no name can begin with.
+        Finding: ``wrong-call`` for a text that no name can begin with.
     """
     if not _QUERY.fullmatch(query):
         raise Finding("wrong-call", "id", "hex digits, or the name of a folder", query)
@@ -69,7 +71,7 @@ def _fits(query: str, match: Match) -> bool:
 
 
 def names_of(store: Store) -> Iterator[Match]:
-    """Every name that a store knows, each with the image and the layer that it stands for."""
+    """Every name in a store, each with the image and the layer that it stands for."""
     for image in store.images():
         yield from names_of_image(store, image)
     yield from _directory_names(store)
@@ -81,7 +83,7 @@ def names_of(store: Store) -> Iterator[Match]:
 
 
 def names_of_image(store: Store, image: Image) -> Iterator[Match]:
-    """The names of one image and of its layers, without the short names of directories."""
+    """The names of one image and of its layers; short names of directories are left out."""
     yield from _image_names(image)
     for layer in image.layers:
         yield from _layer_names(store, image, layer)
@@ -96,8 +98,8 @@ def _image_names(image: Image) -> Iterator[Match]:
     ):
         for digest in filter(None, digests):
             yield Match(kind=kind, value=digest, image=image.id)
-    # From the config: an image whose layers are damaged has these names all the same.
-    for position, (diff_id, chain_id) in enumerate(zip(image.diff_ids or (), image.chain_ids or ())):
+    # From the config, which names layers that are damaged too.
+    for position, (diff_id, chain_id) in enumerate(zip(image.diff_ids or (), image.chain_ids or (), strict=True)):
         yield Match(kind="diff_id", value=diff_id, image=image.id, position=position)
         yield Match(kind="chain_id", value=chain_id, image=image.id, position=position)
 
@@ -114,8 +116,8 @@ def _layer_names(store: Store, image: Image, layer: Layer) -> Iterator[Match]:
 
 
 def _directory_names(store: Store) -> Iterator[Match]:
-    """Names of directories that no image uses, and the short names of all."""
-    owners: dict[str | None, list[tuple[str, int]]] = {}
+    """The names of directories that no image uses, and the short names of all directories."""
+    owners: dict[str | None, list[tuple[str, int | None]]] = {}
     for image in store.images():
         for layer in image.layers:
             owners.setdefault(layer.directory, []).append((image.id, layer.position))
@@ -125,7 +127,7 @@ def _directory_names(store: Store) -> Iterator[Match]:
         if not used and directory.name not in held:
             yield Match(kind=store.directory_kind, value=directory.name)
         for link in directory.links:
-            for image_id, position in used or [("", None)]:
+            for image_id, position in used or NO_OWNER:
                 yield Match(kind="link", value=link, image=image_id, position=position)
 
 

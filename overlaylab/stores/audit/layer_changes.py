@@ -1,4 +1,4 @@
-"""What each layer of an image did: what it added, changed and removed, and which of its bytes are wasted."""
+"""What each layer of an image added, changed and removed, and which of its bytes are wasted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class LayerWork:
     """One layer against the merged view below it.
 
     Args:
-        added: Paths that are new.
-        changed: Paths that are there below, and look different now.
-        removed: Paths that are gone, each path of a removed tree.
+        added: Paths that do not exist below.
+        changed: Paths that exist below, and differ.
+        removed: Paths that exist below only, each path of a removed tree.
         size: Bytes of the layer's files, hard links once.
         wasted: Bytes of the layer's files that a higher layer hides.
     """
@@ -34,24 +34,24 @@ class LayerWork:
 
 
 def layer_work(layers: Sequence[Directory], marks: str) -> tuple[LayerWork, ...]:
-    """Compare each layer with what is below it.
+    """Compare each layer with the merged view below it.
 
-    The root directory itself is not counted: engines give it a time of their own when they unpack.
+    The root directory itself is not counted: engines set its time when they unpack a layer.
 
     Args:
         layers: Directories as overlayfs has them, **bottom first**.
-        marks: The namespace of overlay marks.
+        marks: The namespace of the overlay xattrs.
 
     Returns:
         One for each layer, bottom first.
     """
-    counts = []
+    counts: list[tuple[int, int, int]] = []
     below = Directory()
     for layer in layers:
         merged = Overlay.of_layers([below, layer] if counts else [layer], marks=marks).merged()
         counts.append(_differences(_paths(below), _paths(merged), marks))
         below = merged
-    # Equal layers may share their inodes, so what is visible is told by layer as well.
+    # Equal layers may share inodes, so the layer belongs to the identity.
     visible = {(parts[0].layer, id(parts[0].inode)) for _, parts in Overlay.of_layers(layers, marks=marks).walk()}
     return tuple(
         LayerWork(
@@ -61,7 +61,7 @@ def layer_work(layers: Sequence[Directory], marks: str) -> tuple[LayerWork, ...]
             size=sizes(layer),
             wasted=_hidden_bytes(layer, number, visible),
         )
-        for number, (layer, (added, changed, removed)) in enumerate(zip(layers, counts))
+        for number, (layer, (added, changed, removed)) in enumerate(zip(layers, counts, strict=True))
     )
 
 
@@ -72,7 +72,7 @@ def _paths(tree: Directory) -> dict[str, Inode]:
 
 
 def _differences(below: dict[str, Inode], now: dict[str, Inode], marks: str) -> tuple[int, int, int]:
-    """How many paths are new, different, gone."""
+    """Count the paths that are new, different and gone."""
     both = below.keys() & now.keys()
     changed = sum(
         below[path] is not now[path] and _look(below[path], marks) != _look(now[path], marks) for path in both
@@ -81,14 +81,14 @@ def _differences(below: dict[str, Inode], now: dict[str, Inode], marks: str) -> 
 
 
 def _look(inode: Inode, marks: str) -> dict[str, Any]:
-    """What a reader sees of an inode; the number of its names belongs to a layer, not to a path."""
+    """What stat shows of an inode, without the link count, which belongs to a layer and not to a path."""
     look = entry(inode, marks)
     look.pop("nlink", None)
     return look
 
 
 def _hidden_bytes(layer: Directory, number: int, visible: set[tuple[int, int]]) -> int:
-    """Bytes of the files of which no name is left in the final view."""
+    """Bytes of the files that have no name in the merged view of all layers."""
     hidden = {
         id(inode): inode.size
         for _, inode in walk(layer)
@@ -100,9 +100,9 @@ def _hidden_bytes(layer: Directory, number: int, visible: set[tuple[int, int]]) 
 def layer_facts(
     store: Store, target: Image | Container, layers: Sequence[Directory], marks: str
 ) -> list[dict[str, Any]]:
-    """Everything that ``layers`` says, with fixed keys; bottom first, a container's upper last."""
+    """Everything that ``layers`` prints, with fixed keys; bottom first, a container's upper last."""
     known = list(target.layers) if isinstance(target, Image) else _container_layers(store, target)
-    return [_facts(layer, work) for layer, work in zip(known, layer_work(layers, marks))]
+    return [_facts(layer, work) for layer, work in zip(known, layer_work(layers, marks), strict=False)]
 
 
 def _container_layers(store: Store, container: Container) -> list[Layer | None]:
@@ -111,7 +111,7 @@ def _container_layers(store: Store, container: Container) -> list[Layer | None]:
     for image in store.images():
         if (image.store, image.namespace) == (container.store, container.namespace):
             for layer in image.layers:
-                # The image that the container was made from says best which step made a layer.
+                # The history of the container's own image is preferred.
                 if layer.directory not in found or image.id == container.image_id:
                     found[layer.directory] = layer
     return [found.get(name) for name in stacked_names(store, container)]

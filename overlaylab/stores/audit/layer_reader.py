@@ -239,7 +239,7 @@ class LayerReader:
         return whole_directory_problems(merged, self._store.layer_directory(name), where, self.lost)
 
     def _digest_problems(self, layer: Layer) -> Iterator[Problem]:
-        """Compare what a layer's bytes hash to with its documents, and name the files that differ where that is known."""
+        """Compare a layer's digests with its documents, and name the files that differ where that is known."""
         reading = self.reading(layer)
         for problem in reading.problems() if reading else ():
             yield problem

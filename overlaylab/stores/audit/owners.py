@@ -1,4 +1,4 @@
-"""Who owns what: directories and the images and containers that use them, and what images share."""
+"""Which images and containers use which directories, and what images share."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def images_of(store: Store, container: Container) -> list[Image]:
 def owner_facts(
     store: Store, layer_bytes: Callable[[Store, Layer], int], directory: str | None = None
 ) -> dict[str, Any]:
-    """Everything that ``owners`` says, with fixed keys.
+    """Everything that ``owners`` prints, with fixed keys.
 
     Args:
-        store: Where.
-        layer_bytes: Gives the bytes of the files of a layer that lies in no directory.
-        directory: Only this directory and the images that use it.
+        store: Holds them.
+        layer_bytes: Returns the bytes of the files of a layer that is not unpacked.
+        directory: Report only this directory and the images that use it.
     """
     directories: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     for part in store.parts:
         census = Census(part, layer_bytes)
-        directories += [census.folder(item) for item in part.directories() if directory in (None, item.name)]
+        directories += [census.directory(item) for item in part.directories() if directory in (None, item.name)]
         images += [
             census.image(number)
             for number, image in enumerate(census.images)
@@ -49,12 +49,12 @@ def _names(image: Image) -> list[str | None]:
 
 
 def _place(layer: Layer) -> str:
-    """What tells one kept layer from another: its directory, or what keeps it. Never the diff_id: equal layers repeat."""
+    """Where a layer is kept: its directory, or its blob. Never the diff_id, since equal layers are kept twice."""
     return layer.directory or layer.source
 
 
 class Census:
-    """Who uses what in one store, counted once.
+    """The users of every layer and directory of one store.
 
     Args:
         store: One store, not a root of several.
@@ -74,20 +74,20 @@ class Census:
             for name in dict.fromkeys((container.upper, *container.lower)):
                 self._containers.setdefault(name, []).append(container)
 
-    def folder(self, directory: StoreDirectory) -> dict[str, Any]:
-        """One directory: the layers that it holds, the images and containers that use it, and what it most likely is."""
-        users, containers = self._users.get(directory.name, {}), self._containers.get(directory.name, [])
+    def directory(self, item: StoreDirectory) -> dict[str, Any]:
+        """One directory: its layers, the images and containers that use it, and what it most likely is."""
+        users, containers = self._users.get(item.name, {}), self._containers.get(item.name, [])
         chains = [layer.chain_id for layer in users.values()]
         return {
-            "directory": directory.name,
-            "layers": list(dict.fromkeys([*chains, *directory.chain_ids])),
+            "directory": item.name,
+            "layers": list(dict.fromkeys([*chains, *item.chain_ids])),
             "images": list(dict.fromkeys(str(self.images[number].id) for number in users)),
             "containers": [container.id for container in containers],
-            "guess": _guess(directory, bool(users), containers),
+            "guess": _guess(item, bool(users), containers),
         }
 
     def image(self, number: int) -> dict[str, Any]:
-        """One image: its directories, what it alone uses, and what it shares with others."""
+        """One image: its directories, the bytes that it alone uses, and those that it shares."""
         image = self.images[number]
         places = list(dict.fromkeys(_place(layer) for layer in image.layers))
         own = [place for place in places if len(self._users[place]) == 1]
@@ -112,7 +112,7 @@ class Census:
 
 
 def _guess(directory: StoreDirectory, has_image: bool, containers: Sequence[Container]) -> str:
-    """What a directory most likely is: by who uses it, else by the form of its name."""
+    """What a directory most likely is, by its users, or else by the form of its name."""
     if has_image:
         return "image layer"
     if any(container.upper == directory.name for container in containers):
@@ -120,6 +120,6 @@ def _guess(directory: StoreDirectory, has_image: bool, containers: Sequence[Cont
     if any(container.init == directory.name for container in containers):
         return "init layer"
     if containers:
-        # An engine may have removed the image of a container that is still there.
+        # The image of a container may have been removed.
         return "image layer"
     return "build cache" if directory.cache else "leftover"

@@ -10,7 +10,7 @@ from functools import cached_property
 from overlaylab.errors import Finding, NotReadable, Problem
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.detect import store_in
-from overlaylab.stores.files.flipped import Altered, Flip, Surveyed
+from overlaylab.stores.files.flipped import FlippedPlace, Flip, RecordingPlace
 from overlaylab.stores.files.open_place import Progress
 from overlaylab.stores.files.place import Place
 from overlaylab.stores.store import Store, home
@@ -57,7 +57,7 @@ def spots(own: Own) -> tuple[Spot, ...]:
     Raises:
         NotReadable: see `open_own`.
     """
-    place = Surveyed(own.place)
+    place = RecordingPlace(own.place)
     with plainly(own.source):
         store = store_in(place)
         target = _again(own, store)
@@ -114,7 +114,7 @@ def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> 
             yield Spot(kind="table", path=path, size=size, position=position, **_digit(raw, ours))
 
 
-def _layer_spots(own: Own, place: Surveyed, store: Store, layer: Layer) -> Iterator[Spot]:
+def _layer_spots(own: Own, place: RecordingPlace, store: Store, layer: Layer) -> Iterator[Spot]:
     """A layer's blob or recipe, and a file of its directory."""
     if not layer.readable:
         return
@@ -240,7 +240,7 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
     flip = Flip(flip.path, flip.offset, flip.bit) if isinstance(flip, Spot) else flip
     if own.image is None:
         raise Finding("missing-image", own.source, "an image", "a container whose image is gone")
-    place = Altered(own.place, flip)
+    place = FlippedPlace(own.place, flip)
     try:
         with plainly(own.source):
             store = store_in(place)

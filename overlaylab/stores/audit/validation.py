@@ -135,10 +135,10 @@ def overlay_of(target: Image | Container, store: Store, reader: LayerReader) -> 
 def merged_view(
     target: Image | Container, store: Store, reader: LayerReader
 ) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """What an image or a container shows, see `merged_entries`, and all that is wrong with what it needs.
+    """The merged view of an image or a container, see `merged_entries`, and what is wrong with its layers.
 
     Raises:
-        Finding: ``changed-while-reading``, where an engine at work took away what is needed.
+        Finding: ``changed-while-reading``: an engine at work removed what is needed.
     """
     problems = list(target.problems)
     try:
@@ -167,7 +167,7 @@ def problem_facts(problem: Problem) -> dict[str, str]:
 
 
 def report_facts(report: Report) -> dict[str, Any]:
-    """Everything that ``verify`` says, with fixed keys."""
+    """Everything that ``verify`` prints, with fixed keys."""
     return {
         "ok": report.ok,
         "problems": [problem_facts(problem) for problem in report.problems],

@@ -1,1 +1,1 @@
-"""How a store's bytes are reached: directories, tars, tars of directories, bolt files; and who reads them in parallel."""
+"""How a store's bytes are read: directories, tars, tars of directories, bolt databases; one by one or in parallel."""

@@ -1,8 +1,8 @@
 """Read a bolt database, the format of containerd's metadata: whole, without writing, and safely on damaged files.
 
-A file is a sequence of pages. Two of them, the meta pages, say where the root is; the newer valid one counts. From there
-branch pages lead to leaf pages, which hold keys with values, or keys with buckets: nested tables, on pages of their own
-or, if they are small, inline in the value.
+A file is a sequence of pages. Two of them, the meta pages, say where the root is; the newer valid one counts. From
+there branch pages lead to leaf pages, which hold keys with values, or keys with buckets: nested tables, on pages of
+their own or, if they are small, inline in the value.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ HOW_TO_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLO
 def read_directory(path: str | os.PathLike[str], keep: int = 0, limits: Limits = DEFAULT_LIMITS) -> Directory:
     """Read everything below a directory.
 
-    A hard link within it is one inode with two names. A name that readdir lists and lstat does not find, such as a stray
-    whiteout in an overlay, is left out.
+    A hard link within it is one inode with two names. A name that readdir lists and lstat does not find, such as a
+    stray whiteout in an overlay, is left out.
 
     Args:
         path: The directory, or a symlink to it.

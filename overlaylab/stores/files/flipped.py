@@ -1,7 +1,7 @@
-"""A place with one bit turned over: what was read stays as it is, and every reader sees the flip all the same.
+"""A place in which one bit is flipped for its readers, while the files stay unchanged.
 
-Nothing is copied and nothing is written. The bytes are changed on their way from the place to whoever reads them, so
-that it works for a directory and a tar alike, and costs the same for a small image and for one of many gigabytes.
+Nothing is copied and nothing is written: the bit is flipped when its byte is read. So it works for directories and tars
+alike, and needs no more memory for an image of many gigabytes.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from overlaylab.errors import Finding
 from overlaylab.tree import Directory, File, clean, find
 
-from .place import Place
+from .place import DelegatingPlace, Place
 
-__all__ = ["Altered", "Flip", "Surveyed"]
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["Flip", "FlippedPlace", "RecordingPlace"]
 
 CHUNK = 1 << 18
 
@@ -36,47 +39,8 @@ class Flip:
     bit: int = 0
 
 
-class _Around(Place):
-    """A place that stands before another one and asks it for everything."""
-
-    def __init__(self, place: Place) -> None:
-        self.where, self.limits = place.where, place.limits
-        self._place = place
-
-    def type_of(self, path: str) -> str | None:
-        return self._place.type_of(path)
-
-    def names(self, path: str) -> tuple[str, ...]:
-        return self._place.names(path)
-
-    def link_target(self, path: str) -> str:
-        return self._place.link_target(path)
-
-    def size(self, path: str) -> int:
-        return self._place.size(path)
-
-    def owner(self, path: str) -> int:
-        return self._place.owner(path)
-
-    def content_bytes(self, path: str) -> int:
-        return self._place.content_bytes(path)
-
-    def duplicates(self) -> frozenset[str]:
-        return self._place.duplicates()
-
-    def open_plain(self, path: str) -> BinaryIO:
-        return self._place.open_plain(path)
-
-    def tree(self, path: str, keep: int = 0) -> Directory:
-        return self._place.tree(path, keep)
-
-
-class Surveyed(_Around):
-    """A place that remembers which files and directories it was asked for; the directories are not read.
-
-    Args:
-        place: What lies behind.
-    """
+class RecordingPlace(DelegatingPlace):
+    """A place that records which files are opened and which directories are asked for; these are not read."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -84,19 +48,21 @@ class Surveyed(_Around):
         self.directories: dict[str, None] = {}
 
     def open_plain(self, path: str) -> BinaryIO:
+        """Open a file, and record it."""
         self.opened[path] = None
         return super().open_plain(path)
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        """Record a directory; the result is empty."""
         self.directories[path] = None
         return Directory()
 
 
-class Altered(_Around):
-    """A place in which one bit of one file is turned over.
+class FlippedPlace(DelegatingPlace):
+    """A place in which one bit of one file is flipped.
 
     Args:
-        place: What lies behind; it stays as it is.
+        place: The unchanged place.
         flip: Which bit.
 
     Raises:
@@ -110,21 +76,23 @@ class Altered(_Around):
         self.flip = flip
 
     def open_plain(self, path: str) -> BinaryIO:
+        """Open a file, flipped if it is the one."""
         stream = super().open_plain(path)
-        return io.BufferedReader(_Flipping(stream, self.flip)) if path == self.flip.path else stream
+        return io.BufferedReader(_FlippedStream(stream, self.flip)) if path == self.flip.path else stream
 
     def tree(self, path: str, keep: int = 0) -> Directory:
+        """Read a directory; the file is flipped if it lies there."""
         tree = super().tree(path, keep)
         start = "" if path == "." else f"{path}/"
         inside = self.flip.path.removeprefix(start)
         if self.flip.path.startswith(start):
             old = find(tree, clean(inside, self.where)[0])
             if isinstance(old, File):
-                _exchange(tree, old, self._file(old))
+                _replace(tree, old, self._file(old))
         return tree
 
     def _file(self, old: File) -> File:
-        """The file with its new digest; its content is read once."""
+        """The flipped file with its digest; its content is read once."""
         hasher, kept = hashlib.sha256(), []
         with self.open_plain(self.flip.path) as stream:
             while piece := stream.read(CHUNK):
@@ -134,8 +102,8 @@ class Altered(_Around):
         return replace(old, sha256=hasher.hexdigest(), data=None if old.data is None else b"".join(kept))
 
 
-def _exchange(tree: Directory, old: File, new: File) -> None:
-    """Put a file in place of another under every name that it has."""
+def _replace(tree: Directory, old: File, new: File) -> None:
+    """Replace a file by another under every name that it has."""
     waiting = [tree]
     while waiting:
         directory = waiting.pop()
@@ -146,8 +114,8 @@ def _exchange(tree: Directory, old: File, new: File) -> None:
                 waiting.append(inode)
 
 
-class _Flipping(io.RawIOBase):
-    """A stream in which one bit is turned over as it passes."""
+class _FlippedStream(io.RawIOBase):
+    """A seekable stream in which one bit is flipped."""
 
     def __init__(self, stream: BinaryIO, flip: Flip) -> None:
         self._stream, self._flip = stream, flip
@@ -156,20 +124,17 @@ class _Flipping(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        return self._stream.seekable()
+        return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def readinto(self, buffer: bytearray) -> int:
-        start = self._stream.tell()
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view, start = memoryview(buffer), self._stream.tell()
+        data = bytearray(self._stream.read(len(view)))
         if start <= self._flip.offset < start + len(data):
-            buffer[self._flip.offset - start] ^= 1 << self._flip.bit
+            data[self._flip.offset - start] ^= 1 << self._flip.bit
+        view[: len(data)] = data
         return len(data)
 
     def close(self) -> None:

@@ -30,8 +30,8 @@ def open_place(
 ) -> Place:
     """Open a directory, a tar, or a compressed tar.
 
-    A compressed tar is decompressed once, as one stream, into memory or an unnamed temporary file; its members are never
-    written as files.
+    A compressed tar is decompressed once, as one stream, into memory or an unnamed temporary file; its members are
+    never written as files.
 
     Args:
         path: Of the directory or the file.

@@ -20,7 +20,7 @@ from overlaylab.tree import Directory, parent_of, parts_of
 from .directory import read_directory
 from .section import FileSection
 
-__all__ = ["DirectoryPlace", "Place", "Subdirectory", "within"]
+__all__ = ["DelegatingPlace", "DirectoryPlace", "Place", "Subdirectory", "within"]
 
 # Symlinks that one resolution may follow: MAXSYMLINKS of the kernel.
 HOPS = 40
@@ -276,47 +276,66 @@ class DirectoryPlace(Place):
         return read_directory(self._full(path), keep=keep, limits=self.limits)
 
 
-class Subdirectory(Place):
-    """A directory of a place as a place of its own: nothing above it can be reached."""
+class DelegatingPlace(Place):
+    """A place that asks another one for everything.
 
-    def __init__(self, place: Place, prefix: str) -> None:
-        self.where, self.limits = f"{place.where}: {prefix}", place.limits
-        self._place, self._prefix = place, prefix
+    Args:
+        place: The other one.
+    """
 
-    def _at(self, path: str) -> str:
-        return self._prefix if path == "." else f"{self._prefix}/{path}"
+    def __init__(self, place: Place) -> None:
+        self.where, self.limits, self._place = place.where, place.limits, place
+
+    def _inner(self, path: str) -> str:
+        """The path in the other place."""
+        return path
 
     def type_of(self, path: str) -> str | None:
         """See `Place`."""
-        return self._place.type_of(self._at(path))
+        return self._place.type_of(self._inner(path))
 
     def names(self, path: str) -> tuple[str, ...]:
         """See `Place`."""
-        return self._place.names(self._at(path))
+        return self._place.names(self._inner(path))
 
     def link_target(self, path: str) -> str:
         """See `Place`."""
-        return self._place.link_target(self._at(path))
+        return self._place.link_target(self._inner(path))
 
     def size(self, path: str) -> int:
         """See `Place`."""
-        return self._place.size(self._at(path))
+        return self._place.size(self._inner(path))
 
     def open_plain(self, path: str) -> BinaryIO:
         """See `Place`."""
-        return self._place.open_plain(self._at(path))
+        return self._place.open_plain(self._inner(path))
 
     def tree(self, path: str, keep: int = 0) -> Directory:
         """See `Place`."""
-        return self._place.tree(self._at(path), keep)
+        return self._place.tree(self._inner(path), keep)
 
     def owner(self, path: str) -> int:
         """See `Place`."""
-        return self._place.owner(self._at(path))
+        return self._place.owner(self._inner(path))
 
     def content_bytes(self, path: str) -> int:
         """See `Place`."""
-        return self._place.content_bytes(self._at(path))
+        return self._place.content_bytes(self._inner(path))
+
+    def duplicates(self) -> frozenset[str]:
+        """See `Place`."""
+        return self._place.duplicates()
+
+
+class Subdirectory(DelegatingPlace):
+    """A directory of a place as a place of its own: nothing above it can be reached."""
+
+    def __init__(self, place: Place, prefix: str) -> None:
+        super().__init__(place)
+        self.where, self._prefix = f"{place.where}: {prefix}", prefix
+
+    def _inner(self, path: str) -> str:
+        return self._prefix if path == "." else f"{self._prefix}/{path}"
 
     def duplicates(self) -> frozenset[str]:
         """See `Place`."""

@@ -13,7 +13,7 @@ import realdata
 import overlaylab as ol
 from overlaylab.stores.audit.learner_image import UPLOAD, as_layout, live_stores, open_own, packed_again, upload_own
 from overlaylab.stores.audit.tampering import spots, tamper
-from overlaylab.stores.files.flipped import Altered, Flip
+from overlaylab.stores.files.flipped import FlippedPlace, Flip
 from overlaylab.stores.files.open_place import open_place
 
 every_store = pytest.mark.parametrize("name", realdata.NAMES)
@@ -178,7 +178,7 @@ def test_what_cannot_be_packed_again_is_replaced_and_that_is_said():
 def test_exactly_one_bit_is_another_however_it_is_read(tmp_path, offset, bit):
     data = bytes(range(256)) * 5
     (tmp_path / "file").write_bytes(data[:1200])
-    place = Altered(open_place(tmp_path), Flip("file", offset, bit))
+    place = FlippedPlace(open_place(tmp_path), Flip("file", offset, bit))
     expected = ol.flip_bit(data[:1200], offset, bit)
 
     assert place.read("file") == expected
@@ -195,7 +195,7 @@ def test_a_flip_shows_in_the_tree_under_every_name_of_the_file(tmp_path):
         builders.member("d/two", kind="hardlink", link="d/one"),
         builders.member("d/other", b"cat"),
     ]
-    place = Altered(open_place(builders.write(tmp_path, builders.tar(*members))), Flip("d/one", 0))
+    place = FlippedPlace(open_place(builders.write(tmp_path, builders.tar(*members))), Flip("d/one", 0))
     tree = place.tree("d", keep=100)
 
     assert [tree.names[name].data for name in ("one", "two", "other")] == [b"bat", b"bat", b"cat"]
@@ -206,7 +206,7 @@ def test_a_flip_shows_in_the_tree_under_every_name_of_the_file(tmp_path):
 def test_what_is_no_byte_cannot_be_flipped(tmp_path, flip):
     (tmp_path / "file").write_bytes(b"cat")
     with pytest.raises(ol.errors.Finding) as refusal:
-        Altered(open_place(tmp_path), flip)
+        FlippedPlace(open_place(tmp_path), flip)
 
     assert refusal.value.problem.kind == "wrong-call"
 
