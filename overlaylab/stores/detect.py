@@ -16,7 +16,7 @@ from overlaylab.stores.files.tar_place import Tar
 
 from .marker_files import DAEMON, IMAGES, META
 from .oci_layout import OciLayout
-from .store import SingleStore, Store
+from .store import Store
 
 __all__ = ["open_store", "store_in"]
 
@@ -137,9 +137,9 @@ def _recognise(place: Place) -> Store:
     return store
 
 
-def _stores(place: Place, refused: list[Problem]) -> Iterator[SingleStore]:
+def _stores(place: Place, refused: list[Problem]) -> Iterator[Store]:
     """Open the stores that have their root here; `refused` gets the problems of those that cannot be read."""
-    makers: list[Callable[[Place], SingleStore | None]] = [_docker, _containerd, _storage]
+    makers: list[Callable[[Place], Store | None]] = [_docker, _containerd, _storage]
     for make in makers:
         try:
             store = make(place)
@@ -153,7 +153,7 @@ def _stores(place: Place, refused: list[Problem]) -> Iterator[SingleStore]:
 # Most inputs are archives: the readers of data roots are imported only for a data root, which keeps the start quick.
 
 
-def _docker(place: Place) -> SingleStore | None:
+def _docker(place: Place) -> Store | None:
     """Open Docker's classic store; None if there is none."""
     classic = place.has("image") and (
         place.has("overlay2") or any(place.has(f"image/{name}/imagedb") for name in place.names("image"))
@@ -167,7 +167,7 @@ def _docker(place: Place) -> SingleStore | None:
     return open_data_root(place)
 
 
-def _containerd(place: Place) -> SingleStore | None:
+def _containerd(place: Place) -> Store | None:
     """Open containerd's own root, or that of the containerd that dockerd runs by itself; None if there is none."""
     if not place.has(META) and not place.has(f"{DAEMON}/{META}"):
         return None
@@ -181,7 +181,7 @@ def _containerd(place: Place) -> SingleStore | None:
     return store if store.images() or not has_layerdb(place) else None
 
 
-def _storage(place: Place) -> SingleStore | None:
+def _storage(place: Place) -> Store | None:
     """Open the store of podman, buildah and CRI-O; None if there is none."""
     if not place.has(IMAGES) and not any(place.has(f"{name}-layers/layers.json") for name in ("vfs", "btrfs", "zfs")):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,9 +13,8 @@ from overlaylab.image.image import Container, Image, Layer
 from overlaylab.image.manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
 from overlaylab.image.media_types import MediaType, layer_compression
 from overlaylab.stores.files.place import Place
-from overlaylab.tree import Directory
 
-from .store import Collector, NotChecked, SingleStore, StoreDirectory
+from .store import Collector, NotChecked, Store
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
@@ -30,11 +28,10 @@ REF_NAME = "org.opencontainers.image.ref.name"
 REFERENCE = "vnd.docker.reference.digest"
 
 
-class BlobStore(SingleStore):
+class BlobStore(Store):
     """What archives have in common: layers are blobs, and there are no containers and no directories."""
 
     kind = directory_kind = ""
-    marks = "trusted.overlay."
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -46,29 +43,6 @@ class BlobStore(SingleStore):
     def _read(self) -> Collector:
         raise NotImplementedError
 
-    def directories(self) -> tuple[StoreDirectory, ...]:
-        """None: the layers of an archive are not unpacked."""
-        return ()
-
-    def directory_path(self, name: str) -> str:
-        """Refused: an archive has no directories."""
-        raise self._no_directory(name)
-
-    def directory_size(self, name: str) -> int:
-        """Refused: an archive has no directories."""
-        raise self._no_directory(name)
-
-    def directory_of(self, path: str) -> str | None:
-        """None: an archive has no directories."""
-        return None
-
-    def layer_directory(self, name: str, keep: int = 0) -> Directory:
-        """Refused: an archive has no directories."""
-        raise self._no_directory(name)
-
-    def _no_directory(self, name: str) -> Finding:
-        return Finding("missing-layer", name, "a store with unpacked layers", self.kind)
-
     def mount(self, target: Image | Container, root: str = "") -> Mount:
         """Refused: an archive's layers are tars, and only directories can be mounted."""
         raise Finding("wrong-call", "mount", "a store that unpacks layers into folders", f"an archive: {self.kind}")
@@ -76,10 +50,6 @@ class BlobStore(SingleStore):
     def open_layer(self, layer: Layer) -> BinaryIO:
         """The blob as stored."""
         return self.place.open(layer.source)
-
-    def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """None: an archive records no checksums of single files."""
-        return iter(())
 
 
 class OciLayout(BlobStore):
@@ -92,18 +62,18 @@ class OciLayout(BlobStore):
         check_layout(self.place, found)
         if not self.place.has("index.json"):
             raise NotReadable("not-an-image", self.place.where, "index.json beside oci-layout", "nothing")
-        walk = read_index(self.place, found)
-        found.images = [entry.image for entry in walk.images]
-        if not walk.images:
-            self._explain(walk, found)
+        walker = read_index(self.place, found)
+        found.images = [entry.image for entry in walker.entries.values()]
+        if not found.images:
+            self._explain(walker.artifacts, found)
         return found
 
-    def _explain(self, walk: IndexWalk, found: Collector) -> None:
+    def _explain(self, artifacts: list[str], found: Collector) -> None:
         """Raise the reason why there is no image at all."""
         if any(problem.severity == "error" for problem in found.problems):
             raise NotReadable.of(found.problems)
-        if walk.artifacts:
-            raise NotReadable("not-a-container-image", self.place.where, "an image config", ", ".join(walk.artifacts))
+        if artifacts:
+            raise NotReadable("not-a-container-image", self.place.where, "an image config", ", ".join(artifacts))
         raise NotReadable("empty-index", f"{self.place.where}: index.json", "an image", "nothing")
 
 
@@ -126,15 +96,7 @@ class IndexEntry:
     top: int
 
 
-@dataclass(slots=True)
-class IndexWalk:
-    """The result of a walk through index.json."""
-
-    images: list[IndexEntry]
-    artifacts: list[str]
-
-
-def read_index(place: Place, found: Collector) -> IndexWalk:
+def read_index(place: Place, found: Collector) -> IndexWalker:
     """Follow ``index.json`` to every image, through nested indexes.
 
     Args:
@@ -142,7 +104,7 @@ def read_index(place: Place, found: Collector) -> IndexWalk:
         found: Collects the problems and what is not checked.
 
     Returns:
-        One entry per manifest; a manifest with two names is one entry with both.
+        The walker, with one entry per manifest; a manifest with two names is one entry with both.
     """
     where = f"{place.where}: index.json"
     if "index.json" in place.duplicates():
@@ -151,7 +113,7 @@ def read_index(place: Place, found: Collector) -> IndexWalk:
     walker = IndexWalker(place, found)
     for number, descriptor in enumerate(index.manifests):
         walker.visit(descriptor, number, reference_name(descriptor), ())
-    return IndexWalk(list(walker.entries.values()), walker.artifacts)
+    return walker
 
 
 def reference_name(descriptor: Descriptor) -> str:

@@ -1,13 +1,13 @@
-"""The protocol of all stores, and the values that readers share."""
+"""What every store can be asked, and the values that readers share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from overlaylab.errors import Problem
+from overlaylab.errors import Finding, Problem
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.tree import Directory
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Collector",
     "NotChecked",
-    "SingleStore",
     "Store",
     "StoreDirectory",
     "home",
@@ -60,52 +59,53 @@ class Collector:
     not_checked: list[NotChecked] = field(default_factory=list)
 
 
-class Store(Protocol):
-    """A place that holds images. Readers make stores; no other code knows where the bytes lie."""
+class Store:
+    """A place that holds images. Readers make stores; no other code knows where the bytes lie.
+
+    A reader fills `problems`, `not_checked`, `_images` and `_containers`. By default a store has no directories.
+    """
 
     kind: str
     # The word for its directories: cache-id, snapshot or layer-id; empty for archives.
     directory_kind: str
     # The namespace of the overlay xattrs in the store's directories.
-    marks: str
+    marks: str = "trusted.overlay."
     # Whether a directory holds the whole file system up to its layer, and not the layer's changes alone.
-    whole_directories: bool
+    whole_directories = False
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...]
+    _images: tuple[Image, ...] = ()
+    _containers: tuple[Container, ...] = ()
 
     @property
     def parts(self) -> tuple[Store, ...]:
         """The stores in it: several where one root holds several, else itself."""
+        # Made on demand, since a stored tuple would be a reference cycle.
+        return (self,)
 
     def images(self) -> tuple[Image, ...]:
         """All images, in a stable order."""
+        return self._images
 
     def containers(self) -> tuple[Container, ...]:
-        """All containers; none in archives."""
+        """All containers, those that have ended too; none in archives."""
+        return self._containers
 
     def directories(self) -> tuple[StoreDirectory, ...]:
         """All directories in which layers or containers could lie; none in archives."""
+        return ()
 
     def directory_path(self, name: str) -> str:
         """The place of a directory's content, as findings name it."""
+        raise self._refusal(name)
 
     def directory_size(self, name: str) -> int:
         """Bytes of the regular files in a directory, hard links once."""
+        raise self._refusal(name)
 
     def directory_of(self, path: str) -> str | None:
         """The directory that a path on the host leads through, or that a name means; None if there is none."""
-
-    def mount(self, target: Image | Container, root: str = "") -> Mount:
-        """How the engine mounts an image or a container, with `root` in place of the store's own path."""
-
-    def open_layer(self, layer: Layer) -> BinaryIO | None:
-        """The layer's bytes: its blob as stored, seekable; or the plain tar, rebuilt from a directory, not seekable.
-
-        None where the store keeps neither the blob nor a tar-split file.
-        """
-
-    def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """Name the files of a layer's directory that differ from their recorded checksums, where a store has some."""
+        return None
 
     def layer_directory(self, name: str, keep: int = 0) -> Directory:
         """The content of a directory as a tree.
@@ -114,27 +114,26 @@ class Store(Protocol):
             name: The directory's name in the store.
             keep: How many bytes of file contents to keep in memory, in all.
         """
+        raise self._refusal(name)
 
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """How the engine mounts an image or a container, with `root` in place of the store's own path."""
+        raise self._refusal(target.id)
 
-class SingleStore(Store):
-    """A store that holds no other stores."""
+    def open_layer(self, layer: Layer) -> BinaryIO | None:
+        """The layer's bytes: its blob as stored, seekable; or the plain tar, rebuilt from a directory, not seekable.
 
-    whole_directories = False
-    _images: tuple[Image, ...] = ()
-    _containers: tuple[Container, ...] = ()
+        None where the store keeps neither the blob nor a tar-split file.
+        """
+        raise self._refusal(layer.source)
 
-    @property
-    def parts(self) -> tuple[Store, ...]:
-        """The store itself; made on demand, since a stored tuple would be a reference cycle."""
-        return (self,)
+    def changed_files(self, layer: Layer) -> Iterator[Problem]:
+        """Name the files of a layer's directory that differ from their recorded checksums, where a store has some."""
+        return iter(())
 
-    def images(self) -> tuple[Image, ...]:
-        """All images, in the order of the documents."""
-        return self._images
-
-    def containers(self) -> tuple[Container, ...]:
-        """All containers, those that have ended too; none in archives."""
-        return self._containers
+    def _refusal(self, name: str) -> Finding:
+        """The finding for a call that this store cannot answer."""
+        return Finding("missing-layer", name, "a store with unpacked layers", self.kind)
 
     def labelled(self) -> Self:
         """The same store, whose images and containers say its kind: for a root that holds several stores."""

@@ -14,12 +14,12 @@ from overlaylab.stores.files.place import DirectoryPlace, Place
 from overlaylab.tree import Directory
 
 from .storage_driver import StorageDriver
-from .store import SingleStore, StoreDirectory
+from .store import Store, StoreDirectory
 
 __all__ = ["UnpackedStore"]
 
 
-class UnpackedStore(SingleStore):
+class UnpackedStore(Store):
     """A data root. A subclass reads its documents, and says with which chain_ids they name the directories."""
 
     default_root: str

@@ -314,10 +314,6 @@ class ContainerdRoot(UnpackedStore):
         """The layer's blob; None if it was dropped after unpacking."""
         return self.content.open(layer.source) if self.content.has(layer.source) else None
 
-    def changed_files(self, layer: Layer) -> Iterator[Problem]:
-        """None: containerd records no checksums of files."""
-        return iter(())
-
 
 def _is_tag(name: str) -> bool:
     """Whether a name was given by a person, and is not a digest by which an engine keeps an image."""

@@ -128,7 +128,7 @@ class DockerArchive(BlobStore):
         """Read the same tar as an OCI layout too, and add what it says."""
         try:
             check_layout(self.place, found)
-            entries = read_index(self.place, found).images
+            entries = list(read_index(self.place, found).entries.values())
         except Finding as finding:
             found.problems.append(finding.problem)
             return

@@ -43,7 +43,6 @@ class ClassicStore(TarSplitStore):
 
     kind = "docker-root"
     directory_kind = "cache-id"
-    marks = "trusted.overlay."
     default_root = DEFAULT_ROOT
     driver_name: ClassVar[str]
 
