@@ -1,4 +1,4 @@
-"""Every rule of the overlay model says where it is written and what proves it: a section of the rules, and recorded vectors.
+"""Every rule of the overlay model says where it is written and what proves it: a section, and recorded vectors.
 
 ``data/overlay-sections.json`` is the table of the sections, each with the vectors that belong to it; the vectors lie
 beside it. What was read off a live mount says so, and the generated proof shows it again.
@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+import rules
 
 HERE = Path(__file__).parent.parent
 PACKAGE = HERE.parent / "overlaylab"
@@ -144,3 +145,14 @@ def test_every_section_that_is_named_exists_and_speaks_of_the_vectors(place, tex
         assert named & SECTIONS[number] or LIVE in text.lower(), (
             f"{place}: section {number} does not speak of {sorted(named)}"
         )
+
+
+def test_the_page_of_the_rules_is_what_code_and_vectors_give():
+    assert rules.PAGE.read_text(encoding="utf-8") == rules.page(), "run: python tools/rules.py"
+
+
+def test_every_vector_has_its_place_on_the_page():
+    text = rules.page()
+
+    assert [name for name in VECTORS if f'<a id="{name}"></a>' not in text] == []
+    assert [number for number in SECTIONS if f'<a id="section-{number}"></a>' not in text] == []

@@ -40,12 +40,13 @@ def links(page):
 
 
 def anchors(page):
-    """The names of a page's headings, as a forge and JupyterLab make them."""
+    """The names of a page's headings, as a forge and JupyterLab make them, and the anchors that it has itself."""
     headings = [
         heading for text in texts(page) for heading in HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     ]
     as_forge = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    return as_forge | {heading.replace(" ", "-") for heading in headings}
+    own = {name for text in texts(page) for name in re.findall(r'<a id="([^"]+)">', text)}
+    return as_forge | {heading.replace(" ", "-") for heading in headings} | own
 
 
 def dead(page):
