@@ -59,7 +59,13 @@ def leads(page, link):
     target = (page.parent / unquote(link.path)).resolve() if link.path else page
     if target.suffix == ".py" and re.fullmatch(r"L\d+", link.fragment):
         return target.exists() and int(link.fragment[1:]) <= target.read_text(encoding="utf-8").count("\n")
-    return target.exists() and (not link.fragment or unquote(link.fragment) in anchors(target))
+    if not target.exists() or not link.fragment:
+        return target.exists()
+    if target.suffix == ".py":
+        # A forge marks a line of code so.
+        line = re.fullmatch(r"L(\d+)", link.fragment)
+        return bool(line) and 0 < int(line[1]) <= len(target.read_text(encoding="utf-8").splitlines())
+    return unquote(link.fragment) in anchors(target)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
