@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from overlaylab.course import notes
-from overlaylab.views.kit.panel import CSS_CLASS, button, focus_style, with_stored
+from overlaylab.views.kit.panel import CSS_CLASS, button, checkbox, focus_style, with_stored
 from overlaylab.words import say
 
 from .answers import letters
@@ -61,11 +61,7 @@ class Choices(ipywidgets.VBox):
     """
 
     def __init__(self, offered: dict[str, str], many: bool = False) -> None:
-        wide = {"width": "auto", "max_width": "100%"}
-        self.boxes = {
-            letter: ipywidgets.Checkbox(description=f"{letter}  {text}", indent=False, layout=wide)
-            for letter, text in offered.items()
-        }
+        self.boxes = {letter: checkbox(f"{letter}  {text}", max_width="100%") for letter, text in offered.items()}
         if not many:
             for letter, box in self.boxes.items():
                 box.observe(partial(self._ticked, letter), "value")

@@ -123,7 +123,7 @@ OPAQUE = {"d": Directory(names={}, xattrs={"trusted.overlay.opaque": b"y"})}
 )
 def test_each_verdict_has_its_sentence(layers, path, kinds):
     overlay = ol.Overlay(lowerdirs=[ol.make_tree(layer) for layer in layers])
-    steps = provenance.looks(overlay, overlay.lookup(path))
+    steps = provenance.lookup_steps(overlay, overlay.lookup(path))
 
     assert [step.kind for step in steps] == kinds
     assert "{" not in ol.trace(overlay, path)

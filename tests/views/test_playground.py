@@ -8,6 +8,7 @@ import overlaylab as ol
 from overlaylab.errors import KernelUnavailable
 from overlaylab.kernel import replays as replaying
 from overlaylab.kernel.mount import Availability
+from overlaylab.views.kit import panel
 from overlaylab.views.overlay import playground
 
 
@@ -18,7 +19,7 @@ def play(monkeypatch):
     def none():
         raise RuntimeError("no running event loop")
 
-    monkeypatch.setattr(playground.asyncio, "get_running_loop", none)
+    monkeypatch.setattr(panel.asyncio, "get_running_loop", none)
     return ol.Playground()
 
 

@@ -6,6 +6,7 @@ it. ipywidgets has no type hints: what this module makes is the only place where
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
 from collections.abc import Callable, Sequence
@@ -24,10 +25,12 @@ __all__ = [
     "Panel",
     "Pick",
     "button",
+    "checkbox",
     "combobox",
     "control_row",
     "focus_style",
     "number_field",
+    "on_enter",
     "step_button",
     "text_field",
     "with_stored",
@@ -94,6 +97,40 @@ def text_field(label: str, hint: str, *, value: str = "", width: str, every_key:
     return ipywidgets.Text(
         description=label, placeholder=hint, value=value, continuous_update=every_key, style=STYLE, layout=layout
     )
+
+
+def checkbox(label: str, value: bool = False, **layout: str) -> ipywidgets.Checkbox:
+    """A box to tick, as wide as its label.
+
+    Args:
+        label: Behind it.
+        value: Whether it is ticked at the beginning.
+        layout: More settings, as CSS has them.
+    """
+    wide = ipywidgets.Layout(width="auto", **layout)
+    return ipywidgets.Checkbox(value=value, description=label, indent=False, layout=wide)
+
+
+def on_enter(field: ipywidgets.Text, entered: Callable[[], object], later: Callable[[], object], pause: float) -> None:
+    """Notice Enter in a text field, of which the browser sends the text some time before or after.
+
+    Args:
+        field: The field.
+        entered: Called at once.
+        later: Called after the pause, when the text has surely come.
+        pause: Seconds.
+    """
+
+    def noticed(_: object, content: dict[str, Any], __: object) -> None:
+        if content.get("event") != "submit":
+            return
+        entered()
+        try:
+            asyncio.get_running_loop().call_later(pause, later)
+        except RuntimeError:  # No event loop: nothing can come later.
+            later()
+
+    field.on_msg(noticed)
 
 
 def combobox(label: str, hint: str, options: Sequence[str], value: str, width: str) -> ipywidgets.Combobox:

@@ -19,7 +19,7 @@ __getattr__ = partial(
         "rule_breaker": "RuleBreaker",
         "session": "Session",
         "text": "listing mount_words odd_layers provenance_table stack_table trace tree_text",
-        "widgets": "LayerPicker LookupTrace LowerdirOrder",
+        "stack_widgets": "LayerPicker LookupTrace LowerdirOrder",
     },
 )
 __dir__ = partial(list_names, __name__)

@@ -8,7 +8,7 @@ from .provenance import (layer_names)
 from .rule_breaker import (RuleBreaker)
 from .session import (Session)
 from .text import (listing, mount_words, odd_layers, provenance_table, stack_table, trace, tree_text)
-from .widgets import (LayerPicker, LookupTrace, LowerdirOrder)
+from .stack_widgets import (LayerPicker, LookupTrace, LowerdirOrder)
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder", "Playground", "RuleBreaker", "Session", "compared_table",
     "experiment_table", "layer_names", "listing", "mount_words", "not_compared_table", "odd_layers", "panes_picture",
     "places_table", "provenance_table", "recorded_list", "recorded_table", "road_differences", "side_by_side",

@@ -19,7 +19,7 @@ from overlaylab.views.kit.sheet import Sheet, fitted
 from overlaylab.views.kit.text import columns as aligned
 from overlaylab.words import say
 
-from .provenance import labels, layers_of
+from .provenance import labels, layers_of, role_of
 from .text import path_text
 
 __all__ = ["Board", "board_picture", "concerned_directories"]
@@ -138,8 +138,7 @@ def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, st
     if column.role == "merged":
         if found.inode is None:
             return (f"{CHANGES['removed']} {name}", "hidden") if path in board.changed or path == board.lit else None
-        role = "upper" if found.layer == len(overlay.lowerdirs) and overlay.upperdir is not None else "lower"
-        return name + "/" * isinstance(found.inode, Directory), role
+        return name + "/" * isinstance(found.inode, Directory), role_of(overlay, found.layer or 0)
     there = [(layer, inode) for layer in column.layers if (inode := find(roots[layer], path)) is not None]
     if not there:
         return None

@@ -27,7 +27,7 @@ from overlaylab.words import known, printable, say
 
 from .text import outcome, path_text
 
-__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "told", "why_text", "wrote"]
+__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "explain", "why_text", "wrote"]
 
 # The most effects, the most lines of output, the most complaints; the most characters of a line.
 MOST, MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 6, 10, 3, 300
@@ -125,7 +125,7 @@ def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
     return sentences[:MOST] + more + tail
 
 
-def told(
+def explain(
     command: Command, said: Said, steps: Sequence[Step], overlay: Overlay, names: Sequence[str] = ()
 ) -> tuple[list[str], list[str]]:
     """A command's output, as lines, and its explanation, as sentences; both bounded."""

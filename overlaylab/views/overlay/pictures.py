@@ -12,8 +12,8 @@ from overlaylab.views.kit.sheet import LINE, Sheet, fitted, width_of
 from overlaylab.views.kit.text import columns
 from overlaylab.words import say
 
-from .provenance import Line, labels, layer_story, layers_of, looks, paths_of
-from .text import counts, joined, outcome, path_text, told, trace
+from .provenance import LayerEntry, labels, layer_story, layers_of, lookup_steps, paths_of, role_of
+from .text import counts, joined, lookup_step_text, outcome, path_text, trace
 
 __all__ = ["layer_picture", "lookup_picture", "panes_picture", "stack_picture"]
 
@@ -59,16 +59,12 @@ def _layer_box(
     chips = _chips(overlay, layer, path)
     places, inside = _flow([width_of(text) for text, _ in chips], width - 24)
     height = 34 + inside * 32
-    role = _role(overlay, layer)
+    role = role_of(overlay, layer)
     sheet.box(x, y, width, height, "", role, title=name)
     sheet.text(x + 12, y + 6, f"{PALETTE[role].glyph} {name}   {say('overlay.role_' + role)}")
     for (text, style), (column, row) in zip(chips, places, strict=True):
         sheet.box(x + 12 + column, y + 32 + row * 32, width_of(text), 25, text, style, middle=True)
     return y + height
-
-
-def _role(overlay: Overlay, layer: int) -> str:
-    return "upper" if overlay.upperdir is not None and layer == len(overlay.lowerdirs) else "lower"
 
 
 def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]]:
@@ -85,7 +81,7 @@ def _chips(overlay: Overlay, layer: int, path: str = "") -> list[tuple[str, str]
     return chips
 
 
-def _style(overlay: Overlay, line: Line) -> str:
+def _style(overlay: Overlay, line: LayerEntry) -> str:
     """The style of one entry of a layer."""
     if line.fate.kind == "hidden":
         return "hidden"
@@ -126,7 +122,7 @@ def _merged_box(
         layer = provenance[path]
         name = path_text(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
         sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "equal" if path == lit else "plain")
-        role = _role(overlay, layer)
+        role = role_of(overlay, layer)
         sheet.box(
             x + 170,
             y + 34 + row * 31,
@@ -156,7 +152,7 @@ def _order(sheet: Sheet, overlay: Overlay, called: Sequence[str], x: float, y: f
 def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str, int], target: str) -> str:
     lines = []
     for layer in reversed(range(len(called))):
-        role = _role(overlay, layer)
+        role = role_of(overlay, layer)
         texts = ", ".join(text for text, _ in _chips(overlay, layer)) or say("overlay.empty")
         lines.append(f"{PALETTE[role].glyph} {called[layer]}, {say('overlay.role_' + role)}: {texts}")
     lines.append("lowerdir=" + ":".join(reversed(called[: len(overlay.lowerdirs)])) + "   " + say("overlay.order"))
@@ -195,7 +191,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         x += wide + 10
     room = max(4, int((wide - 16) / 7.85))
     for layer, x in edges.items():
-        role = "merged" if layer == -1 else _role(overlay, layer)
+        role = "merged" if layer == -1 else role_of(overlay, layer)
         sheet.box(x, 30, wide, 46 + 31 * len(shown), "", role, title=say("palette." + role))
         head = say("palette.merged") if layer == -1 else called[layer]
         sheet.text(x, 36, f"{PALETTE[role].glyph} {fitted(head, room - 2)}", width=wide, middle=True)
@@ -224,11 +220,11 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
 def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, str] | None:
     """What one layer (the merged view: -1) has at a path: the text and its style; None for nothing."""
     if layer == -1:
-        return None if found.layer is None else (path_text(path), _role(overlay, found.layer))
+        return None if found.layer is None else (path_text(path), role_of(overlay, found.layer))
     inode = find(layers_of(overlay)[layer], path)
     if inode is None:
         return None
-    seen = next((step for step in looks(overlay, found) if step.layer == layer), None)
+    seen = next((step for step in lookup_steps(overlay, found) if step.layer == layer), None)
     if seen is not None and seen.style == "hidden":
         return f"{PALETTE['hidden'].glyph} {path_text(path)}", "hidden"
     if is_whiteout(inode, overlay.marks):
@@ -275,20 +271,15 @@ def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Pi
         return panes_picture(overlay, names, path)
     sheet = Sheet("lookup")
     found = overlay.lookup(path)
-    steps = looks(overlay, found)
+    steps = lookup_steps(overlay, found)
     called = labels(overlay, names)
     stop = next((row + 1 for row, step in enumerate(steps) if step.stops), len(steps))
     for row, step in enumerate(steps):
         y = 34 + row * 32
-        sheet.box(
-            74,
-            y,
-            170,
-            27,
-            f"{PALETTE[_role(overlay, step.layer)].glyph} {fitted(called[step.layer], 16)}",
-            _role(overlay, step.layer),
-        )
-        words = told(overlay, found, step, names).partition(": ")[2] or told(overlay, found, step, names)
+        role = role_of(overlay, step.layer)
+        sheet.box(74, y, 170, 27, f"{PALETTE[role].glyph} {fitted(called[step.layer], 16)}", role)
+        sentence = lookup_step_text(overlay, found, step, names)
+        words = sentence.partition(": ")[2] or sentence
         sheet.box(254, y, 650, 27, fitted(f"{PALETTE[step.style].glyph} {words}".strip(), 78), step.style, title=words)
     sheet.arrow(52, 30, 52, 34 + max(stop, 1) * 32 - 6)
     sheet.text(2, 6, f"{say('overlay.looking_for')} {path_text(found.path, 90)}", width=890)
@@ -310,7 +301,7 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     sheet = Sheet("layer")
     called = labels(overlay, names)
     for row, other in enumerate(reversed(range(len(called)))):
-        style = "equal" if other == layer else _role(overlay, other)
+        style = "equal" if other == layer else role_of(overlay, other)
         sheet.box(10, 34 + row * 26, 150, 23, ("▶ " if other == layer else "  ") + fitted(called[other], 15), style)
     sheet.text(10, 6, say("overlay.top"))
     sheet.text(10, 34 + len(called) * 26 + 2, say("overlay.bottom"))
@@ -331,7 +322,7 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     return Picture(sheet.dot, alt, "\n".join(lines if story else [*lines, say("overlay.layer.nothing")]))
 
 
-def _line_text(line: Line, called: Sequence[str], style: str) -> str:
+def _line_text(line: LayerEntry, called: Sequence[str], style: str) -> str:
     """One entry of a layer: its sign, its path, what it does, and what hides it."""
     emptied = PALETTE["opaque"].glyph
     sign = {"added": "+", "changed": "~", "removed": PALETTE["whiteout"].glyph, "emptied": emptied}[line.change]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from overlaylab.linux.shell_parser import Command, parse
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File, some
 from overlaylab.views.kit.palette import CHANGES
-from overlaylab.views.kit.panel import Panel, Pick, button, control_row, number_field, text_field
+from overlaylab.views.kit.panel import Panel, Pick, button, control_row, number_field, on_enter, text_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.words import printable, say
 
 from .board import Board, board_picture
-from .command_text import misread_text, told, wrote
+from .command_text import explain, misread_text, wrote
 from .session import BOWL, fruit_bowl
 from .text import trace
 
@@ -81,7 +80,7 @@ class Playground(Panel):
     def _make_controls(self, given: bool) -> None:
         # The browser sends the line as a whole: with every key sent, a busy kernel would run the first half of it.
         self.typed = text_field(say("play.command"), say("play.hint"), width="30em")
-        self.typed.on_msg(self._entered)
+        on_enter(self.typed, self._entered, self._arrived, PAUSE)
         self.typed.observe(self._arrived, "value")
         self.awaited = False
         self.run = button(say("play.run"), self._run)
@@ -187,15 +186,9 @@ class Playground(Panel):
 
     # --- events
 
-    def _entered(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        """Enter was pressed in the field. The browser sends the line after this message, or has sent it before."""
-        if content.get("event") != "submit":
-            return
+    def _entered(self) -> None:
+        """Enter was pressed in the field."""
         self.awaited = True
-        try:
-            asyncio.get_running_loop().call_later(PAUSE, self._arrived)
-        except RuntimeError:
-            self._arrived()
 
     def _arrived(self, _: Any = None) -> None:
         """The line has come; run it if Enter was pressed."""
@@ -274,7 +267,7 @@ class Playground(Panel):
         if turn.misread:
             return [turn.misread], turn.misread
         assert turn.said is not None and turn.command is not None
-        output, words = told(turn.command, turn.said, steps, self.overlay, self.names)
+        output, words = explain(turn.command, turn.said, steps, self.overlay, self.names)
         return [*output, *words], " ".join(words)
 
 

@@ -31,7 +31,7 @@ __all__ = [
     "recorded_list",
     "recorded_table",
     "road_differences",
-    "said",
+    "result_text",
     "two_sides",
 ]
 
@@ -57,7 +57,7 @@ def op_text(operation: Op) -> str:
     return printable(" ".join(words))
 
 
-def said(value: Any) -> str:
+def result_text(value: Any) -> str:
     """A result in short: an errno, names, text, or fields of a stat."""
     match value:
         case None:
@@ -135,7 +135,7 @@ def recorded_table(name: str) -> Any:
         raise Finding("wrong-call", "experiment", ", ".join(known), name)
     vector = known[name]
     rows = [
-        (_record_text(record), said(kernel), said(model))
+        (_record_text(record), result_text(kernel), result_text(model))
         for record, (kernel, model) in zip(vector["ops"], outcomes(vector), strict=True)
     ]
     system = run_ordinary(vector, 3, name)
@@ -181,7 +181,7 @@ def experiment_table(number: int, most: int | None = None) -> Any:
     rows = [
         (
             f"{position}. {op_text(step.op)}",
-            said(step.error or comparable(step.value)),
+            result_text(step.error or comparable(step.value)),
             "; ".join(map(str, step.effects)),
         )
         for position, step in enumerate(player.steps, start=1)
@@ -200,8 +200,8 @@ def two_sides(parting: Parting) -> tuple[str, str, str]:
     if parting.what == "answer":
         return (
             say("believe.answer"),
-            said(parting.right.error or parting.right.value),
-            said(parting.wrong.error or parting.wrong.value),
+            result_text(parting.right.error or parting.right.value),
+            result_text(parting.wrong.error or parting.wrong.value),
         )
     if parting.what == "lowers":
         return say("believe.lowers"), str(parting.right.lowers), str(parting.wrong.lowers)

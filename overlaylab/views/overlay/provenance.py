@@ -18,21 +18,27 @@ from overlaylab.words import say
 
 __all__ = [
     "Fate",
-    "Line",
+    "LayerEntry",
     "label",
     "labels",
     "layer_names",
     "layer_story",
     "layers_of",
-    "looks",
+    "lookup_steps",
     "paths_of",
-    "step_text",
+    "role_of",
+    "build_step_text",
 ]
 
 
 def layers_of(overlay: Overlay) -> tuple[Directory, ...]:
     """The layers, bottom first, the upper last."""
     return (*reversed(overlay.lowerdirs), *filter(None, [overlay.upperdir]))
+
+
+def role_of(overlay: Overlay, layer: int) -> str:
+    """``upper`` or ``lower``."""
+    return "upper" if overlay.upperdir is not None and layer == len(overlay.lowerdirs) else "lower"
 
 
 def labels(overlay: Overlay, names: Sequence[str] = ()) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def layer_names(target: Image | Container, store: Store | None = None) -> tuple[
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LookupStep:
     """One step of a lookup, as it is explained.
 
     Args:
@@ -107,7 +113,7 @@ class Look:
 STOPS = {"file", "whiteout", "whiteout-above", "opaque", "cuts", "cuts-opaque", "other-type"}
 
 
-def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
+def lookup_steps(overlay: Overlay, found: Found) -> tuple[LookupStep, ...]:
     """The steps of a lookup, one a layer, topmost first."""
     roots = layers_of(overlay)
     # Layers that ended the search because of a directory on the way, though they lack the name itself.
@@ -121,7 +127,7 @@ def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
         ender = enders.get(seen.layer)
         if ender is not None and (seen.verdict is Verdict.ABSENT or seen.reason == Directory.type):
             kind = "cuts-opaque" if ender.reason == "opaque" else "cuts"
-            steps.append(Look(seen.layer, kind, "opaque", ender.path))
+            steps.append(LookupStep(seen.layer, kind, "opaque", ender.path))
         else:
             steps.append(_look(overlay, found, seen, find(roots[seen.layer], found.path)))
         if steps[-1].kind.startswith("absent") and any(step.stops for step in steps):
@@ -129,24 +135,24 @@ def looks(overlay: Overlay, found: Found) -> tuple[Look, ...]:
     return tuple(steps)
 
 
-def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> Look:
+def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> LookupStep:
     above = "" if seen.path == found.path else "-above"
     match seen.verdict:
         case Verdict.ABSENT:
-            return Look(seen.layer, "absent" + above, "plain", seen.path)
+            return LookupStep(seen.layer, "absent" + above, "plain", seen.path)
         case Verdict.WHITEOUT:
-            return Look(seen.layer, "whiteout" + above, "whiteout", seen.path)
+            return LookupStep(seen.layer, "whiteout" + above, "whiteout", seen.path)
         case Verdict.HIDDEN:
             if seen.reason == Directory.type and seen.path == found.path and inode is not None:
-                return Look(seen.layer, "other-type", "hidden", seen.path, seen.by)
+                return LookupStep(seen.layer, "other-type", "hidden", seen.path, seen.by)
             kind = "unasked" if inode is None else "stale" if is_whiteout(inode, overlay.marks) else "hidden"
-            return Look(seen.layer, kind, "plain" if inode is None else "hidden", seen.path, seen.by)
-    role = "upper" if overlay.upperdir is not None and seen.layer == len(overlay.lowerdirs) else "lower"
+            return LookupStep(seen.layer, kind, "plain" if inode is None else "hidden", seen.path, seen.by)
+    role = role_of(overlay, seen.layer)
     if not isinstance(inode, Directory):
-        return Look(seen.layer, "file", role, seen.path)
+        return LookupStep(seen.layer, "file", role, seen.path)
     if is_opaque(inode, overlay.marks) and found.path != "." and seen.layer:
-        return Look(seen.layer, "opaque", "opaque", seen.path)
-    return Look(seen.layer, "directory" if seen.verdict is Verdict.SHOWN else "merged", role, seen.path)
+        return LookupStep(seen.layer, "opaque", "opaque", seen.path)
+    return LookupStep(seen.layer, "directory" if seen.verdict is Verdict.SHOWN else "merged", role, seen.path)
 
 
 def paths_of(overlay: Overlay) -> tuple[str, ...]:
@@ -172,7 +178,7 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LayerEntry:
     """One entry of a layer: what it does to the layers below, and its fate.
 
     Args:
@@ -186,7 +192,7 @@ class Line:
     fate: Fate
 
 
-def layer_story(overlay: Overlay, layer: int) -> tuple[Line, ...]:
+def layer_story(overlay: Overlay, layer: int) -> tuple[LayerEntry, ...]:
     """All entries of one layer, sorted by path, without the root.
 
     Args:
@@ -195,7 +201,7 @@ def layer_story(overlay: Overlay, layer: int) -> tuple[Line, ...]:
     roots = layers_of(overlay)
     below = Overlay.of_layers(roots[:layer], marks=overlay.marks)
     return tuple(
-        Line(path, inode, _change(overlay, inode, below.lookup(path).inode), _fate(overlay, path, layer))
+        LayerEntry(path, inode, _change(overlay, inode, below.lookup(path).inode), _fate(overlay, path, layer))
         for path, inode in walk(roots[layer])
         if path != "."
     )
@@ -242,6 +248,6 @@ def contested(overlay: Overlay) -> Iterator[tuple[str, Found, Mapping[int, Inode
             yield path, found, there
 
 
-def step_text(text: str, limit: int = 44) -> str:
+def build_step_text(text: str, limit: int = 44) -> str:
     """A build step as one short line, without the words that Docker's old builder puts before each."""
     return cut(text.removeprefix("/bin/sh -c ").removeprefix("#(nop) ").strip(), limit)

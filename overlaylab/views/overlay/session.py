@@ -15,7 +15,7 @@ from overlaylab.tree import Directory
 from overlaylab.views.kit.tables import Text
 from overlaylab.words import say
 
-from .command_text import told
+from .command_text import explain
 
 __all__ = ["BOWL", "Session", "fruit_bowl"]
 
@@ -63,7 +63,7 @@ class Session:
     def _run(self, line: str) -> list[str]:
         command, start = parse(line), self.player.position
         said = carry_out(command, self.player.do)
-        output, words = told(command, said, self.player.steps[start:], self.overlay, self.names)
+        output, words = explain(command, said, self.player.steps[start:], self.overlay, self.names)
         quiet = [] if words == [say("play.nothing")] and output else ["  " + " ".join(words)]
         return [f"$ {line}", *output, *quiet]
 

@@ -18,7 +18,17 @@ from overlaylab.views.kit.sheet import fitted
 from overlaylab.views.kit.tables import Text, table
 from overlaylab.words import printable, say
 
-from .provenance import Line, Look, contested, label, labels, layer_names, layer_story, looks, step_text
+from .provenance import (
+    LayerEntry,
+    LookupStep,
+    build_step_text,
+    contested,
+    label,
+    labels,
+    layer_names,
+    layer_story,
+    lookup_steps,
+)
 
 __all__ = [
     "counts",
@@ -30,7 +40,7 @@ __all__ = [
     "path_text",
     "provenance_table",
     "stack_table",
-    "told",
+    "lookup_step_text",
     "trace",
     "tree_text",
 ]
@@ -65,11 +75,11 @@ def trace(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Text:
         names: In the order of the mount options: lowers topmost first, then the upper.
     """
     found = overlay.lookup(path)
-    lines = [told(overlay, found, look, names) for look in looks(overlay, found)]
+    lines = [lookup_step_text(overlay, found, look, names) for look in lookup_steps(overlay, found)]
     return Text("\n".join([*lines, outcome(overlay, path, names)]))
 
 
-def told(overlay: Overlay, found: Found, look: Look, names: Sequence[str]) -> str:
+def lookup_step_text(overlay: Overlay, found: Found, look: LookupStep, names: Sequence[str]) -> str:
     """One step of a lookup as a sentence, after its glyph."""
     glyph = PALETTE[look.style].glyph or " "
     where = label(overlay, look.layer, names)
@@ -81,7 +91,7 @@ def told(overlay: Overlay, found: Found, look: Look, names: Sequence[str]) -> st
 def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
     """The outcome of a lookup, in one sentence."""
     found = overlay.lookup(path)
-    steps = looks(overlay, found)
+    steps = lookup_steps(overlay, found)
     shown = path_text(found.path)
     hidden = [label(overlay, step.layer, names) for step in steps if step.kind in ("hidden", "other-type")]
     if found.layer is None:
@@ -259,12 +269,12 @@ def stack_table(overlay: Overlay, image: Image | None = None, names: Sequence[st
     for layer in reversed(range(len(called))):
         story = layer_story(overlay, layer)
         history = image.layers[layer].history if image is not None else None
-        step = [step_text(printable(history.created_by))] if history is not None else []
+        step = [build_step_text(printable(history.created_by))] if history is not None else []
         rows.append((called[layer], *step, *counts(story)))
     return table(("", *([say("overlay.column.step")] if image is not None else []), *columns), rows)
 
 
-def counts(story: Sequence[Line]) -> tuple[int, ...]:
+def counts(story: Sequence[LayerEntry]) -> tuple[int, ...]:
     """How many names a layer adds, changes and deletes; how many of its names are hidden, and how many visible."""
     changes = [line.change for line in story]
     gone = sum(line.fate.kind == "hidden" for line in story)

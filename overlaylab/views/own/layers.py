@@ -15,7 +15,7 @@ from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import Sheet, fitted, sentence_picture
 from overlaylab.views.kit.tables import table
 from overlaylab.views.kit.text import size_text
-from overlaylab.views.overlay.provenance import label, layer_names, layers_of, step_text
+from overlaylab.views.overlay.provenance import build_step_text, label, layer_names, layers_of
 from overlaylab.views.overlay.text import path_text
 from overlaylab.words import printable, say
 
@@ -169,7 +169,7 @@ def _step(own: Own, layer: int) -> str:
     history = own.layers[layer].history if layer < len(own.layers) else None
     if isinstance(own.target, Container) or history is None:
         return ""
-    return step_text(printable(history.created_by), 60)
+    return build_step_text(printable(history.created_by), 60)
 
 
 def _story(own: Own, layer: int, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted
 from overlaylab.views.kit.tables import Text, brief, table
 from overlaylab.views.kit.text import short_digests
-from overlaylab.views.overlay.provenance import step_text
+from overlaylab.views.overlay.provenance import build_step_text
 from overlaylab.words import printable, say
 
 __all__ = [
@@ -248,7 +248,7 @@ def proof_table(own: Own) -> Any:
             _proved(proof.layer.diff_id, proof.diff_id),
             _proved(proof.layer.chain_id, proof.chain_id),
             printable((proof.layer.directory or "–")[:12]),
-            step_text(printable(proof.layer.history.created_by if proof.layer.history else ""), 32),
+            build_step_text(printable(proof.layer.history.created_by if proof.layer.history else ""), 32),
         )
         for proof in reversed(own.proofs)
     ]

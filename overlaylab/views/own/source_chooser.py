@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from overlaylab.image.image import Container, Image
 from overlaylab.stores.audit.learner_image import LIVE, UPLOAD, Own, live_stores, packed_again, upload_own
 from overlaylab.stores.audit.learner_image import open_own as open_quietly
 from overlaylab.stores.shipped_files import FOUR, shipped
-from overlaylab.views.kit.panel import Panel, Pick, button, control_row, text_field
+from overlaylab.views.kit.panel import Panel, Pick, button, control_row, on_enter, text_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.progress import ReadProgress, cell_progress
 from overlaylab.views.kit.text import size_text
@@ -96,22 +95,13 @@ class SourceChooser(Panel):
         self.image = Pick(say("chooser.image"))
 
     def _connect(self) -> None:
-        self.path.on_msg(self._entered)
+        on_enter(self.path, lambda: None, self._open, PAUSE)
         self.upload.observe(self._uploaded, "value")
         self.live.observe(self._choose_live, "value")
         self.shipped.observe(self._choose_shipped, "value")
         self.image.observe(self._choose_image, "value")
 
     # --- events
-
-    def _entered(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        """Enter was pressed; the browser sends the text a moment later, or has sent it before."""
-        if content.get("event") != "submit":
-            return
-        try:
-            asyncio.get_running_loop().call_later(PAUSE, self._open)
-        except RuntimeError:
-            self._open()
 
     def _open(self, _: Any = None) -> None:
         """Open the path in the field."""

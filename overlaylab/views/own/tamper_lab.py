@@ -17,7 +17,7 @@ from overlaylab.stores.audit.learner_image import Own
 from overlaylab.stores.audit.tampering import CHECKS, Spot, Tampering, Witness, spots, tamper
 from overlaylab.stores.files.flipped import Flip
 from overlaylab.views.kit.palette import MONO
-from overlaylab.views.kit.panel import Panel, Pick, button, control_row, number_field
+from overlaylab.views.kit.panel import Panel, Pick, button, checkbox, control_row, number_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.progress import ReadProgress, cell_progress
 from overlaylab.views.kit.sheet import LINE, Sheet, fitted, sentence_picture
@@ -319,12 +319,7 @@ class TamperLab(Panel):
         self.bit = number_field(say("tamper.bit"), 0, least=0, most=7, width="6em")
         names = guess.replace(",", " ").split() if isinstance(guess, str) else guess
         self.expect = {
-            check: ipywidgets.Checkbox(
-                value=check in names,
-                description=say(f"tamper.check.{check}"),
-                indent=False,
-                layout=ipywidgets.Layout(width="auto", margin="0 12px 0 0"),
-            )
+            check: checkbox(say(f"tamper.check.{check}"), check in names, margin="0 12px 0 0")
             for check in (*CHECKS, NOBODY)
         }
         self.look, self.status = button(say("tamper.look"), self._pressed), ipywidgets.HTML()

@@ -22,7 +22,7 @@ from overlaylab.views.kit.sheet import LINE, Sheet, fitted
 from overlaylab.views.kit.text import short_name
 from overlaylab.words import known, printable, say
 
-from .name_lookup import Meaning, find_meanings, fitting, which
+from .name_lookup import Meaning, find_meanings, fitting, meaning_text
 from .stores_compared import is_computed, kept_as, which_id
 
 __all__ = ["Detective", "names_picture"]
@@ -217,7 +217,7 @@ def _arrow(sheet: Sheet, top: float, cells: Mapping[str, Cell], start: str, end:
 
 def _head(meaning: Meaning, found: tuple[Meaning, ...]) -> list[str]:
     """What the name is, and how its kind is told from the others."""
-    lines = [which(meaning)]
+    lines = [meaning_text(meaning)]
     digits = list(dict.fromkeys(other.value.rpartition(":")[2] for other in found))
     if len(digits) > 1:
         names = ", ".join(fitting(name, 13) for name in digits[:5])
@@ -274,8 +274,8 @@ def _others(sheet: Sheet, y: float, meaning: Meaning, stores: Mapping[str, Store
 
 def _alt(meaning: Meaning, found: tuple[Meaning, ...]) -> str:
     if len(found) == 1:
-        return f"{which(meaning)} {say('names.one')}"
-    return f"{which(meaning)} {say('names.several', number=found.index(meaning) + 1, count=len(found))}"
+        return f"{meaning_text(meaning)} {say('names.one')}"
+    return f"{meaning_text(meaning)} {say('names.several', number=found.index(meaning) + 1, count=len(found))}"
 
 
 def _text(meaning: Meaning, found: tuple[Meaning, ...], cells: Mapping[str, Cell], stores: Mapping[str, Store]) -> str:
@@ -290,7 +290,10 @@ def _text(meaning: Meaning, found: tuple[Meaning, ...], cells: Mapping[str, Cell
         place = f"{'#' if computed else '□'} {kind}: {printable(name) or say('beside.packed')}"
         lines.append(f"  {label:<9} {titled}: {image.id}  {place}")
     if len(found) > 1:
-        lines += [say("names.all"), *(f"  {number}. {which(other)}" for number, other in enumerate(found[:MOST], 1))]
+        lines += [
+            say("names.all"),
+            *(f"  {number}. {meaning_text(other)}" for number, other in enumerate(found[:MOST], 1)),
+        ]
         lines += [say("overlay.more", count=len(found) - MOST)] if len(found) > MOST else []
     return "\n".join(lines)
 

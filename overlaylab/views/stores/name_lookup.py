@@ -15,7 +15,7 @@ from overlaylab.views.kit.tables import DigestTable
 from overlaylab.views.kit.text import cut
 from overlaylab.words import printable, say
 
-__all__ = ["Meaning", "fitting", "find_meanings", "name_of", "names_table", "which"]
+__all__ = ["Meaning", "fitting", "find_meanings", "name_of", "names_table", "meaning_text"]
 
 _DIGITS = re.compile(r"[0-9a-f]{4,128}(-init)?")
 
@@ -121,7 +121,7 @@ def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
 # Words
 
 
-def which(meaning: Meaning) -> str:
+def meaning_text(meaning: Meaning) -> str:
     """A meaning in one sentence: in this store, the name is that of this layer of this image."""
     name = fitting(meaning.value.rpartition(":")[2], 13)
     words = {"label": meaning.label, "name": name, "kinds": say("names.and").join(meaning.kinds)}

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import ipywidgets
-
 from overlaylab.errors import Finding
 from overlaylab.image.image import Image
 from overlaylab.kernel.mount import MountOptions
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
-from overlaylab.views.kit.panel import Panel, button, combobox, number_field, step_button
+from overlaylab.views.kit.panel import Panel, button, checkbox, combobox, number_field, step_button
 from overlaylab.views.kit.picture import Picture, new_graph
 from overlaylab.words import printable, say
 
 from .pictures import layer_picture, lookup_picture, stack_picture
-from .provenance import layer_names, paths_of, step_text
+from .provenance import build_step_text, layer_names, paths_of
 from .text import outcome
 
 __all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
@@ -87,12 +85,7 @@ class LowerdirOrder(Panel):
         self.directories, self.lowers = dict(folders), list(lowers)
         self.upper, self.wanted, self.target = upper, path, target
         self.buttons = {name: button(say("order.up", name=name), partial(self._up, name)) for name in lowers}
-        self.with_upper = ipywidgets.Checkbox(
-            value=bool(upper),
-            description=say("order.upper", name=upper),
-            indent=False,
-            layout=ipywidgets.Layout(width="auto"),
-        )
+        self.with_upper = checkbox(say("order.upper", name=upper), bool(upper))
         self.with_upper.observe(self.redraw, "value")
         super().__init__([*self.buttons.values(), *([self.with_upper] if upper else [])])
 
@@ -144,5 +137,5 @@ class LayerPicker(Panel):
     def show(self) -> Picture:
         """The chosen layer."""
         layer = self.image.layers[self.layer.value - 1]
-        step = step_text(printable(layer.history.created_by), 80) if layer.history else ""
+        step = build_step_text(printable(layer.history.created_by), 80) if layer.history else ""
         return layer_picture(self.overlay, layer.position, self.names, step)
