@@ -46,7 +46,8 @@ def anchors(page):
     ]
     as_forge = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     own = {name for text in texts(page) for name in re.findall(r'<a id="([^"]+)">', text)}
-    return as_forge | {heading.replace(" ", "-") for heading in headings} | own
+    marked = {name for text in texts(page) for name in re.findall(r'<a id="([^"]+)">', text)}
+    return as_forge | marked | {heading.replace(" ", "-") for heading in headings} | own
 
 
 def dead(page):
