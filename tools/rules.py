@@ -23,9 +23,9 @@ SHOWN = ("path", "src", "dst", "target", "mode", "size", "name", "key")
 HEAD = """\
 # The rules of the overlay model
 
-This page is made by `tools/rules.py` from docstrings and from recorded experiments, and a test compares it. Each section
-is one part of the rules of Linux 6.18: the functions of the kernel that it models, the functions of this package
-that follow it, and the experiments that were recorded on a mounted overlay. An id such as `wo-18` in the code is an
+This page is made by `tools/rules.py` from docstrings and from recorded experiments, and a test compares it. Each
+section is one part of the rules of Linux 6.18: the functions of the kernel that it models, the functions of this
+package that follow it, and the experiments that were recorded on a mounted overlay. An id such as `wo-18` in the code is an
 experiment: look it up as `docs/rules.md#wo-18`. Paths in `fs/overlayfs` are those of the kernel's source.
 """
 
@@ -81,8 +81,9 @@ def cited():
 
 
 def plain(text):
-    """The first paragraph of a docstring and what its ``Spec`` says, on one line."""
-    first = text.split("\n\n", 1)[0]
+    """The first paragraph of a docstring and what it says of the kernel, on one line."""
+    first, _, rest = text.partition("\n\n")
+    first += f" {rest}" if rest.startswith("Kernel, ") else ""
     spec = re.search(r"^Spec:\n((?:    .*\n?)+)", text, re.MULTILINE)
     both = " ".join(f"{first} {spec[1] if spec else ''}".split())
     return both.replace("``", "`").replace("|", "\\|").replace("<", "&lt;")

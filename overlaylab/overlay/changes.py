@@ -33,8 +33,7 @@ __all__ = ["link", "lower_has", "make", "may_move", "must_be_empty", "place", "r
 def lower_has(overlay: MountedStack, node: Node) -> bool:
     """Whether a lower layer shows something under this name, so that removing it needs a whiteout.
 
-    Spec:
-        Kernel, section 7: rm-01, rm-02, rm-03, rm-22 to rm-24; the present name and the parent's parts count (rd-21).
+    Kernel, section 7: rm-01, rm-02, rm-03, rm-22 to rm-24; the present name and the parent's parts count (rd-21).
     """
     if node.upper is None:
         return True
@@ -46,7 +45,10 @@ def lower_has(overlay: MountedStack, node: Node) -> bool:
 
 
 def _is_upper_only(overlay: MountedStack, node: Node) -> bool:
-    """Whether a directory is of the upper alone: then it is the real one that must be empty. Kernel, section 7: rm-30."""
+    """Whether a directory is of the upper alone: then it is the real one that must be empty.
+
+    Kernel, section 7: rm-30.
+    """
     return node.upper is not None and not node.lowers and not overlay.xattrs.has(node.upper, "origin")
 
 
@@ -62,7 +64,10 @@ def must_be_empty(overlay: MountedStack, node: Node) -> None:
 
 
 def _clear(overlay: MountedStack, node: Node) -> None:
-    """Whiteouts in a directory that is to go are cleared by an opaque stand-in. Kernel, section 17: EIO where none can be made (ux-12)."""
+    """Whiteouts in a directory that is to go are cleared by an opaque stand-in.
+
+    Kernel, section 17: EIO where none can be made (ux-12).
+    """
     if isinstance(node.upper, Directory) and node.upper.names:
         if not overlay.xattrs.stored:
             raise fail(errno.EIO, node.path)
@@ -77,8 +82,8 @@ def make(overlay: MountedStack, parent: Node, name: str, inode: Inode, now: int)
     """Put a new object into a directory.
 
     Spec:
-        Kernel, section 6: the parent is copied up (cr-09). Over a whiteout of the upper a directory becomes opaque (cr-01 to
-        cr-03), over one of a lower it does not (cr-04); other objects just replace it (cr-05, cr-06).
+        Kernel, section 6: the parent is copied up (cr-09). Over a whiteout of the upper a directory becomes opaque
+        (cr-01 to cr-03), over one of a lower it does not (cr-04); other objects just replace it (cr-05, cr-06).
     """
     upper = writable_directory(overlay, parent)
     node = Node(overlay, parent, name, inode)
@@ -94,7 +99,10 @@ def make(overlay: MountedStack, parent: Node, name: str, inode: Inode, now: int)
 
 
 def place(overlay: MountedStack, upper: Directory, node: Node, now: int) -> None:
-    """Put a name into an upper directory, whose time changes; a whiteout that is there gives way. Kernel, section 6: cr-01, cr-09."""
+    """Put a name into an upper directory, whose time changes; a whiteout that is there gives way.
+
+    Kernel, section 6: cr-01, cr-09.
+    """
     if node.name in upper.names:
         drop_name(overlay, upper, node.name)
         overlay.journal.note(WhiteoutRemoved(node.path))
@@ -112,8 +120,8 @@ def link(overlay: MountedStack, node: Node, parent: Node, name: str, now: int) -
     """Give an object a second name.
 
     Spec:
-        Kernel, sections 10 and 16: the source is copied up, both names share the copy (ln-01, ln-02, ln-06); the receiving
-        directory becomes impure (ln-20); a file without data remembers where it is (mc-05).
+        Kernel, sections 10 and 16: the source is copied up, both names share the copy (ln-01, ln-02, ln-06); the
+        receiving directory becomes impure (ln-20); a file without data remembers where it is (mc-05).
     """
     inode = overlay.writable(node, data=False)
     upper = writable_directory(overlay, parent)
@@ -127,7 +135,10 @@ def link(overlay: MountedStack, node: Node, parent: Node, name: str, now: int) -
 
 
 def _start_nlink(overlay: MountedStack, node: Node) -> None:
-    """With index=on, note the link count before it changes; a lower name is copied up for that. Kernel, section 10: ln-11."""
+    """With index=on, note the link count before it changes; a lower name is copied up for that.
+
+    Kernel, section 10: ln-11.
+    """
     if node.is_dir or not overlay.features.index:
         return
     if not node.alias if node.upper is not None else is_shared(node.lowers[0].inode):
@@ -153,8 +164,8 @@ def remove(overlay: MountedStack, node: Node, now: int) -> None:
     """Take a name away, leaving a whiteout if and only if a lower layer has it.
 
     Spec:
-        Kernel, section 7: rm-01 to rm-03, rm-08, rm-09, rm-12; one whiteout for a whole tree (rm-15). A directory must show
-        no names (rm-07, rm-11), one of the upper alone must be really empty, without whiteouts too (rm-30).
+        Kernel, section 7: rm-01 to rm-03, rm-08, rm-09, rm-12; one whiteout for a whole tree (rm-15). A directory must
+        show no names (rm-07, rm-11), one of the upper alone must be really empty, without whiteouts too (rm-30).
     """
     lower = overlay.lower_has(node)
     really = node.is_dir and _is_upper_only(overlay, node) and not lower
@@ -199,8 +210,8 @@ def rename(overlay: MountedStack, old: Node, parent: Node, name: str, new: Node 
         OSError: EINVAL for `WHITEOUT`; EXDEV; ENOTEMPTY; ESTALE for names that are one inode only in the upper.
 
     Spec:
-        Kernel, section 8: the upper entry moves, a whiteout stays if and only if a lower layer has the old name, one at the
-        new name is consumed (mv-01 to mv-05, mv-17, mv-20, mv-40, mv-49); an exchange makes none (mv-22).
+        Kernel, section 8: the upper entry moves, a whiteout stays if and only if a lower layer has the old name, one
+        at the new name is consumed (mv-01 to mv-05, mv-17, mv-20, mv-40, mv-49); an exchange makes none (mv-22).
         A refusal because the target is not really empty comes after copy-up and overlay xattrs (mv-52, rd-23).
     """
     if flags & WHITEOUT:
@@ -259,9 +270,9 @@ def _mark_moved(overlay: MountedStack, node: Node, parent: Node) -> None:
     """Write the overlay xattrs of an object that gets a new place.
 
     Spec:
-        Kernel, sections 2, 8 and 16: a new parent becomes impure (mv-33, mv-34); a lower part is remembered (rd-01, rd-02,
-        mc-03); a directory without one becomes opaque in a merged parent, on every move (mv-12, mv-15, mv-18, mv-44),
-        in no other (mv-46).
+        Kernel, sections 2, 8 and 16: a new parent becomes impure (mv-33, mv-34); a lower part is remembered (rd-01,
+        rd-02, mc-03); a directory without one becomes opaque in a merged parent, on every move (mv-12, mv-15, mv-18,
+        mv-44), in no other (mv-46).
     """
     upper = upper_inode(node)
     same = overlay.identity(parent_node(node)) == overlay.identity(parent)
@@ -290,7 +301,10 @@ def _move(overlay: MountedStack, old: Node, there: Directory, target: Node, lowe
 
 
 def _move_entry(overlay: MountedStack, old: Node, there: Directory, target: Node) -> Directory:
-    """Move an upper entry, and what is known of its origin; returns the directory that it leaves. Kernel, section 8: mv-01."""
+    """Move an upper entry, and what is known of its origin; returns the directory that it leaves.
+
+    Kernel, section 8: mv-01.
+    """
     here = parent_node(old).upper
     assert isinstance(here, Directory)
     overlay.xattrs.move((id(here), old.name), (id(there), target.name))

@@ -57,7 +57,10 @@ def writable_directory(overlay: MountedStack, node: Node) -> Directory:
 
 
 def xattrs_of(overlay: MountedStack, node: Node) -> Inode:
-    """The inode whose attributes can be set; with index=on a shared copy without a name here will do. Read off a live mount."""
+    """The inode whose attributes can be set; with index=on a shared copy without a name here will do.
+
+    Read off a live mount.
+    """
     upper = overlay.fresh(node).upper
     return overlay.writable(node, data=False) if upper is None else upper
 
@@ -75,7 +78,10 @@ def fresh(overlay: MountedStack, node: Node) -> Node:
 
 
 def _has_name(node: Node, copy: Inode) -> bool:
-    """Whether a copy has its name in the upper; with index=on it may have other names only. Kernel, section 10: ln-11."""
+    """Whether a copy has its name in the upper; with index=on it may have other names only.
+
+    Kernel, section 10: ln-11.
+    """
     upper = None if node.parent is None else node.parent.upper
     return names_of(upper).get(node.name) is copy or not is_shared(node.lowers[0].inode)
 
@@ -165,7 +171,10 @@ def _take_place(overlay: MountedStack, node: Node, lower: Inode, parent: Directo
 
 
 def copy_inode(overlay: MountedStack, node: Node, lower: Inode, data: bool, size: int | None) -> Inode:
-    """The copy: type, data, text, number, mode, owner, time and xattrs, but no overlay xattrs. Kernel, section 5: cu-20, cu-26, cu-36."""
+    """The copy: type, data, text, number, mode, owner, time and xattrs, but no overlay xattrs.
+
+    Kernel, section 5: cu-20, cu-26, cu-36.
+    """
     # In a user namespace the trusted xattrs of root's own are not there.
     kept = {
         name: value

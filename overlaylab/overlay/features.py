@@ -27,5 +27,5 @@ class Features:
 
     @property
     def plain(self) -> bool:
-        """Whether lower layers may still change between mounts. Kernel: if not, new directories are opaque (cr-08, cr-28, cr-30)."""
+        """Whether lower layers may change between mounts. Kernel: if not, new directories are opaque (cr-08, cr-28)."""
         return not (self.redirect == "on" or self.metacopy or self.index or self.xino)

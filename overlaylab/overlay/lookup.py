@@ -33,7 +33,7 @@ __all__ = [
 
 
 def look_up(parents: Sequence[Part], name: str, marks: str = TRUSTED) -> tuple[tuple[Part, ...], Part | None]:
-    """Look a name up in a merged directory: the topmost wins, a whiteout ends the search, an opaque directory closes it.
+    """Look a name up in a merged directory: the topmost wins, a whiteout ends the search, an opaque directory too.
 
     Args:
         parents: The parts of the directory, topmost first.
@@ -87,7 +87,10 @@ def list_merged(parts: Sequence[Part]) -> set[str]:
 
 
 def merge_names(entries: Mapping[str, Inode], names: set[str], hidden: set[str]) -> None:
-    """Add what one part holds to the names, and to the hidden names, of the parts above it. Kernel, section 3: merge-01, wo-05."""
+    """Add what one part holds to the names, and to the hidden names, of the parts above it.
+
+    Kernel, section 3: merge-01, wo-05.
+    """
     deleted = {name for name, inode in entries.items() if type(inode) is Device and is_whiteout_device(inode)}
     names |= entries.keys() - hidden - deleted
     hidden |= deleted - names

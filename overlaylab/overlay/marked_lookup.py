@@ -1,4 +1,4 @@
-"""What the overlay xattrs add to looking up and listing: redirects, files without data, data-only layers, impure directories.
+"""What the overlay xattrs add to looking up and listing: redirects, files without data, impure directories.
 
 `lookup` has the plain rules; the functions here use them wherever no such xattr is met. Each is a rule of Linux 6.18,
 fs/overlayfs/namei.c and readdir.c, and names its section and the recorded kernel experiments that prove it
@@ -189,7 +189,10 @@ def _in_layer(stack: MarkedStack, part: Part, search: _Search, last: bool) -> In
 
 
 def _a_file(stack: MarkedStack, inode: Inode, part: Part, search: _Search, final: bool, last: bool) -> Inode | None:
-    """A non-directory ends the search; a file without data goes on to where its data is. Kernel, section 16: mc-03, mc-08."""
+    """A non-directory ends the search; a file without data goes on to where its data is.
+
+    Kernel, section 16: mc-03, mc-08.
+    """
     if search.is_dir or not final or (search.metacopy and not isinstance(inode, File)):
         search.end = (inode.type, part.layer)
         return None
@@ -292,7 +295,7 @@ def look_everywhere(stack: MarkedStack) -> None:
 
 
 def _leading_on(stack: MarkedStack, parts: Sequence[Part]) -> set[str] | None:
-    """The names in a directory that are not plain files in all of its parts; None for all, where the directory has xattrs."""
+    """The names in a directory that are not plain files in all of its parts; None for all, where it has xattrs."""
     if stack.traps or any(part.inode.xattrs for part in parts):
         return None
     return {
@@ -340,7 +343,10 @@ def entries(stack: MarkedStack, parts: Sequence[Part], gone: Callable[[str, Inod
 
 
 def is_merged_list(stack: MarkedStack, parts: Sequence[Part]) -> bool:
-    """Whether a directory is listed as a merged one. Kernel, section 3: several parts (merge-01), or one that carries an origin (wo-37)."""
+    """Whether a directory is listed as a merged one.
+
+    Kernel, section 3: several parts (merge-01), or one that carries an origin (wo-37).
+    """
     return len(parts) > 1 or stack.xattrs.has(parts[0].inode, "origin")
 
 
@@ -357,7 +363,10 @@ def _has_marked_files(stack: MarkedStack, part: Part) -> bool:
 
 
 def _is_impure(stack: MarkedStack, part: Part) -> bool:
-    """Whether every name of a directory is looked up before it is listed. Kernel, section 3: an impure upper one (wo-36)."""
+    """Whether every name of a directory is looked up before it is listed.
+
+    Kernel, section 3: an impure upper one (wo-36).
+    """
     return is_upper(stack, part) and stack.xattrs.has(part.inode, "impure")
 
 

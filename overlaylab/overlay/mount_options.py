@@ -158,7 +158,8 @@ class MountOptions:
 
         Spec:
             Kernel: ``\\:`` between lowers, ``\\,`` and ``\\\\`` (overlay vectors mount-24 to mount-32, mount-75); empty
-            elements EINVAL (mount-33); upper without workdir EINVAL (mount-07); ``::`` before data-only layers (mount-46).
+            elements EINVAL (mount-33); upper without workdir EINVAL (mount-07); ``::`` before data-only layers
+            (mount-46).
         """
         upper = () if self.upperdir is None else (self.upperdir, self.workdir or "")
         if not self.lowerdirs or not all((*self.lowerdirs, *self.datadirs, *upper)):
@@ -254,7 +255,7 @@ def docker_options(base: str, links: Sequence[str], mount_id: str | None = None)
 
 
 def parse_options(text: str) -> MountOptions:
-    r"""Read what stands after ``-o``, or as options in a line of /proc/mounts; words for any file system are passed over.
+    r"""Read what stands after ``-o``, or as options in a line of /proc/mounts; words of any file system are skipped.
 
     Raises:
         Finding: ``wrong-call`` for no ``lowerdir``, an upper without a work directory, or a word that is not known.

@@ -251,7 +251,7 @@ class Parsed:
         if userns and "userxattr" not in self.flags:
             self._without_trusted()
         if userns:
-            # Kernel: ovl_can_decode_fh asks for CAP_DAC_READ_SEARCH over the whole machine, and falls back without a word.
+            # Kernel: ovl_can_decode_fh asks for CAP_DAC_READ_SEARCH over the whole machine, and falls back silently.
             self.values["index"] = self.values["nfs_export"] = "off"
 
     def _without_upper(self) -> None:

@@ -141,8 +141,7 @@ def _look_quietly(overlay: MountedStack, parent: Node, name: str) -> Node | None
 def _check_impure(overlay: MountedStack, node: Node) -> None:
     """Take the impure xattr off a directory that holds no copies.
 
-    Spec:
-        Kernel, section 3: cu-52. A name that cannot be looked up makes the listing fail; read off a live mount.
+    Kernel, section 3: cu-52. A name that cannot be looked up makes the listing fail; read off a live mount.
     """
     upper = upper_inode(node)
     children = [overlay.look(node, name) for name in list(names_of(upper))]
@@ -154,7 +153,10 @@ def _check_impure(overlay: MountedStack, node: Node) -> None:
 
 
 def data_of(overlay: MountedStack, node: Node) -> File:
-    """The inode whose data is read: for metadata without data the one below. Kernel, section 16: mc-08, mount-48 (ENOENT)."""
+    """The inode whose data is read: for metadata without data the one below.
+
+    Kernel, section 16: mc-08, mount-48 (ENOENT).
+    """
     inode = node.inode
     if isinstance(inode, File) and overlay.xattrs.has(inode, "metacopy"):
         if len(node.lowers) + (node.upper is not None) < 2:
@@ -168,8 +170,8 @@ def nlink(overlay: MountedStack, node: Node) -> int:
     """The link count.
 
     Spec:
-        Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20). One
-        of the upper that was removed has none; read off a live mount.
+        Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20).
+        One of the upper that was removed has none; read off a live mount.
     """
     if not node.is_dir:
         return overlay.xattrs.shown_nlink(upper_inode(node)) if is_indexed(overlay, node) else node.inode.nlink
@@ -181,19 +183,28 @@ def nlink(overlay: MountedStack, node: Node) -> int:
 
 
 def names_left(overlay: MountedStack, node: Node) -> int:
-    """How many names an open file still has; one of a lower layer loses its own to a whiteout. Read off a live mount."""
+    """How many names an open file still has; one of a lower layer loses its own to a whiteout.
+
+    Read off a live mount.
+    """
     if node.upper is not None or node.parent is None:
         return node.inode.nlink
     return node.inode.nlink - (node.name in names_of(node.parent.upper))
 
 
 def number(overlay: MountedStack, node: Node) -> int:
-    """The inode number. Kernel, section 4: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41)."""
+    """The inode number.
+
+    Kernel, section 4: kept over copy-up and rename (cu-40, mv-43), not of a broken hard link (cu-41).
+    """
     return overlay.numbers.of(shown_inode(overlay, node))
 
 
 def shown_inode(overlay: MountedStack, node: Node) -> Inode:
-    """The inode whose number is shown: what it is a copy of, unless that has several links. Kernel, section 4: cu-40, cu-41."""
+    """The inode whose number is shown: what it is a copy of, unless that has several links.
+
+    Kernel, section 4: cu-40, cu-41.
+    """
     if node.upper is None or node.is_dir:
         return node.lowers[0].inode if node.lowers else upper_inode(node)
     if node.origin is not None and (node.origin.nlink == 1 or is_indexed(overlay, node)):
@@ -205,8 +216,8 @@ def identity(overlay: MountedStack, node: Node) -> Hashable:
     """What makes two names one inode.
 
     Spec:
-        Kernel, section 8: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up anew
-        (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
+        Kernel, section 8: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked
+        up anew (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
         copied up. Read off a live mount.
     """
     if node.upper is None:
@@ -215,7 +226,10 @@ def identity(overlay: MountedStack, node: Node) -> Hashable:
 
 
 def lower_slot(overlay: MountedStack, node: Node) -> Hashable:
-    """What makes two lower names one inode: not two of one hard link, except with index=on. Kernel, sections 8 and 10: mv-30, ln-11."""
+    """What makes two lower names one inode: not two of one hard link, except with index=on.
+
+    Kernel, sections 8 and 10: mv-30, ln-11.
+    """
     lower = _topmost_lower(node)
     if not is_shared(lower) or overlay.features.index or overlay.upperdir is None or node.parent is None:
         return id(lower)
@@ -243,7 +257,10 @@ def is_merged(node: Node) -> bool:
 
 
 def has_origin(overlay: MountedStack, node: Node) -> bool:
-    """Whether a name, once it is in the upper, makes its directory impure. Kernel, sections 8 and 10: mv-34, mv-54, ln-20."""
+    """Whether a name, once it is in the upper, makes its directory impure.
+
+    Kernel, sections 8 and 10: mv-34, mv-54, ln-20.
+    """
     if node.is_dir:
         return node.upper is not None and bool(node.lowers)
     return node.upper is not None and shown_inode(overlay, node) is not node.upper

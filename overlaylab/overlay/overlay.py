@@ -94,8 +94,10 @@ class Overlay:
         """The same layers mounted anew.
 
         Args:
-            rotated: Whether the upper becomes the topmost lower layer, under a new empty one. Kernel, sections 5, 8 and 9:
-                img-03, img-07, img-10.
+            rotated: Whether the upper becomes the topmost lower layer, under a new empty one.
+
+        Spec:
+            Kernel, sections 5, 8 and 9: img-03, img-07, img-10.
         """
         upper = () if self.upperdir is None else (self.upperdir,)
         new = Overlay(

@@ -60,8 +60,9 @@ class OverlayXattrs:
         journal: Where changes are noted.
         numbers: The inode numbers of the disk that holds the layers.
         stored: Whether the upper layer can keep them; in a user namespace without userxattr it cannot (ux-12).
-        decodes: Whether an origin can be read back. Kernel, section 17: ovl_decode_real_fh asks for CAP_DAC_READ_SEARCH over the
-            whole machine, so in a user namespace only a name that was copied up in this mount keeps its number.
+        decodes: Whether an origin can be read back. Kernel, section 17: ovl_decode_real_fh asks for
+            CAP_DAC_READ_SEARCH over the whole machine, so in a user namespace only a name that was copied up in this
+            mount keeps its number.
     """
 
     def __init__(
@@ -93,7 +94,10 @@ class OverlayXattrs:
         self.journal.set(inode, "xattrs", kept)
 
     def copied(self, inode: Inode) -> dict[str, bytes]:
-        """The xattrs that a copy takes along: all but overlay xattrs, and those that are escaped. Kernel, section 5: cu-15, wo-35, img-03."""
+        """The xattrs that a copy takes along: all but overlay xattrs, and those that are escaped.
+
+        Kernel, section 5: cu-15, wo-35, img-03.
+        """
         escaped = self.prefix + "overlay."
         return {
             key: value
@@ -105,14 +109,17 @@ class OverlayXattrs:
         """Remember what a copy is a copy of.
 
         Spec:
-            Kernel, sections 5 and 17: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48); with userxattr
-            not on symlinks and special files (ux-04).
+            Kernel, sections 5 and 17: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48);
+            with userxattr not on symlinks and special files (ux-04).
         """
         if self._set(copy, "origin", self.numbers.handle(lower)):
             self.journal.note(OriginSet(path))
 
     def origin(self, node: Node) -> Inode | None:
-        """What an upper object is a copy of, if that is known. Kernel, section 4: also after a remount (cu-40, mv-43)."""
+        """What an upper object is a copy of, if that is known.
+
+        Kernel, section 4: also after a remount (cu-40, mv-43).
+        """
         known = self.copies.get((id(node.parent.upper), node.name)) if node.parent is not None else None
         if known is not None and known[0] is node.upper:
             return known[1]
@@ -129,12 +136,18 @@ class OverlayXattrs:
                 self.journal.put(self.copies, key, value)
 
     def forget(self, key: tuple[int, str]) -> None:
-        """What was known of a name goes when the name does; it is not known again when a link comes back. Read off a live mount."""
+        """What was known of a name goes when the name does; it is not known again when a link comes back.
+
+        Read off a live mount.
+        """
         if key in self.copies:
             self.journal.drop(self.copies, key)
 
     def set_impure(self, directory: Inode, path: str) -> None:
-        """Mark a directory that holds copies impure: its entries must be looked up when it is listed. Kernel, sections 5, 8 and 10: cu-48, mv-33, ln-20."""
+        """Mark a directory that holds copies impure: its entries must be looked up when it is listed.
+
+        Kernel, sections 5, 8 and 10: cu-48, mv-33, ln-20.
+        """
         if self._set(directory, "impure", b"y"):
             self.journal.note(ImpureSet(path))
 
@@ -146,8 +159,7 @@ class OverlayXattrs:
     def fix_origin(self, directory: Inode, lower: Inode, parent: Inode, path: str, above: str) -> None:
         """Give an upper directory that is found over a lower one its origin: even a mere stat writes.
 
-        Spec:
-            Kernel, section 2: cu-23, merge-05, wo-10.
+        Kernel, section 2: cu-23, merge-05, wo-10.
         """
         if not self.has(directory, "origin") and self.stored:
             self.set_origin(directory, lower, path)
@@ -185,8 +197,8 @@ class OverlayXattrs:
             OSError: EXDEV for a path of more than 256 bytes.
 
         Spec:
-            Kernel, sections 9 and 16: same parent, the first name (rd-01, rd-03); other parent, the path as the layers below know it
-            (rd-02, rd-08); files without data too (mc-03, mc-05).
+            Kernel, sections 9 and 16: same parent, the first name (rd-01, rd-03); other parent, the path as the layers
+            below know it (rd-02, rd-08); files without data too (mc-03, mc-05).
         """
         value = self.redirect(node.upper)
         if value and (not absolute or value.startswith("/")):
@@ -203,7 +215,10 @@ class OverlayXattrs:
         return "" if value is None else value.decode("utf-8", "surrogateescape")
 
     def _lower_path(self, node: Node) -> str:
-        """The path of a node in the layers below, with the redirects of its ancestors applied. Kernel, section 9: rd-08."""
+        """The path of a node in the layers below, with the redirects of its ancestors applied.
+
+        Kernel, section 9: rd-08.
+        """
         path = ""
         while node.parent is not None and not path.startswith("/"):
             path = (self.redirect(node.upper) or node.name) + ("/" + path if path else "")
@@ -227,8 +242,9 @@ class OverlayXattrs:
         """Keep the link count that an indexed file shows, relative to its own: ``U+1``.
 
         Spec:
-            Kernel, section 10: ln-11. Written after each copy-up of one of its names, and before link, unlink and being replaced. Its
-            own count includes the index's entry; the count shown is that of all lower and upper names.
+            Kernel, section 10: ln-11. Written after each copy-up of one of its names, and before link, unlink and
+            being replaced. Its own count includes the index's entry; the count shown is that of all lower and upper
+            names.
         """
         self._set(inode, "nlink", f"U{shown - inode.nlink:+d}".encode())
 

@@ -36,8 +36,7 @@ def is_whiteout(inode: Inode, marks: str = TRUSTED) -> bool:
 def is_whiteout_device(inode: Inode) -> bool:
     """Whether an inode is a character device 0:0, the whiteout that needs no xattr.
 
-    Spec:
-        Kernel, section 1: wo-01, wo-27.
+    Kernel, section 1: wo-01, wo-27.
     """
     return isinstance(inode, Device) and inode.kind == "char" and inode.rdev == (0, 0)
 
@@ -45,7 +44,6 @@ def is_whiteout_device(inode: Inode) -> bool:
 def is_opaque(inode: Inode, marks: str = TRUSTED) -> bool:
     """Whether a directory of a layer hides what is below it.
 
-    Spec:
-        Kernel, section 2: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
+    Kernel, section 2: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
     """
     return isinstance(inode, Directory) and inode.xattrs.get(marks + "opaque") == b"y"

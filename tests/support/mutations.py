@@ -70,7 +70,9 @@ def past_whiteouts(right):
 
     def look_up(parents, name, marks=TRUSTED):
         entries = [names_of(part.inode).get(name) for part in parents]
-        kept = [part for part, inode in zip(parents, entries) if inode is None or not is_whiteout(inode, marks)]
+        kept = [
+            part for part, inode in zip(parents, entries, strict=True) if inode is None or not is_whiteout(inode, marks)
+        ]
         return right(kept, name, marks)
 
     return look_up
@@ -136,7 +138,8 @@ def main(arguments=None):
         found = failing_vectors(rule)
         missed += not found
         print(
-            f"{rule.name:54} {len(found):7}  {found[0] if found else 'none':10} {generated(rule) if chosen.kernel else ''}",
+            f"{rule.name:54} {len(found):7}  {found[0] if found else 'none':10} "
+            f"{generated(rule) if chosen.kernel else ''}",
             flush=True,
         )
     return 1 if missed else 0

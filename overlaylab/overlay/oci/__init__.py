@@ -1,4 +1,4 @@
-"""Between images and overlayfs: a layer becomes a lower directory, an upper directory becomes a layer, and a new image."""
+"""Between images and overlayfs: layers become lower directories, an upper directory becomes a layer of a new image."""
 
 from functools import partial
 

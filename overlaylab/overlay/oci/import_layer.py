@@ -226,7 +226,7 @@ class _Layer:
         directory.xattrs = {**directory.xattrs, TRUSTED + "opaque": b"y"}
 
     def clear_opaque(self) -> None:
-        """Take whiteouts out of opaque directories: nothing below is merged there, so they would be listed as they are (wo-06)."""
+        """Take whiteouts out of opaque directories: nothing is merged there, so they would be listed (wo-06)."""
         waiting: list[tuple[Directory, bool]] = [(self.root, False)] if self._opaque else []
         while waiting:
             directory, opaque = waiting.pop()
