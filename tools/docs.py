@@ -10,7 +10,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
 # Each is a program of its own with the same two forms.
-GENERATORS = ("map", "stubs", "course", "reference", "recipes", "rules")
+GENERATORS = ("map", "stubs", "core", "course", "reference", "recipes", "rules")
 
 
 def main(arguments):

@@ -18,8 +18,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PAPERS = ["README", "CONTRIBUTING", "CHANGELOG", "CODE_OF_CONDUCT", "SECURITY"]
 TEXTS = {name: (ROOT / f"{name}.md").read_text(encoding="utf-8") for name in PAPERS}
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"))
-# Written at the same time by others.
-COMING = {"docs/core.md"}
 PLACEHOLDER = "example.invalid"
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *TEMPLATES, ROOT / "CITATION.cff", ROOT / "NOTICE"]
 
@@ -114,7 +112,7 @@ def test_files_that_a_document_names_are_there(document):
     moved = set(re.findall(r"`(docs/\w+\.md)` is\s+`", TEXTS["CHANGELOG"]))
     places = (ROOT, ROOT / "overlaylab", document.parent)
     there = {name for name in named if any((place / name).exists() for place in places)}
-    assert named - there - moved - COMING == set()
+    assert named - there - moved == set()
 
 
 def test_the_limits_that_are_promised_are_those_of_the_code():
