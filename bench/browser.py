@@ -42,7 +42,7 @@ ANSWER = """async name => {
         button.click();
     });
     return (performance.now() - start) / 1000;
-}"""
+}"""  # noqa: E501
 
 
 def browser_figures() -> Iterator[Figure]:

@@ -1,4 +1,5 @@
-"""The table in docs/explanation/performance.md, made from the figures of one run, so that nobody copies a number by hand.
+"""The table in docs/explanation/performance.md, made from the figures of one run, so that nobody copies a number by
+hand.
 
 python -m bench.document FIGURES.json      # keep them as docs/explanation/performance.json, and renew the table
 """

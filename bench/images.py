@@ -39,7 +39,9 @@ def members(top: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def chosen() -> list[list[tuple[str, os.stat_result]]]:
-    """What goes into the first two layers: /usr/share and /usr/include, then of /usr/lib what is wanting to the full size."""
+    """What goes into the first two layers: /usr/share and /usr/include, then of /usr/lib what is wanting to the full
+    size.
+    """
     layers: list[list[tuple[str, os.stat_result]]] = [[], []]
     entries = total = 0
     for number, top in ((0, SOURCES[0]), (0, SOURCES[1]), (1, SOURCES[2])):
@@ -133,7 +135,7 @@ def oci_layout(folder: Path, spool: Path, layers: list[LayerTar], packer: list[s
     blobs.mkdir(parents=True)
     config = config_of(layers)
     described = []
-    for number, layer in enumerate(layers):
+    for number in range(len(layers)):
         packed = spool / "packed"
         with packed.open("wb") as out, (spool / f"{number}.tar").open("rb") as plain:
             subprocess.run(packer, stdin=plain, stdout=out, check=True)

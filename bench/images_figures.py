@@ -59,13 +59,18 @@ def piped(layout: Path, unpack: str) -> str:
 
 
 def alternately(theirs: str, ours: list[str]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Medians of both, on the clock and of the processors. They take turns: a machine that slows down does so for both."""
+    """Medians of both, on the clock and of the processors. They take turns: a machine that slows
+    down does so for both.
+    """
     rows: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for mine in (True, False) * (RUNS + 1):
         before = processor_seconds()
         rows[mine].append((seconds(ours if mine else theirs), processor_seconds() - before))
     # The first run of each fills the page cache.
-    middle = {mine: tuple(statistics.median(column) for column in zip(*found[1:])) for mine, found in rows.items()}
+    middle = {
+        mine: tuple(statistics.median(column) for column in zip(*found[1:], strict=False))
+        for mine, found in rows.items()
+    }
     return middle[False], middle[True]
 
 

@@ -1,4 +1,6 @@
-"""Figures from inside: growth with the number of entries and layers, look-ups, listings, operations, starts, data roots."""
+"""Figures from inside: growth with the number of entries and layers, look-ups, listings, operations, starts, data
+roots.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,9 @@ def growth_figures() -> Iterator[Figure]:
 def _growth(what: str, first: tuple[int, int], second: tuple[int, int]) -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("one.tar", "two.tar")]
-        for path, (entries, layers) in zip(paths, (first, second)):
+        for path, (entries, layers) in zip(paths, (first, second), strict=False):
             write_many(path, entries, layers)
-        one, two = (median(lambda: _timed(lambda: ol.validate(ol.open_store(path)))) for path in paths)
+        one, two = (median(lambda path=path: _timed(lambda: ol.validate(ol.open_store(path)))) for path in paths)
     return Figure(f"growth, {what}", two / one, "of the time", GROWTH, f"{two:.2f} s after {one:.2f} s")
 
 
@@ -92,5 +94,5 @@ def root_figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         write_root(Path(folder), 2_000)
         for command in ("inspect", "owners"):
-            took = median(lambda: seconds(in_python("-m", "overlaylab", command, folder)))
+            took = median(lambda command=command: seconds(in_python("-m", "overlaylab", command, folder)))
             yield Figure(f"{command}, 2,000 layers", took, "s", 1)

@@ -37,7 +37,7 @@ def write_root(folder: Path, layers: int) -> None:
 
 def _layers(folder: Path, diff_ids: list[DiffID], chain_ids: tuple[str, ...]) -> None:
     below: list[str] = []
-    for position, (diff_id, chain_id) in enumerate(zip(diff_ids, chain_ids)):
+    for position, (diff_id, chain_id) in enumerate(zip(diff_ids, chain_ids, strict=False)):
         layerdb = folder / "image" / "overlay2" / "layerdb" / "sha256" / chain_id.partition(":")[2]
         cache_id = hashlib.sha256(chain_id.encode()).hexdigest()
         link = hashlib.sha1(chain_id.encode()).hexdigest()[:26].upper()

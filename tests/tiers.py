@@ -46,7 +46,8 @@ def why_no_kernel():
         # A tmpfs first: the temporary folder may itself lie on an overlay.
         script = (
             'mount -t tmpfs tmpfs "$1" && cd "$1" && mkdir lower upper work merged && '
-            f"mount -t overlay overlay -o {'' if root else 'userxattr,'}lowerdir=lower,upperdir=upper,workdir=work merged"
+            f"mount -t overlay overlay -o {'' if root else 'userxattr,'}"
+            "lowerdir=lower,upperdir=upper,workdir=work merged"
         )
         trial = subprocess.run([*unshare, "sh", "-c", script, "sh", folder], capture_output=True, text=True)
     return (
@@ -86,7 +87,9 @@ def chromium():
 
 
 def nbgrader():
-    """Find a Python that has nbgrader: this one, or that of an environment of its own; it would add itself to the lab."""
+    """Find a Python that has nbgrader: this one, or that of an environment of its own; it would add
+    itself to the lab.
+    """
     beside = [
         str(path)
         for path in (Path(__file__).parent.parent / ".venv-grading").glob("*/python*")

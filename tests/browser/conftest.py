@@ -130,7 +130,9 @@ class LabPage:
         self._wait_for_kernel()
 
     def open_unanswered(self, name):
-        """Open one notebook whose kernel does not come, until `let_kernel_come` is called: only what is stored is there."""
+        """Open one notebook whose kernel does not come, until `let_kernel_come` is called: only what is stored is
+        there.
+        """
         self._holding = True
         self.tab.route("**/api/sessions*", self._hold)
         self.tab.goto(f"{self.lab.address}/doc/tree/{name}?token={self.lab.token}")
@@ -175,7 +177,7 @@ class LabPage:
         return self.tab.evaluate(
             """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
                 .filter(cell => cell.type === 'code' && (cell.executionCount === null || cell.executionState === 'running'))
-                .map(cell => cell.id)"""
+                .map(cell => cell.id)"""  # noqa: E501
         )
 
     def command(self, name, arguments=None):

@@ -94,7 +94,8 @@ def test_forms_fit_in_a_dark_and_in_a_narrow_page(page, theme, width):
         expect(output.get_by_role("button").first).to_be_visible()
         page.shot(f"03-{name}-{width}", height=900)
         wide = output.evaluate(
-            "element => [...element.querySelectorAll('.widget-vbox, label, button')].filter(e => e.getBoundingClientRect().right > element.getBoundingClientRect().right + 1).length"
+            "element => [...element.querySelectorAll('.widget-vbox, label, button')]"
+            ".filter(e => e.getBoundingClientRect().right > element.getBoundingClientRect().right + 1).length"
         )
         assert wide == 0, "nothing is cut off at the right"
     assert page.complaints == []

@@ -1,4 +1,6 @@
-"""The pages for a projector, in a real browser: by keyboard alone, big enough for a room, and without any request to elsewhere."""
+"""The pages for a projector, in a real browser: by keyboard alone, big enough for a room, and without any request to
+elsewhere.
+"""
 
 from pathlib import Path
 
@@ -14,15 +16,19 @@ SIZES = [(1280, 720), (1024, 768)]
 WIDE = """() => [document.documentElement, ...document.querySelectorAll('body *')]
     .filter(one => one.clientWidth && (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible'
         || one.getBoundingClientRect().right > window.innerWidth + 1))
-    .map(one => `${one.tagName} ${one.closest('[id]')?.id} ${one.textContent.slice(0, 40)}`)"""
+    .map(one => `${one.tagName} ${one.closest('[id]')?.id} ${one.textContent.slice(0, 40)}`)"""  # noqa: E501
 SMALL = """least => [...document.querySelectorAll('main *')]
     .filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) && parseFloat(getComputedStyle(one).fontSize) < least)
-    .map(one => `${one.tagName} ${one.textContent.slice(0, 40)}`)"""
-# The number of the marked step, how far down the page is, whether the step is in the window above the bar, whether the page is too wide.
+    .map(one => `${one.tagName} ${one.textContent.slice(0, 40)}`)"""  # noqa: E501
+# The number of the marked step, how far down the page is, whether the step is in the window above the bar, whether the
+# page is too wide.
 STAND = """() => { const at = document.querySelector('.step.now')?.getBoundingClientRect();
     return [Number(location.hash.replace('#step-', '')), scrollY, at ? at.top < innerHeight - 60 && at.bottom > 0 : null,
-        document.documentElement.scrollWidth > innerWidth]; }"""
-SHOWN = "() => [...document.querySelectorAll('.step')].map((step, n) => [step.offsetParent !== null, n]).filter(([seen]) => seen).map(([, n]) => n)"
+        document.documentElement.scrollWidth > innerWidth]; }"""  # noqa: E501
+SHOWN = (
+    "() => [...document.querySelectorAll('.step')]"
+    ".map((step, n) => [step.offsetParent !== null, n]).filter(([seen]) => seen).map(([, n]) => n)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +39,9 @@ def folder(tmp_path_factory):
 
 
 class Show:
-    """One tab on the pages. Requests that leave the folder are refused and noted, and so is what the browser complains about."""
+    """One tab on the pages. Requests that leave the folder are refused and noted, and so is what the browser complains
+    about.
+    """
 
     def __init__(self, folder, tab):
         self.folder, self.tab = folder, tab
@@ -64,7 +72,8 @@ class Show:
     def so_far(self, number):
         """The numbers of the steps from the beginning of a step's section to that step."""
         parts = self.tab.evaluate(
-            "() => [...document.querySelectorAll('.step')].map(step => [...document.querySelectorAll('.part')].indexOf(step.closest('.part')))"
+            "() => [...document.querySelectorAll('.step')]"
+            ".map(step => [...document.querySelectorAll('.part')].indexOf(step.closest('.part')))"
         )
         return [n for n in range(number) if parts[n] == parts[number - 1]]
 
@@ -99,7 +108,9 @@ def test_a_page_fits_and_can_be_read_from_the_last_row(show, name, size):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_arrow_keys_go_through_every_step(show, name):
-    """Each step once, in order; a high one is scrolled through before the next; the marked step is seen, and nothing is wider than the screen."""
+    """Each step once, in order; a high one is scrolled through before the next; the marked step is seen, and nothing is
+    wider than the screen.
+    """
     show.open(name)
     count = show.tab.locator(".step").count()
     reached, before = [], None

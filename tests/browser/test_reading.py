@@ -99,7 +99,9 @@ def test_axe_finds_nothing(reading, moment):
 
 
 def test_without_a_kernel_all_pictures_and_words_are_there(reading):
-    """Every picture that a run shows is stored too, with a sentence for those who do not see it, and no place is empty."""
+    """Every picture that a run shows is stored too, with a sentence for those who do not see it,
+    and no place is empty.
+    """
     stored, run = reading.pictures["stored"], reading.pictures["run"]
 
     assert [picture for picture in stored if picture["width"] < 50 or len(picture["words"]) < 20] == []
@@ -153,7 +155,8 @@ def faulty(new_page):
 def test_axe_finds_a_planted_fault(faulty, markup, rule):
     assert reviewer.findings(faulty) == []
     faulty.tab.evaluate(
-        "markup => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted'>${markup}</div>`)",
+        "markup => document.querySelector('.overlaylab')"
+        ".insertAdjacentHTML('beforeend', `<div id='planted'>${markup}</div>`)",
         markup,
     )
     found = reviewer.findings(faulty)
@@ -165,7 +168,7 @@ def test_axe_finds_a_planted_fault(faulty, markup, rule):
 def test_a_control_that_tab_does_not_reach_and_one_without_a_ring_are_found(faulty):
     faulty.tab.evaluate(
         """() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend',
-            "<div id='planted'><button tabindex='3'>out of order</button><span tabindex='0' style='outline:none'>no ring</span></div>")"""
+            "<div id='planted'><button tabindex='3'>out of order</button><span tabindex='0' style='outline:none'>no ring</span></div>")"""  # noqa: E501
     )
     visited, wanted = reviewer.walk(faulty, 0)
     faulty.tab.evaluate("() => document.getElementById('planted').remove()")
@@ -176,7 +179,8 @@ def test_a_control_that_tab_does_not_reach_and_one_without_a_ring_are_found(faul
 
 def test_what_is_too_wide_is_found(faulty):
     faulty.tab.evaluate(
-        "() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `<div id='planted' style='overflow-x:auto'><div style='width:5000px'>wide</div></div>`)"
+        "() => document.querySelector('.overlaylab').insertAdjacentHTML('beforeend', `"
+        "<div id='planted' style='overflow-x:auto'><div style='width:5000px'>wide</div></div>`)"
     )
     found = reviewer.wider(faulty)
     faulty.tab.evaluate("() => document.getElementById('planted').remove()")

@@ -1,4 +1,6 @@
-"""The detective of notebook 08, typed into by keyboard in a real page; its pictures in both themes and in a narrow window."""
+"""The detective of notebook 08, typed into by keyboard in a real page; its pictures in both themes and in a narrow
+window.
+"""
 
 import re
 

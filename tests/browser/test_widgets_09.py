@@ -1,4 +1,6 @@
-"""The widgets of notebook 09 in a real page: a path, an upload, a file that is too large, the layers, the tamper lab."""
+"""The widgets of notebook 09 in a real page: a path, an upload, a file that is too large, the
+layers, the tamper lab.
+"""
 
 import os
 import re

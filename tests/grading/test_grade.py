@@ -1,4 +1,6 @@
-"""Folders of submissions, graded by the command: perfect, empty, wrong, damaged, forged; what was not checked is never called passed."""
+"""Folders of submissions, graded by the command: perfect, empty, wrong, damaged, forged; what was not checked is never
+called passed.
+"""
 
 import os
 
@@ -134,7 +136,8 @@ CASES = {
         right(
             HARMED,
             **{
-                ONE: f"{FORGED}import types\nol = types.SimpleNamespace(check=lambda *a: Yes())\n{WRONG}\nimport overlaylab as ol"
+                ONE: f"{FORGED}import types\nol = types.SimpleNamespace(check=lambda *a: Yes())\n{WRONG}\n"
+                "import overlaylab as ol"
             },
         ),
         "wrong",
@@ -149,7 +152,8 @@ CASES = {
         right(
             HARMED,
             **{
-                ONE: f"import overlaylab.course.exercises as e\ne.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"
+                ONE: "import overlaylab.course.exercises as e\n"
+                f"e.judge = lambda *a: e.Feedback('right', '', '')\n{WRONG}"
             },
         ),
         "wrong",
@@ -167,7 +171,8 @@ CASES = {
         right(
             HARMED,
             **{
-                ONE: f"for answer in [{', '.join(repr(str(find_exercise(ONE).slips[slip]())) for slip in slips(ONE)[:2])}]:\n    {CHECK.format(name=ONE)}"
+                ONE: f"for answer in {[str(find_exercise(ONE).slips[slip]()) for slip in slips(ONE)[:2]]!r}:\n"
+                f"    {CHECK.format(name=ONE)}"
             },
         ),
         "not checked",

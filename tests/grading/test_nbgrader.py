@@ -56,7 +56,8 @@ def forged(name, source):
     """An answer that is wrong, and a kit that was told to accept it."""
     return source.replace(
         course.EMPTY,
-        'answer = "no idea"\nimport overlaylab.course.exercises as engine\nengine.judge = lambda *given: engine.Feedback("right", "", "")',
+        'answer = "no idea"\nimport overlaylab.course.exercises as engine\n'
+        'engine.judge = lambda *given: engine.Feedback("right", "", "")',
     )
 
 

@@ -57,7 +57,9 @@ class Case:
 
     @property
     def spoilt(self):
-        """Whether the upper may have names that cannot be looked up: whether one spoils a listing depends on the order of entries."""
+        """Whether the upper may have names that cannot be looked up: whether one spoils a listing depends on the order
+        of entries.
+        """
         return self.odd or any(kind == "metadata only" for _, kind, _ in self.upper or ())
 
 
@@ -150,7 +152,9 @@ REDIRECTS = {
 
 
 def layer(entries, number, marks):
-    """A layer's tree, as `overlaylab.linux.proof.experiments` makes it, with the kinds and dresses of this proof's own besides."""
+    """A layer's tree, as `overlaylab.linux.proof.experiments` makes it, with the kinds and dresses of this proof's own
+    besides.
+    """
     return experiments.layer(entries, number, marks, entry)
 
 
@@ -291,11 +295,16 @@ CALLS_LEFT_OUT = {
 OF_UPPER = {"root": "root", "user": "user", "mapped": "user"}
 # What layers do not have, with the reason.
 LAYERS_LEFT_OUT = {
-    "objects of unmapped owners that the namespace may not read": "whether a mark on them is seen, and with which errno a search ends, depends on "
-    "the order in which the kernel asks for marks",
-    "index=on together with userxattr, for root": "copying up a hard-linked symlink is EPERM, and leaves an index with which no mount works "
-    "any more (ENODATA)",
-    "attributes of security modules, in a user namespace": "whether its root may write them depends on whose file system holds the layers",
+    "objects of unmapped owners that the namespace may not read": (
+        "whether a mark on them is seen, and with which errno a search ends, depends on the order in which the kernel "
+        "asks for marks"
+    ),
+    "index=on together with userxattr, for root": (
+        "copying up a hard-linked symlink is EPERM, and leaves an index with which no mount works any more (ENODATA)"
+    ),
+    "attributes of security modules, in a user namespace": (
+        "whether its root may write them depends on whose file system holds the layers"
+    ),
 }
 # Each mode's callers; root of a user namespace is alone there.
 USERS = {"root": ((0, 0), (0, 0), (0, 0), (1000, 1000), (1000, 50), (2000, 50)), "user": ((0, 0),), "mapped": ((0, 0),)}

@@ -1,4 +1,6 @@
-"""What a proof must reach, in each mode: the places that `overlaylab.linux.proof.coverage` knows, and every errno of the semantics."""
+"""What a proof must reach, in each mode: the places that `overlaylab.linux.proof.coverage` knows, and every errno of
+the semantics.
+"""
 
 from overlaylab.linux.proof import coverage
 from overlaylab.linux.proof.coverage import PLACES
@@ -24,7 +26,10 @@ ERRNOS = (
 # Those that generated operations cannot be relied on to meet, each with where it is proved instead.
 NOT_GENERATED = {
     "EBUSY": "given by a mount whose upper is in use; vector mount-59",
-    "ESTALE": "given by a mount with index=on over another lower, and seldom by a rename; vectors of the group mount, unit tests of names",
+    "ESTALE": (
+        "given by a mount with index=on over another lower, and seldom by a rename; "
+        "vectors of the group mount, unit tests of names"
+    ),
     "ETXTBSY": "named only as something that does not happen",
 }
 ALONE = tuple(place for place in PLACES if place != "refused for want of permission")

@@ -39,7 +39,10 @@ class Pair:
         if case.mode != "root":
             marks = "user.overlay."
         self.names = [f"l{i}" for i in range(len(case.lowers))]
-        self.disk = {name: layer(entries, i, marks) for i, (name, entries) in enumerate(zip(self.names, case.lowers))}
+        self.disk = {
+            name: layer(entries, i, marks)
+            for i, (name, entries) in enumerate(zip(self.names, case.lowers, strict=False))
+        }
         self.disk["m"] = Directory()
         if case.upper is not None:
             self.disk |= {"u": layer(case.upper, 9, marks), "w": Directory()}
@@ -162,7 +165,8 @@ class Pair:
         if kernel == "works":
             self._compare_values(operation, value, step.value)
             if nameless:
-                # What took its name is still in the kernel's cache of names: see `overlaylab.linux.proof.compare.NOT_COMPARED`.
+                # What took its name is still in the kernel's cache of names: see
+                # `overlaylab.linux.proof.compare.NOT_COMPARED`.
                 self._compare_upper()
                 self._remount()
         self.compare(deep=changed)
@@ -238,7 +242,7 @@ class Pair:
             self.frozen = True
             return
         differ("merged", kernel, listing)
-        for name, before in zip(self.names, self.lowers):
+        for name, before in zip(self.names, self.lowers, strict=False):
             if before != self._builder.fingerprint(f"{self._place}/{name}"):
                 raise Disagreement(f"the kernel changed the lower layer {name}")
 

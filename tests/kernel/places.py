@@ -5,6 +5,7 @@ the same with layers of owners that the namespace does not map, which only root 
 machine can write.
 """
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -156,8 +157,6 @@ class Sweeper:
 
 def sweep(folder, builder):
     """Unmount what lies in a folder, and remove it."""
-    try:
+    with contextlib.suppress(OSError):
         live.umount(f"{folder}/m")
-    except OSError:
-        pass
     builder.remove(folder)

@@ -99,7 +99,8 @@ def report(case, done, said):
     """Options, difference, both versions, and a snippet that runs the same again."""
     lines = [
         f"# {said}",
-        f"# options: {case.options or '(none)'}; expected: this kernel, Linux {os.uname().release}; found: the model of {MODEL}",
+        f"# options: {case.options or '(none)'}; expected: this kernel, Linux {os.uname().release}; "
+        f"found: the model of {MODEL}",
     ]
     lines += [
         "from overlaylab.linux.operations import Op, op",
@@ -258,7 +259,8 @@ def say(mode, done, seconds, labels, failures):
     for failure in failures:
         print(failure, end="\n\n")
     print(
-        f"{mode}: {done} operations, {len(failures)} differences, {done / seconds:.0f} a second, Linux {os.uname().release} and the model of {MODEL}"
+        f"{mode}: {done} operations, {len(failures)} differences, {done / seconds:.0f} a second, "
+        f"Linux {os.uname().release} and the model of {MODEL}"
     )
     for label in (*PLACES, *ERRNOS):
         print(f"  {labels.counts[label]:8} {label}")

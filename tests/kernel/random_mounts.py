@@ -9,6 +9,7 @@ import argparse
 import os
 import random
 import sys
+from pathlib import Path
 
 from overlaylab.errors import error_name
 from overlaylab.linux.mounts import MS_RDONLY
@@ -116,7 +117,8 @@ def options(r):
 
 
 def shown():
-    for line in open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape"):
+    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    for line in table.split("\n")[:-1]:
         if line.split()[4] == os.getcwd() + "/m":
             return line.split(" - ")[1].split(" ", 2)[2].strip()
     return ""

@@ -1,4 +1,5 @@
-"""The notebooks on a machine that can do nothing: no mount, no user namespace, no network, no ``dot``, no Docker, no file to write.
+"""The notebooks on a machine that can do nothing: no mount, no user namespace, no network, no ``dot``, no Docker, no
+file to write.
 
 Their stored outputs come from there just as from a machine that can do all this.
 """
@@ -13,7 +14,8 @@ from tiers import tool
 
 pytestmark = pytest.mark.tier("kernel")
 
-# Who is in a chroot makes no user namespace; who has no capability mounts nothing. Kernels talk to their client over lo.
+# Who is in a chroot makes no user namespace; who has no capability mounts nothing. Kernels talk to their client over
+# lo.
 BARE = """
 import ctypes, fcntl, os, socket, struct, subprocess, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

@@ -53,7 +53,9 @@ def test_whiteout_files_of_an_archive_mean_nothing_to_the_kernel(mode):
 @pytest.mark.skipif(mount.ROOT not in MODES, reason="only root can make device nodes")
 @pytest.mark.parametrize("path", ["full", "link", "made"])
 def test_no_operation_reaches_a_device_of_this_machine(path):
-    """Char 1:7 is /dev/full, whose driver refuses every write with ENOSPC: an answer that no file of the mount gives."""
+    """Char 1:7 is /dev/full, whose driver refuses every write with ENOSPC: an answer that no file
+    of the mount gives.
+    """
     lower = Directory(names={"full": Device(kind="char", rdev=(1, 7), mode=0o666), "link": Symlink(target="/full")})
     over = ol.Overlay(lowerdirs=[lower], upperdir=Directory())
     operations = [

@@ -1,4 +1,6 @@
-"""What notebook 04 mounts, mounted now, as root and without: equal to the model, and to the record that stands in elsewhere."""
+"""What notebook 04 mounts, mounted now, as root and without: equal to the model, and to the record that stands in
+elsewhere.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""What notebook 07 runs, run now, as root and without; and the records of all notebooks, made anew and compared with the stored ones."""
+"""What notebook 07 runs, run now, as root and without; and the records of all notebooks, made anew and compared with
+the stored ones.
+"""
 
 import json
 import os

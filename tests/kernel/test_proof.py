@@ -33,7 +33,9 @@ QUICK = (
 
 @functools.cache
 def proved(mode):
-    """A run of so many operations; which rare places it reaches is a matter of luck, so a few more follow while one is missing."""
+    """A run of so many operations; which rare places it reaches is a matter of luck, so a few more follow while one is
+    missing.
+    """
     done, seconds, labels, failures = prove(mode, OPERATIONS[mode], SEED)
     for seed in range(SEED + 1, SEED + MORE):
         if not labels.missing(mode):
@@ -140,7 +142,10 @@ def test_the_snippet_shows_a_difference_where_there_is_one():
 @pytest.mark.parametrize("mode", OPERATIONS)
 def test_nothing_outside_can_be_written_while_it_runs(mode, nothing_stays):
     """An operation that left the mount would meet a read-only file system."""
-    code = f"import os; from tests.kernel.places import enter; enter({mode!r}); os.mkdir('inside'); os.mkdir({str(nothing_stays / 'outside')!r})"
+    outside = str(nothing_stays / "outside")
+    code = (
+        f"import os; from tests.kernel.places import enter; enter({mode!r}); os.mkdir('inside'); os.mkdir({outside!r})"
+    )
 
     tried = subprocess.run(
         [sys.executable, "-c", code],

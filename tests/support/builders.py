@@ -75,7 +75,7 @@ def docker_archive(*images, extra=(), manifest=None):
         plain = fields.pop("plain", {})
         raw = fields.pop("raw", None) or config([plain.get(i, layer) for i, layer in enumerate(layers)], **fields)
         names = [f"{hashlib.sha256(b'v1' + layer).hexdigest()}/layer.tar" for layer in layers]
-        members |= dict(zip(names, layers)) | {f"{sha(raw)[7:]}.json": raw}
+        members |= dict(zip(names, layers, strict=False)) | {f"{sha(raw)[7:]}.json": raw}
         entries.append({"Config": f"{sha(raw)[7:]}.json", "RepoTags": tags, "Layers": names})
     members["manifest.json"] = json.dumps(entries).encode() if manifest is None else manifest
     return tar(*(member(name, data) for name, data in members.items()), *extra)

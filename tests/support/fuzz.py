@@ -127,7 +127,7 @@ def asked(arguments):
 def calls(path, chance):
     """``verify`` and ``inspect``, and other commands with what ``inspect`` names."""
     yield ["verify", path]
-    status, facts = yield ["inspect", path]
+    _status, facts = yield ["inspect", path]
     targets = [image["config_digest"] or image["id"] for image in facts.get("images", ())] + [
         item["id"] for item in facts.get("containers", ())
     ]

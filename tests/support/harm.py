@@ -469,7 +469,9 @@ HARMS = [
 
 
 def harmed_archive(members, seed):
-    """An archive or a store with one to three kinds of harm in it, and sometimes in its own bytes; the same for the same seed."""
+    """An archive or a store with one to three kinds of harm in it, and sometimes in its own bytes; the same for the
+    same seed.
+    """
     chance = random.Random(seed)
     members = list(members)
     for _ in range(chance.randint(1, 3)):

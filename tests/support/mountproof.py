@@ -26,7 +26,9 @@ NOT_COMPARED = {
     "inode and device numbers, atime": "new on every mount",
     "size and nlink of directories": "the file system's own affair",
     "security.selinux": "set by the machine's policy, not by the layers",
-    "owners, device nodes, trusted.* and security.* in a user namespace": "cannot be made there; `fit` leaves them out on both sides",
+    "owners, device nodes, trusted.* and security.* in a user namespace": (
+        "cannot be made there; `fit` leaves them out on both sides"
+    ),
     "marks in the upper after reading": "a lookup adds origin and impure (cu-23); the write side compares them",
 }
 
