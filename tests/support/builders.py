@@ -68,7 +68,8 @@ def docker_archive(*images, extra=(), manifest=None):
     Each image is ``(layers, fields)``: fields of `config`, and ``tags``, ``raw`` (the config), ``plain`` (the
     uncompressed layers by position, where a layer is packed).
     """
-    members, entries = {}, []
+    members: dict[str, bytes] = {}
+    entries = []
     for layers, fields in images:
         fields = dict(fields)
         tags = fields.pop("tags", ["test/image:1"])

@@ -72,15 +72,18 @@ def take_apart(svg, where="", alt="", twin=""):
     """Read an SVG of Graphviz's: polygons, paths and ellipses with a fill, and texts."""
     drawing = Drawing(where, alt, twin, [], [], 0)
     root = ElementTree.fromstring(svg)
-    drawing.width = float(root.get("width"))
+    drawing.width = float(root.attrib["width"])
     for part in root.iter():
         kind = part.tag.removeprefix(SVG)
         if kind in ("polygon", "path", "ellipse", "polyline") and (box := corners(part)):
-            drawing.shapes.append(
-                Shape(*box, part.get("fill", "black"), part.get("stroke", "none"), part.get("stroke-dasharray", ""))
+            fill, stroke, dashes = (
+                part.get("fill", "black"),
+                part.get("stroke", "none"),
+                part.get("stroke-dasharray", ""),
             )
+            drawing.shapes.append(Shape(*box, fill, stroke, dashes))
         elif kind == "text":
-            x, y, size = float(part.get("x")), float(part.get("y")), float(part.get("font-size"))
+            x, y, size = (float(part.attrib[key]) for key in ("x", "y", "font-size"))
             x += {"start": 3, "middle": 0, "end": -3}[part.get("text-anchor", "start")]
             under = next(
                 (shape for shape in reversed(drawing.shapes) if shape.fill != "none" and shape.holds(x, y - size / 3)),
@@ -90,7 +93,7 @@ def take_apart(svg, where="", alt="", twin=""):
     return drawing
 
 
-def corners(part):
+def corners(part) -> tuple[float, float, float, float] | None:
     """The rectangle around a shape; None if it has no coordinates."""
     if part.get("cx"):
         x, y, wide, high = (float(part.get(key)) for key in ("cx", "cy", "rx", "ry"))

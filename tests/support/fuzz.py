@@ -72,7 +72,7 @@ class Watch:
         self.spool, self.input, self.touched, self.upwards = spool, None, [], False
         self._own = tuple(
             os.path.realpath(path)
-            for path in {sys.prefix, sys.base_prefix, Path(__file__).parent.parent.parent, "/dev/null", *sys.path}
+            for path in {sys.prefix, sys.base_prefix, str(Path(__file__).parent.parent.parent), "/dev/null", *sys.path}
             if path
         )
         sys.addaudithook(self)

@@ -15,6 +15,7 @@ import re
 import struct
 import tarfile
 import zlib
+from typing import Any
 
 from tests.support.builders import TYPES
 
@@ -42,7 +43,7 @@ EVIL = [
     "-rf",
     "\u202ename",
 ]
-ODD = [
+ODD: list[Any] = [
     None,
     True,
     False,
@@ -82,10 +83,15 @@ HEX = re.compile(rb"[0-9a-f]{64}")
 GZIP = b"\x1f\x8b"
 
 
+def _content(tar, info):
+    """The bytes of a regular file in a tar; None for anything else."""
+    return tar.extractfile(info).read() if info.isreg() else None
+
+
 def members_of(path):
     """The members of a tar, packed or not."""
     with tarfile.open(path) as tar:
-        return [(info, tar.extractfile(info).read() if info.isreg() else None) for info in tar]
+        return [(info, _content(tar, info)) for info in tar]
 
 
 def packed(members, size=None):
@@ -369,7 +375,7 @@ def layer(members, chance):
     plain = _layer_bytes(data)
     try:
         with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
-            inner = [(info, tar.extractfile(info).read() if info.isreg() else None) for info in tar]
+            inner = [(info, _content(tar, info)) for info in tar]
     except (tarfile.TarError, ValueError):
         return members
     if not inner:

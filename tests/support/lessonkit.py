@@ -25,7 +25,7 @@ def solutions(name):
 def names_of(name):
     """The names that the first code cell defines; the other cells need no others."""
     first = next(cell.source for cell in cells(name) if cell.cell_type == "code")
-    names = {}
+    names: dict[str, object] = {}
     exec(first, names)
     return names
 

@@ -202,7 +202,7 @@ def random_stacks(seed, count):
 
 
 def random_layer(chance):
-    files = []
+    files: list[File] = []
     tree = random_directory(chance, 0, files)
     for _, inode in walk(tree):
         if isinstance(inode, File):
@@ -287,7 +287,7 @@ def entries(tree, hidden="\0"):
 
 def link_groups(tree):
     """The names that are one inode. A redirect can show an inode of one name twice; that makes no link of it."""
-    groups = {}
+    groups: dict[int, list[str]] = {}
     for path, inode in walk(tree):
         if inode.nlink > 1 and not isinstance(inode, Directory):
             groups.setdefault(id(inode), []).append(path)

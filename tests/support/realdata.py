@@ -55,7 +55,7 @@ def leaves(tree):
 
 def containerd_images(name):
     """``(namespace, target digest, config or manifest digest)`` -> names and the recorded manifest."""
-    known = {}
+    known: dict[tuple[str, str, str], tuple[list[str], dict]] = {}
     for namespace, recorded in expected(name)["namespaces"].items():
         for image in recorded["images"]:
             for leaf in leaves(image["tree"]):

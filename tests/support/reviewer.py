@@ -125,7 +125,7 @@ def walk(page, number):
     widget = widgets(page).nth(number)
     wanted = widget.evaluate(CONTROLS)
     enter(page, widget)
-    visited = []
+    visited: list[dict] = []
     while (now := page.tab.evaluate(FOCUSED))["widget"] == number and len(visited) <= len(wanted):
         visited.append(now)
         page.tab.keyboard.press("Tab")

@@ -15,7 +15,9 @@ import argparse
 import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from overlaylab.errors import Finding, error_name
 from overlaylab.image.changeset import OPAQUE, PREFIX, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout, apply
@@ -63,7 +65,7 @@ def run_mount(vector, level, where):
             if spec.get("umount"):
                 system.umount(spec["at"])
     if "after" in expected:
-        after = {name: raw(find(system.root.inode, name))[0] for name in expected["after"]}
+        after = {name: raw(cast(Directory, find(system.root.inode, name)))[0] for name in expected["after"]}
     if live is not None and ("results" in expected or "merged" in expected):
         system.cwd = live.root
         if "results" in expected:
@@ -91,14 +93,14 @@ def generated(spec, where):
     """Numbered directories, all of them layers in their order."""
     first, last = (int(number) for number in field(spec, "dirs", str, f"{where}.gen").split(".."))
     names = [str(number) for number in range(first, last + 1)]
-    disk = {name: Directory() for name in names} | {"m": Directory()}
-    disk[names[0]].names["a"], disk[names[-1]].names["z"] = File.of(b"first"), File.of(b"last")
-    mount = {"at": "m"}
+    layers = {name: Directory() for name in names}
+    layers[names[0]].names["a"], layers[names[-1]].names["z"] = File.of(b"first"), File.of(b"last")
+    mount: dict[str, Any] = {"at": "m"}
     if "lowerdir" in spec:
         mount["data"] = "lowerdir=" + ":".join(names)
     else:
         mount["params"] = [["lowerdir+", name] for name in names]
-    return System(Directory(names=disk)), [mount]
+    return System(Directory(names={**layers, "m": Directory()})), [mount]
 
 
 def one_mount(system, spec, level, want, here):
@@ -112,7 +114,7 @@ def one_mount(system, spec, level, want, here):
         else:
             mount = system.mount(at, field(spec, "data", str, here), flags)
     except OSError as error:
-        return error_name(error.errno), None
+        return error_name(error.errno or 0), None
     if "ops" in spec:
         system.cwd = mount.root
         Results(system, level).run(operations(spec["ops"], f"{here}.ops"), want.get("results", []), f"{here}.ops")
@@ -148,10 +150,10 @@ def run_import(vector, level, where):
     expected = field(vector, "expected", dict, where)
     read = archives(vector, where)
     problems = [problem for changeset in read for problem in changeset.problems]
-    layers = []
+    layers: list[Directory] = []
     for changeset in read:
         stack = Overlay.of_layers(layers)
-        layer, odd = to_lowerdir(changeset, lambda path, stack=stack: stack.lookup(path).inode)
+        layer, odd = to_lowerdir(changeset, partial(inode_at, stack))
         layers.append(layer)
         problems += odd
     overlay = Overlay.of_layers([Directory(), *layers])
@@ -170,9 +172,14 @@ def run_import(vector, level, where):
     return None
 
 
+def inode_at(stack, path):
+    """What a stack shows at a path; None if it shows nothing."""
+    return stack.lookup(path).inode
+
+
 def plain_links(items):
     """Hard links of a recorded layer as the entries that they are, every link counted."""
-    count = {}
+    count: dict[str, int] = {}
     for item in items:
         target = item["target"] if item["type"] == "hardlink" else item["path"]
         count[target] = count.get(target, 0) + 1
@@ -206,7 +213,9 @@ def trap(vector, expected, overlay, problems, where):
 def run_export(vector, level, where):
     """An upper directory to an archive."""
     system = run_ordinary(vector, level, where)
+    assert system is not None
     overlay, expected = system.cwd.fs, vector["expected"]
+    assert isinstance(overlay, Overlay) and overlay.upperdir is not None
     below = overlay.lowerdirs[0] if len(overlay.lowerdirs) == 1 else Overlay(lowerdirs=overlay.lowerdirs).merged()
     if not field(expected, "flat_equal", bool, where):
         try:
