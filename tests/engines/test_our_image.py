@@ -32,8 +32,8 @@ from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.config import ExecutionConfig
 from overlaylab.linux.operations import Player, op
 from overlaylab.overlay.oci.commits import commit, empty_config
-from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.oci.import_layer import to_lowerdir
+from overlaylab.overlay.overlay import Overlay
 from overlaylab.stores.archive_writer import write_docker_archive, write_oci_layout
 from overlaylab.tree import Device, Directory, Fifo, File, Symlink, entry, make_tree, walk
 

@@ -10,8 +10,8 @@ from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.image import Image
 from overlaylab.image.samples import ODD_LAYERS, layer_tar
 from overlaylab.linux.mount_command import parse_mount
-from overlaylab.overlay.overlay import Found, Overlay, is_opaque, is_whiteout
 from overlaylab.overlay.oci.import_layer import to_lowerdir
+from overlaylab.overlay.overlay import Found, Overlay, is_opaque, is_whiteout
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
 from overlaylab.views.kit.palette import PALETTE
 from overlaylab.views.kit.sheet import fitted
