@@ -55,7 +55,8 @@ def _start() -> float:
     seconds(
         in_python(
             "-c",
-            "import sys, overlaylab.cli.commands, overlaylab.stores.audit.validation, overlaylab.overlay.oci.import_layer, overlaylab.stores.detect, overlaylab.stores.files.workers",
+            "import sys, overlaylab.cli.commands, overlaylab.stores.audit.validation, "
+            "overlaylab.overlay.oci.import_layer, overlaylab.stores.detect, overlaylab.stores.files.workers",
         )
     )
     return processor_seconds() - before
@@ -87,4 +88,4 @@ def _stages(path: Path) -> dict[str, float]:
         "the merged view",
     )
     entries = sum(len(changeset.changes) for changeset in changesets)
-    return {name: end - start for name, start, end in zip(names, marks, marks[1:])} | {"entries": entries}
+    return {name: end - start for name, start, end in zip(names, marks, marks[1:], strict=False)} | {"entries": entries}

@@ -6,22 +6,9 @@ from overlaylab.linux.proof import coverage
 from overlaylab.linux.proof.coverage import PLACES
 
 # Every errno that the written semantics name for operations. The modes together must reach them all.
-ERRNOS = (
-    "EACCES",
-    "EEXIST",
-    "EINVAL",
-    "EIO",
-    "EISDIR",
-    "ELOOP",
-    "ENAMETOOLONG",
-    "ENODATA",
-    "ENOENT",
-    "ENOTDIR",
-    "ENOTEMPTY",
-    "EOVERFLOW",
-    "EPERM",
-    "EROFS",
-    "EXDEV",
+ERRNOS = tuple(
+    "EACCES EEXIST EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENODATA "
+    "ENOENT ENOTDIR ENOTEMPTY EOVERFLOW EPERM EROFS EXDEV".split()
 )
 # Those that generated operations cannot be relied on to meet, each with where it is proved instead.
 NOT_GENERATED = {

@@ -1,4 +1,6 @@
-"""Objects and their names: what is open though its name is gone, and which names are one. All answers were read off Linux 6.18."""
+"""Objects and their names: what is open though its name is gone, and which names are one. All
+answers were read off Linux 6.18.
+"""
 
 import pytest
 

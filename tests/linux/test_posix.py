@@ -147,7 +147,7 @@ REFUSED = [
 def test_a_call_is_refused_with_linux_errno(call, arguments, who, name):
     system = disk()
 
-    with system.acting(*who), pytest.raises(OSError, match=".") as refused:
+    with system.acting(*who), pytest.raises(OSError, match=r".") as refused:
         getattr(system, call)(**arguments)
     assert refused.value.errno == getattr(errno, name)
     assert system.journal.changes == []

@@ -48,7 +48,7 @@ def test_names_and_order_do_not_matter(renamed):
 
 def changed(path, change):
     """A vector of the files, changed."""
-    name, _, number = path.partition("-")
+    name, _, _number = path.partition("-")
     vector = next(v for v in vectors.load(FOLDER / f"{name}.json")[1] if v["id"] == path)
     vector = json.loads(json.dumps(vector))
     change(vector)

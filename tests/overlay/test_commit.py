@@ -1,4 +1,6 @@
-"""A commit: an upper becomes a layer with a diff_id, a chain_id on all beneath, and a config whose digest is the image ID."""
+"""A commit: an upper becomes a layer with a diff_id, a chain_id on all beneath, and a config whose
+digest is the image ID.
+"""
 
 import hashlib
 import json

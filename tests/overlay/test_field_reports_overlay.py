@@ -1,4 +1,6 @@
-"""What real users met when layers are merged and written to, each standing for a kind: merge semantics, kernel facts."""
+"""What real users met when layers are merged and written to, each standing for a kind: merge
+semantics, kernel facts.
+"""
 
 import errno
 

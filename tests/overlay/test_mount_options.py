@@ -375,7 +375,8 @@ BARE = """
 import os, sys
 for name in ("fcntl", "pwd", "grp", "ctypes"):
     sys.modules[name] = None
-for name in "geteuid getegid mknod mkfifo makedev chown listxattr getxattr setxattr sysconf uname unshare O_NOFOLLOW O_NONBLOCK".split():
+for name in "geteuid getegid mknod mkfifo makedev chown listxattr getxattr setxattr \\
+sysconf uname unshare O_NOFOLLOW O_NONBLOCK".split():
     if hasattr(os, name):
         delattr(os, name)
 sys.platform = "win32"

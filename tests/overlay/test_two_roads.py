@@ -19,8 +19,11 @@ from overlaylab.tree import copied
 
 # Finding -> why an image that has it is left out, or what is expected of it instead.
 EXCEPTIONS = {
-    "opaque-root": "the kernel heeds no mark on a layer's own root; with all engines, lower names stay, and the finding says so",
-    "no-op-whiteout": "it stays as a stray one, as engines write it (vector oci-08): directories on its way are made, and in a "
+    "opaque-root": (
+        "the kernel heeds no mark on a layer's own root; with all engines, lower names stay, and the finding says so"
+    ),
+    "no-op-whiteout": "it stays as a stray one, as engines write it (vector oci-08): directories on its way are made, "
+    "and in a "
     "directory of one layer its name is listed though no lookup finds it",
     "bad-layer": "a name below something that is no directory in the same layer: an error, and no engine unpacks it",
     "path-escape": "the same below a symlink",
@@ -30,7 +33,9 @@ EXCEPTIONS = {
 # What no image here has, without a finding that would tell.
 NOT_GENERATED = {
     "an opaque mark without its directory": "engines make the directory; archives that engines write always have it",
-    "a whiteout of a directory that the archive then fills without naming it": "what attributes it has is not written anywhere",
+    "a whiteout of a directory that the archive then fills without naming it": (
+        "what attributes it has is not written anywhere"
+    ),
 }
 # Facts of an entry that the roads do not share.
 NOT_COMPARED = {"nlink": "counted in one layer by the kernel, not at all by the rules for changesets"}
@@ -204,7 +209,9 @@ def test_the_exception_of_the_root_is_as_written():
 @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(layers)
 def test_a_layer_that_is_committed_and_read_again_is_the_same_layer(drawn):
-    """Directory to archive and back, with the same bytes each time; then both roads end where the first layers ended."""
+    """Directory to archive and back, with the same bytes each time; then both roads end where the
+    first layers ended.
+    """
     changesets = image(drawn)
     below = []
     for position, read in enumerate(changesets):

@@ -46,7 +46,7 @@ def test_merged_view_and_listings_are_the_kernels(vector):
     assert without_marks(kit.facts(stack.merged(), stack.marks)) == without_marks(
         kit.recorded(vector["expected"]["merged"])
     )
-    for op, result in zip(vector["ops"], vector["expected"]["results"]):
+    for op, result in zip(vector["ops"], vector["expected"]["results"], strict=False):
         # Following symlinks and the slash behind a name are the path walk of the system calls, not the overlay's.
         if op["path"].endswith("/") or isinstance(stack.lookup(op["path"]).inode, ol.Symlink):
             continue
@@ -82,7 +82,7 @@ def test_layers_made_from_archives_are_the_recorded_ones_and_merge_as_the_kernel
 
     assert merged == kit.recorded(vector["expected"]["merged"])
     assert merged == kit.facts(ol.image.flatten(read))
-    for layer, native in zip(layers, vector["expected"]["native"]):
+    for layer, native in zip(layers, vector["expected"]["native"], strict=False):
         assert kit.facts(layer, "no marks are hidden") == kit.recorded(native, "no marks are hidden")
 
 

@@ -13,7 +13,7 @@ import realdata
 import overlaylab as ol
 from overlaylab.stores.audit.learner_image import UPLOAD, as_layout, live_stores, open_own, packed_again, upload_own
 from overlaylab.stores.audit.tampering import spots, tamper
-from overlaylab.stores.files.flipped import FlippedPlace, Flip
+from overlaylab.stores.files.flipped import Flip, FlippedPlace
 from overlaylab.stores.files.open_place import open_place
 
 every_store = pytest.mark.parametrize("name", realdata.NAMES)
