@@ -27,7 +27,8 @@ class Disk:
     def __init__(
         self, tree: Directory, journal: Journal | None = None, numbers: InodeAllocator | None = None, device: int = 1
     ) -> None:
-        self.tree, self.journal, self.numbers, self.device = tree, journal or Journal(), numbers or InodeAllocator(), device
+        self.tree, self.device = tree, device
+        self.journal, self.numbers = journal or Journal(), numbers or InodeAllocator()
         self.read_only = self.no_devices = False
         self.dead: dict[int, bool] = {}
         self.root = Node(self, None, ".", tree)

@@ -12,8 +12,8 @@ from typing import Any
 
 from overlaylab.overlay.filesystem import Node
 from overlaylab.overlay.journal import Journal
-from overlaylab.overlay.overlay_xattrs import InodeAllocator
 from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.overlay_xattrs import InodeAllocator
 from overlaylab.tree import File, Inode
 
 from .permissions import Caller
