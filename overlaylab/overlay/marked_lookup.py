@@ -17,12 +17,11 @@ from overlaylab.errors import Finding, fail
 from overlaylab.tree import Device, Directory, File, Inode
 
 from .features import Features
-from .lookup import Stack, children, look_up, merge_names, names_of, note
+from .lookup import Stack, look_up, merge_names, names_of, note
 from .lookup_result import Part, Seen, Verdict
-from .overlay_xattrs import OverlayXattrs
-from .whiteouts import is_opaque, is_whiteout
+from .whiteouts import TRUSTED, USER, XattrReader, is_opaque, is_whiteout
 
-__all__ = ["MarkedStack", "Refused", "child", "entries", "is_merged_list", "is_upper", "look_everywhere"]
+__all__ = ["MarkedStack", "ReadOnlyStack", "Refused", "child", "entries", "is_merged_list", "is_upper"]
 
 
 class MarkedStack(Stack, Protocol):
@@ -33,7 +32,6 @@ class MarkedStack(Stack, Protocol):
         upperdir: The writable layer, or None.
         datadirs: The data-only layers, topmost first.
         features: What the mount options make the overlay do.
-        xattrs: Reads and writes the overlay xattrs.
         marks: Their namespace.
         traps: Directories that are layers themselves, by `id`: what leads into one from another layer is ELOOP
             (mount-14, mount-74).
@@ -43,9 +41,12 @@ class MarkedStack(Stack, Protocol):
     upperdir: Directory | None
     datadirs: tuple[Directory, ...]
     features: Features
-    xattrs: OverlayXattrs
     marks: str
     traps: set[int]
+
+    @property
+    def xattrs(self) -> XattrReader:
+        """Reads the overlay xattrs."""
 
 
 class Refused(Finding):
@@ -291,7 +292,11 @@ def look_everywhere(stack: MarkedStack) -> None:
     while waiting:
         path, parts = waiting.pop()
         if isinstance(parts[0].inode, Directory):
-            waiting += children(stack, path, parts, _leading_on(stack, parts))
+            among = _leading_on(stack, parts)
+            prefix = "" if path == "." else path + "/"
+            for name in sorted(stack.entries(parts) if among is None else among, reverse=True):
+                if found := stack.child(parts, name, prefix + name):
+                    waiting.append((prefix + name, found))
 
 
 def _leading_on(stack: MarkedStack, parts: Sequence[Part]) -> set[str] | None:
@@ -373,3 +378,25 @@ def _is_impure(stack: MarkedStack, part: Part) -> bool:
 def is_upper(stack: MarkedStack, part: Part) -> bool:
     """Whether a part lies in the writable layer."""
     return stack.upperdir is not None and part.layer == len(stack.lowerdirs)
+
+
+class ReadOnlyStack:
+    """Lower layers to look at: what a read-only mount of them shows.
+
+    Args:
+        layers: **Bottom first**, as images list them. They are never changed.
+        marks: The namespace of the overlay xattrs.
+    """
+
+    upperdir: Directory | None = None
+    datadirs: tuple[Directory, ...] = ()
+
+    def __init__(self, layers: Sequence[Directory], marks: str = TRUSTED) -> None:
+        self.lowerdirs, self.marks, self.xattrs = tuple(reversed(layers)), marks, XattrReader(marks)
+        self.features = Features(userxattr=marks == USER, redirect="nofollow" if marks == USER else "follow")
+        self.traps: set[int] = set()
+        self.root_parts = tuple(Part(len(layers) - 1 - i, root) for i, root in enumerate(self.lowerdirs))
+
+    child = child
+    entries = entries
+    look_everywhere = look_everywhere

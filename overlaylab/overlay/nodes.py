@@ -17,7 +17,7 @@ from .filesystem import FileSystem, Node
 from .lookup import names_of
 from .lookup_result import Part
 from .marked_lookup import MarkedStack, Refused, is_merged_list, is_upper
-from .overlay_xattrs import InodeAllocator
+from .overlay_xattrs import InodeAllocator, OverlayXattrs
 
 __all__ = [
     "MountedStack",
@@ -48,8 +48,10 @@ class MountedStack(MarkedStack, FileSystem, Protocol):
         index: With index=on, the copies that the work directory knows, by the number of the lower hard link.
         moved: The copies that were made in this mount, for descriptors that are open on the lower objects.
         userns: Whether it is mounted in a user namespace.
+        xattrs: Reads and writes the overlay xattrs.
     """
 
+    xattrs: OverlayXattrs
     numbers: InodeAllocator
     index: dict[int, Inode]
     moved: dict[Hashable, Inode]

@@ -14,6 +14,7 @@ from overlaylab.tree import Directory, File, Inode
 
 from .filesystem import Node
 from .journal import ImpureCleared, ImpureSet, Journal, OpaqueSet, OriginSet, RedirectSet
+from .whiteouts import XattrReader
 
 __all__ = ["LONGEST_REDIRECT", "InodeAllocator", "OverlayXattrs"]
 
@@ -52,7 +53,7 @@ class InodeAllocator:
         return self._inodes[number - 1] if 0 < number <= len(self._inodes) else None
 
 
-class OverlayXattrs:
+class OverlayXattrs(XattrReader):
     """Reads and writes the overlay xattrs of inodes; each function takes a name without its namespace.
 
     Args:
@@ -68,18 +69,11 @@ class OverlayXattrs:
     def __init__(
         self, prefix: str, journal: Journal, numbers: InodeAllocator, stored: bool = True, decodes: bool = True
     ) -> None:
-        self.prefix, self.journal, self.numbers, self.stored, self.decodes = prefix, journal, numbers, stored, decodes
+        super().__init__(prefix)
+        self.journal, self.numbers, self.stored, self.decodes = journal, numbers, stored, decodes
         # Names that were copied up in this mount, by directory and name: the copy, and what it is a copy of. It holds
         # also where no xattr can be kept (ux-04), but not for other names that the copy is given.
         self.copies: dict[tuple[int, str], tuple[Inode, Inode]] = {}
-
-    def has(self, inode: Inode, name: str) -> bool:
-        """Whether an inode carries an overlay xattr."""
-        return self.prefix + name in inode.xattrs
-
-    def get(self, inode: Inode, name: str) -> bytes | None:
-        """The value of an overlay xattr, or None."""
-        return inode.xattrs.get(self.prefix + name)
 
     def _set(self, inode: Inode, name: str, value: bytes) -> bool:
         """Write an overlay xattr; False if it cannot be kept, or is there already. Kernel, section 17: ux-04, ux-12."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from overlaylab.tree import Device, Directory, File, Inode
 
-__all__ = ["TRUSTED", "UNSEEN", "USER", "is_opaque", "is_whiteout", "is_whiteout_device"]
+__all__ = ["TRUSTED", "UNSEEN", "USER", "XattrReader", "is_opaque", "is_whiteout", "is_whiteout_device"]
 
 TRUSTED = "trusted.overlay."
 
@@ -47,3 +47,22 @@ def is_opaque(inode: Inode, marks: str = TRUSTED) -> bool:
     Kernel, section 2: only the exact value ``y`` counts (wo-13), only on directories (wo-14).
     """
     return isinstance(inode, Directory) and inode.xattrs.get(marks + "opaque") == b"y"
+
+
+class XattrReader:
+    """Reads the overlay xattrs of inodes.
+
+    Args:
+        prefix: Their namespace, with its dot at the end.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def has(self, inode: Inode, name: str) -> bool:
+        """Whether an inode carries an overlay xattr."""
+        return self.prefix + name in inode.xattrs
+
+    def get(self, inode: Inode, name: str) -> bytes | None:
+        """The value of an overlay xattr; None if the inode does not carry it."""
+        return inode.xattrs.get(self.prefix + name)

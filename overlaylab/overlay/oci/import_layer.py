@@ -14,7 +14,7 @@ from overlaylab.errors import Problem
 from overlaylab.image.changeset import OPAQUE, Change, Changeset, Link, OpaqueWhiteout, Upsert, Whiteout
 from overlaylab.overlay.lookup import Stack, names_of
 from overlaylab.overlay.lookup_result import Part
-from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.marked_lookup import ReadOnlyStack
 from overlaylab.overlay.whiteouts import TRUSTED, is_opaque, is_whiteout
 from overlaylab.tree import Device, Directory, Inode, find, parent_of, parts_of, whiteout
 
@@ -102,7 +102,7 @@ def to_lowerdir_on(
     layers: Sequence[Directory], changeset: Changeset, where: str = "layer"
 ) -> tuple[Directory, tuple[Problem, ...]]:
     """See `to_lowerdir`; what is below are the layers that were made before, bottom first."""
-    return to_lowerdir(changeset, Seeker(Overlay.of_layers(layers)), where)
+    return to_lowerdir(changeset, Seeker(ReadOnlyStack(layers)), where)
 
 
 class _Layer:

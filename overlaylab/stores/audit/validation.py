@@ -16,6 +16,7 @@ from overlaylab.tree import entry
 from .layer_reader import LayerReader
 
 if TYPE_CHECKING:
+    from overlaylab.overlay.marked_lookup import ReadOnlyStack
     from overlaylab.overlay.overlay import Overlay
 
 __all__ = ["Report", "merged_entries", "merged_view", "overlay_of", "problem_facts", "report_facts", "validate"]
@@ -96,7 +97,7 @@ def _view_problems(target: Image | Container, store: Store, reader: LayerReader)
     if isinstance(target, Image):
         reader.prefetch(target)
     # Imported when other threads are reading already.
-    from overlaylab.overlay.overlay import Overlay  # noqa: PLC0415
+    from overlaylab.overlay.marked_lookup import ReadOnlyStack  # noqa: PLC0415
 
     try:
         if isinstance(target, Container):
@@ -104,16 +105,16 @@ def _view_problems(target: Image | Container, store: Store, reader: LayerReader)
             return [*problems, *_walk_problems(overlay)]
         directories, found = reader.directories(target)
         # The merged view is walked while other threads are hashing.
-        walked = _walk_problems(Overlay.of_layers(directories, marks=store.marks))
+        walked = _walk_problems(ReadOnlyStack(directories, store.marks))
         return [*target.problems, *reader.problems(target, found), *walked]
     except Finding as finding:
         return [*target.problems, finding.problem]
 
 
-def _walk_problems(overlay: Overlay) -> list[Problem]:
+def _walk_problems(stack: Overlay | ReadOnlyStack) -> list[Problem]:
     """Look up every visible path, to find xattrs of overlayfs that cannot be followed."""
     try:
-        overlay.look_everywhere()
+        stack.look_everywhere()
     except Finding as finding:
         return [finding.problem]
     return []
