@@ -292,9 +292,8 @@ def look_everywhere(stack: MarkedStack) -> None:
     while waiting:
         path, parts = waiting.pop()
         if isinstance(parts[0].inode, Directory):
-            among = _leading_on(stack, parts)
-            prefix = "" if path == "." else path + "/"
-            for name in sorted(stack.entries(parts) if among is None else among, reverse=True):
+            leading, prefix = _leading_on(stack, parts), "" if path == "." else path + "/"
+            for name in sorted(stack.entries(parts) if leading is None else leading, reverse=True):
                 if found := stack.child(parts, name, prefix + name):
                     waiting.append((prefix + name, found))
 
@@ -381,7 +380,7 @@ def is_upper(stack: MarkedStack, part: Part) -> bool:
 
 
 class ReadOnlyStack:
-    """Lower layers to look at: what a read-only mount of them shows.
+    """Lower layers to look at, as a read-only mount shows them.
 
     Args:
         layers: **Bottom first**, as images list them. They are never changed.
@@ -397,6 +396,4 @@ class ReadOnlyStack:
         self.traps: set[int] = set()
         self.root_parts = tuple(Part(len(layers) - 1 - i, root) for i, root in enumerate(self.lowerdirs))
 
-    child = child
-    entries = entries
-    look_everywhere = look_everywhere
+    child, entries, look_everywhere = child, entries, look_everywhere
