@@ -25,7 +25,7 @@ def to_changeset(upper: Directory, overlay: Overlay | None = None, marks: str = 
         marks: The namespace of its marks.
 
     Raises:
-        Finding: ``unsupported-mark`` for a redirect or metacopy mark without an `overlay`, or one that cannot be
+        Finding: ``unsupported-mark`` for a redirect or metacopy xattr without an `overlay`, or one that cannot be
             followed; ``bad-whiteout`` for a name that an archive would read as a whiteout.
 
     Spec:

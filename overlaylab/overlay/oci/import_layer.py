@@ -205,7 +205,7 @@ class _Layer:
     def make_opaque(self, path: str) -> None:
         """Mark a directory opaque.
 
-        On a layer's root the kernel does not heed the mark (wo-15, wo-16): lower names stay visible, as with all
+        On a layer's root the kernel ignores the xattr (wo-15, wo-16): lower names stay visible, as with all
         engines, and the finding says so.
         """
         if path == ".":
