@@ -25,14 +25,8 @@ HEAD = """\
 
 This page is made by `tools/rules.py` from docstrings and from recorded experiments, and a test compares it. Each
 section is one part of the rules of Linux 6.18: the functions of the kernel that it models, the functions of this
-<<<<<<< HEAD
 package that follow it, and the experiments that were recorded on a mounted overlay. An id such as `wo-18` in the code
 is an experiment: look it up as `docs/rules.md#wo-18`. Paths in `fs/overlayfs` are those of the kernel's source.
-=======
-package that follow it, and the experiments that were recorded on a mounted overlay. An id such as `wo-18` in the
-code is an experiment: look it up as `docs/rules.md#wo-18`. Paths in `fs/overlayfs` are those of the kernel's
-source.
->>>>>>> 89f9707 (The page of the rules keeps to the line length)
 """
 
 
