@@ -166,7 +166,7 @@ class Own:
                 reading.diff_id if reading else None,
                 chain,
             )
-            for layer, reading, chain in zip(self.layers, seen, chains)
+            for layer, reading, chain in zip(self.layers, seen, chains, strict=False)
         )
 
     @cached_property
@@ -213,12 +213,12 @@ class Own:
 
 
 def first_of(store: Store) -> Image | Container:
-    """The image to begin with: one that has a name and layers, else one that can be read, else the first thing there is."""
+    """The image to begin with: one with a name and layers, else one that can be read, else the first of all."""
     images = store.images()
     good = [image for image in images if image.config is not None]
     named = [image for image in good if image.names and image.layers]
     preferred = [image for image in named if FIRST in map(familiar, image.names)]
-    found = next(iter((*preferred, *named, *good, *images, *store.containers())), None)
+    found: Image | Container | None = next(iter((*preferred, *named, *good, *images, *store.containers())), None)
     if found is None:
         raise NotReadable("empty-index", store.kind, "an image or a container", "none")
     return found
@@ -228,8 +228,8 @@ def open_own(path: str | Path = "", image: str = "", progress: Progress | None =
     """Open what the learner gives.
 
     Args:
-        path: An archive, a layout, a store's directory, or a packed one of these; ``~`` is the home directory. The shipped
-            data root if it is empty.
+        path: An archive, a layout, a store's directory, or a packed one of these; ``~`` is the home directory. If it is
+            empty, the shipped data root.
         image: A name or an ID in it; a good first one if it is empty.
         progress: Called with each number of bytes that was read.
 
@@ -309,7 +309,7 @@ def packed_again(own: Own) -> Own:
 
 
 def as_layout(own: Own) -> Own:
-    """The same image as a layout in memory, or, where that is not possible, the shipped one; `source` says which and why."""
+    """The same image as a layout in memory, or the shipped one where that is impossible; `source` says why."""
     try:
         return packed_again(own)
     except InputError as error:

@@ -10,7 +10,7 @@ from functools import cached_property
 from overlaylab.errors import Finding, NotReadable, Problem
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.detect import store_in
-from overlaylab.stores.files.flipped import FlippedPlace, Flip, RecordingPlace
+from overlaylab.stores.files.flipped import Flip, FlippedPlace, RecordingPlace
 from overlaylab.stores.files.open_place import Progress
 from overlaylab.stores.files.place import Place
 from overlaylab.stores.store import Store, home
@@ -104,10 +104,8 @@ def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> 
                 )
         elif image.manifest and raw == image.manifest.raw:
             yield Spot(kind="manifest", path=path, size=size, **_digit(raw, ours))
-        elif (
-            path.endswith(("index.json", "manifest.json"))
-            or names
-            and names[-1] in {digest.hex for digest in image.indexes}
+        elif path.endswith(("index.json", "manifest.json")) or (
+            names and names[-1] in {digest.hex for digest in image.indexes}
         ):
             yield Spot(kind="index", path=path, size=size, **_digit(raw, ours))
         else:
@@ -150,7 +148,7 @@ def _a_file(tree: Directory) -> str:
 
 
 def _quiet(raw: bytes) -> dict[str, int]:
-    """A letter of a text, and a bit that makes another letter of it: the document stays JSON, and means almost the same."""
+    """A letter of a text, and a bit that makes another letter of it, so that the document stays JSON."""
     found = _TEXT.search(raw)
     at = found.start(1) if found else len(raw) // 2
     return {"offset": at, "bit": next((bit for bit in range(5) if chr(raw[at] ^ 1 << bit).isalpha()), 0)}
@@ -370,7 +368,7 @@ def witnesses(
 
 
 def _told(problem: Problem) -> tuple[str, str, str, str]:
-    """A problem, wherever its place begins to be called by a path: a directory in a directory, or a directory of a tar."""
+    """A problem, the same whether its store was opened as a directory or in a tar."""
     return problem.kind, problem.where.replace(": ", "/"), problem.expected, problem.found
 
 
