@@ -218,7 +218,8 @@ def first_of(store: Store) -> Image | Container:
     good = [image for image in images if image.config is not None]
     named = [image for image in good if image.names and image.layers]
     preferred = [image for image in named if FIRST in map(familiar, image.names)]
-    found: Image | Container | None = next(iter((*preferred, *named, *good, *images, *store.containers())), None)
+    ranked: list[Image | Container] = [*preferred, *named, *good, *images, *store.containers()]
+    found = next(iter(ranked), None)
     if found is None:
         raise NotReadable("empty-index", store.kind, "an image or a container", "none")
     return found
