@@ -38,7 +38,10 @@ RULES = (
 )
 # Functions that are no rule of the kernel's.
 NO_RULE = {
-    **{f"{module}.__init__": "keeps what it is given" for module in ("marked_lookup", "overlay", "overlay_xattrs")},
+    **{
+        f"{module}.__init__": "keeps what it is given"
+        for module in ("marked_lookup", "overlay", "overlay_xattrs", "whiteouts")
+    },
     **dict.fromkeys(
         (
             "lookup_result.layer",
@@ -70,8 +73,8 @@ NO_RULE = {
     ),
     **dict.fromkeys(
         (
-            "overlay_xattrs.has",
-            "overlay_xattrs.get",
+            "whiteouts.has",
+            "whiteouts.get",
             "overlay_xattrs._drop",
             "overlay_xattrs.redirect",
             "copy_up.add_name",
