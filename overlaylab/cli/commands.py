@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from overlaylab.image.manifest import Platform
     from overlaylab.stores.audit.validation import Report
 
-__all__ = ["main", "run"]
 
 # Each command imports the modules that it needs, so that help and start are quick.
 

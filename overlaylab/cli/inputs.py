@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from overlaylab.stores.audit.validation import Report
     from overlaylab.stores.store import Store
 
-__all__ = ["Options", "bolt_report", "limits_of", "open_around", "open_path", "select_target"]
 
 # The values of a command's options, by their names.
 Options = dict[str, Any]

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-__all__ = ["ProgressLine"]
-
 
 class ProgressLine:
     """One line on standard error that shows how much was read, if it takes long and standard error is a terminal."""

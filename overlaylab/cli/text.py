@@ -8,17 +8,6 @@ from typing import Any
 from overlaylab.errors import KINDS
 from overlaylab.words import printable
 
-__all__ = [
-    "inspect_text",
-    "layers_text",
-    "matches_text",
-    "mount_text",
-    "owners_text",
-    "problems_text",
-    "report_text",
-    "tree_text",
-]
-
 # Kind of name -> what it is, and what it is often mistaken for.
 MEANINGS = {
     "config": "the digest of an image's config: the IMAGE ID in Docker's classic store and podman",

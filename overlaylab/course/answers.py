@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["in_order", "letters", "numbers", "plain", "words"]
-
 
 def plain(value: Any) -> Any:
     """Any answer: without blanks and quotes around it, in small letters, numbers as text, lists as tuples."""

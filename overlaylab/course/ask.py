@@ -9,8 +9,6 @@ from . import exercises
 from .exercises import Feedback, find_exercise
 from .form import Form
 
-__all__ = ["check"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FeedbackWithForm(Feedback):

@@ -27,21 +27,6 @@ from overlaylab.words import known, say
 
 from .answers import plain
 
-__all__ = [
-    "EXERCISES",
-    "Exercise",
-    "Feedback",
-    "check",
-    "choices",
-    "every_exercise",
-    "exercise",
-    "find_exercise",
-    "hint",
-    "hints",
-    "prediction",
-]
-
-
 # An answer may be of any type: a digest, a number, a list, a function.
 Compute = Callable[[], Any]
 Read = Callable[[Any], Any]

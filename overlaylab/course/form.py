@@ -15,8 +15,6 @@ from overlaylab.words import say
 from .answers import letters
 from .exercises import Feedback, check, choices, find_exercise, hint
 
-__all__ = ["Ballot", "Choices", "Form", "predict"]
-
 
 class Card(ipywidgets.VBox):
     """A question, controls, and a line for messages.

@@ -6,8 +6,6 @@ from typing import Any
 
 from .exercises import find_exercise, judge
 
-__all__ = ["NotRight", "require"]
-
 
 class NotRight(AssertionError):
     """The answer is wrong or missing. A notebook shows it as one line."""

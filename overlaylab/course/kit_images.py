@@ -11,8 +11,6 @@ from overlaylab.stores.docker.root import DockerRoot
 from overlaylab.stores.selection import select_image
 from overlaylab.stores.shipped_files import shipped_root
 
-__all__ = ["data_root", "kit_config", "kit_image"]
-
 
 @cache
 def data_root() -> DockerRoot:

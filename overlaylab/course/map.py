@@ -21,8 +21,6 @@ from overlaylab.views.kit.sheet import LINE, Sheet
 from overlaylab.views.kit.tables import html_table, table
 from overlaylab.words import printable, say
 
-__all__ = ["STATIONS", "MachineReport", "MapGuide", "info_table", "machine_report", "map_picture"]
-
 # Station -> the style of its box.
 STATIONS = {"config": "hash", "diff": "hash", "chain": "hash", "cache": "plain", "mount": "lower", "view": "merged"}
 

@@ -20,8 +20,6 @@ from typing import Any, TypeGuard
 
 from overlaylab.words import say
 
-__all__ = ["Notes", "choose", "current", "kept", "note", "reset_progress"]
-
 DIRECTORY, FILE, SETTING = ".overlaylab", "progress.json", "OVERLAYLAB_PROGRESS"
 
 VERSION, LARGEST, LONGEST_NAME = 1, 65536, 64

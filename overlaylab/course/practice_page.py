@@ -13,8 +13,6 @@ from overlaylab.image.config import ImageConfig, parse_config
 from overlaylab.image.digest import DiffID, Digest
 from overlaylab.image.document import compact_json
 
-__all__ = ["ListedImage", "Page", "PageStep", "page"]
-
 
 class ListedImage(NamedTuple):
     """One line of ``docker image list``."""

@@ -16,8 +16,6 @@ from overlaylab.words import say
 from .exercises import every_exercise
 from .map import map_picture
 
-__all__ = ["Course", "progress"]
-
 
 @dataclass(frozen=True, slots=True)
 class NotebookProgress:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from overlaylab.errors import Problem
 from overlaylab.tree import Directory, Inode, find, parent_of, parts_of
 
-__all__ = ["Changeset", "Link", "OpaqueWhiteout", "Upsert", "Whiteout", "apply", "flatten"]
-
 # The names that stand for deletions, and the prefix under which AUFS kept its own files.
 PREFIX = ".wh."
 

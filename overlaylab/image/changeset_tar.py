@@ -16,8 +16,6 @@ from .changeset import BOOKKEEPING, MARKS, OPAQUE, PREFIX, Change, Changeset, Li
 from .tar_reader import NO_XATTRS, Member, Readable, TarReader
 from .tar_writer import END, file_member, member_header, padded
 
-__all__ = ["read_changeset", "tar_pieces", "write_tar"]
-
 # The type flags of members that are no plain files: symlinks, devices, directories, FIFOs, and sparse files, which are
 # not read.
 NO_FILES = frozenset("23456S")

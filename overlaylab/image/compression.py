@@ -17,7 +17,6 @@ from .tar_reader import Readable
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Inflated", "Pieces", "inflate", "pack", "sniff", "unpack"]
 
 # Bytes that are read, and inflated, at a time.
 CHUNK = 1 << 18

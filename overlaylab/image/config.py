@@ -10,8 +10,6 @@ from overlaylab.errors import Problem
 from .digest import ChainID, DiffID, ImageID, chain_ids
 from .document import Node, parse_json
 
-__all__ = ["ExecutionConfig", "HistoryEntry", "ImageConfig", "history_problems", "layer_history", "parse_config"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionConfig:

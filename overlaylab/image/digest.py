@@ -10,20 +10,6 @@ from typing import Self
 
 from overlaylab.errors import Finding
 
-__all__ = [
-    "ALGORITHMS",
-    "ChainID",
-    "DiffID",
-    "Digest",
-    "Hasher",
-    "ImageID",
-    "chain_ids",
-    "chain_text",
-    "digest_bytes",
-    "short",
-    "verify",
-]
-
 # The registered algorithms and the number of hex digits of each.
 # image-spec, descriptor.md, "Registered Algorithms".
 ALGORITHMS = {"sha256": 64, "sha512": 128}

@@ -13,8 +13,6 @@ from overlaylab.limits import DEFAULT_LIMITS
 
 from .digest import Digest
 
-__all__ = ["Node", "compact_json", "field_at", "go_json", "parse_json", "pretty_json"]
-
 T = TypeVar("T")
 D = TypeVar("D", bound=Digest)
 

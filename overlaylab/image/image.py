@@ -10,8 +10,6 @@ from .config import HistoryEntry, ImageConfig
 from .digest import ChainID, DiffID, Digest
 from .manifest import Descriptor, Manifest
 
-__all__ = ["Container", "Image", "Layer"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:

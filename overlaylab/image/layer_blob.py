@@ -21,8 +21,6 @@ from .digest import Digest, Hasher, Names
 from .image import Layer
 from .media_types import Compression, layer_compression
 
-__all__ = ["BlobReader", "Content", "Progress", "Reading", "Stored", "hash_blob", "pass_key", "read_content"]
-
 Progress = Callable[[int], None]
 
 # What is known of a file when it is opened and when it is closed; it differs if a program wrote into the file between.

@@ -11,17 +11,6 @@ from .digest import Digest
 from .document import Node, parse_json
 from .media_types import MediaType
 
-__all__ = [
-    "Descriptor",
-    "Index",
-    "Manifest",
-    "Platform",
-    "is_attestation",
-    "parse_index",
-    "parse_manifest",
-    "select_platform",
-]
-
 ATTESTATION = "vnd.docker.reference.type"
 
 

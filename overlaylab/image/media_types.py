@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["Compression", "MediaType", "layer_compression"]
-
 
 class MediaType(StrEnum):
     """The media types of an image's documents and layers.

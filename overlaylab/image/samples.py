@@ -8,8 +8,6 @@ from collections.abc import Mapping
 
 from overlaylab.tree import MADE_AT, Directory, make_tree
 
-__all__ = ["ODD_LAYERS", "layer_tar", "member_names", "page_layers", "page_overlay", "stream", "tiny_layer"]
-
 # The directories of the web page's overlayfs example, in the order of its listing, and the files in them.
 PAGE = {
     "Fruits": ("Apple", "Orange", "Tomato"),

@@ -15,8 +15,6 @@ from typing import Protocol, runtime_checkable
 from overlaylab.errors import Finding
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["BLOCK", "Member", "Readable", "TarReader", "looks_like_tar"]
-
 BLOCK = 512
 
 _ZERO = bytes(BLOCK)

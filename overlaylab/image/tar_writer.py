@@ -13,8 +13,6 @@ from overlaylab.errors import Finding
 
 from .tar_reader import BLOCK, Member
 
-__all__ = ["END", "file_member", "member_header", "padded"]
-
 # Two blocks of zeros end a tar.
 END = bytes(2 * BLOCK)
 

@@ -17,17 +17,16 @@ from dataclasses import replace
 from overlaylab.errors import Finding
 from overlaylab.linux.operations import Op
 from overlaylab.linux.proof.compare import layer_listing, mount_listing
+from overlaylab.overlay.mount_options import MountOptions
 from overlaylab.stores.files.directory import read_directory
 from overlaylab.tree import Directory, make_tree
 
-from .mount import KernelView, MountOptions, Reply, Request, Stack
+from .mount import KernelView, Reply, Request, Stack
 from .os_calls import OsCalls
 from .replays import Replayed, Watched, run_ops
 from .syscalls import ROOT, enter_namespaces, filesystem_of, mount, umount
 from .watch import watch_ops
 from .write_layers import fit, materialise
-
-__all__ = ["main"]
 
 # Bytes of file content to keep of an upper directory, in all.
 KEEP = 16 << 20

@@ -20,8 +20,6 @@ from overlaylab.words import say
 from .mount import native_diff, probe
 from .syscalls import ROOT, USER, entry_types, filesystem_of
 
-__all__ = ["Fact", "check_machine"]
-
 DOCKER_ROOT = "/var/lib/docker"
 
 DOCKER_SOCKET = "/var/run/docker.sock"

@@ -21,28 +21,11 @@ from typing import Any, Literal
 
 from overlaylab.errors import Finding, KernelUnavailable
 from overlaylab.overlay.mount_options import MountOptions
-from overlaylab.overlay.mount_parameters import MOST_LOWERS, PAGE
+from overlaylab.overlay.mount_parameters import MOST_LOWERS
 from overlaylab.tree import Directory
 
 from .syscalls import ROOT, USER
 from .why_not import explain
-from .write_layers import fit, materialise
-
-__all__ = [
-    "PAGE",
-    "ROOT",
-    "USER",
-    "Availability",
-    "KernelView",
-    "MountOptions",
-    "Stack",
-    "fit",
-    "materialise",
-    "mounted_view",
-    "mounted_views",
-    "native_diff",
-    "probe",
-]
 
 # How long the child may take, in seconds.
 PATIENCE = 120.0

@@ -14,8 +14,6 @@ from typing import Any
 
 from overlaylab.linux.descriptors import Shorthand
 
-__all__ = ["OsCalls"]
-
 AT_FDCWD, AT_SYMLINK_FOLLOW, AT_EACCESS = -100, 0x400, 0x200
 
 # Bytes that one read may return.

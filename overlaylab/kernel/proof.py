@@ -24,8 +24,6 @@ from .recorded_replays import Comparison, compare_with_kernel
 from .replays import Watched, as_mounted, compared, watched
 from .syscalls import ROOT
 
-__all__ = ["EXPERIMENTS", "Caught", "Proof", "catch", "prove", "recording"]
-
 # The number of experiments in the recorded proof; they count from 0.
 EXPERIMENTS = 50
 

@@ -14,15 +14,14 @@ from typing import Any
 
 from overlaylab.image.samples import page_overlay
 from overlaylab.linux.proof.records import new_inode, plant
+from overlaylab.overlay.mount_options import MountOptions
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.validation import overlay_of
 from overlaylab.stores.selection import select
 from overlaylab.stores.shipped_files import shipped_root
 from overlaylab.tree import File, Inode, entry, walk
 
-from .mount import KernelView, MountOptions, Stack, mounted_views
-
-__all__ = ["recordable", "recordable_images", "recorded", "to_plain"]
+from .mount import KernelView, Stack, mounted_views
 
 FORMAT = 1
 

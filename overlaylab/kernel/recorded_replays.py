@@ -20,8 +20,6 @@ from overlaylab.words import say
 from .replays import Answer, Replay, Replayed, compared, replay
 from .syscalls import ROOT
 
-__all__ = ["LIVE", "Comparison", "compare_with_kernel", "from_plain", "recorded", "to_plain"]
-
 # Replays by this machine's kernel in this process: name of the record -> what the kernel did.
 LIVE: dict[str, Replayed] = {}
 

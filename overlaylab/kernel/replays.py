@@ -16,26 +16,13 @@ from overlaylab.linux.operations import Op, Player
 from overlaylab.linux.proof.compare import Listing, comparable, first_difference, layer_listing, mount_listing
 from overlaylab.linux.proof.experiments import Moment
 from overlaylab.overlay.overlay import KERNEL, Overlay
-from overlaylab.overlay.overlay import USER as MARKS_OF_USER
+from overlaylab.overlay.whiteouts import USER as MARKS_OF_USER
 from overlaylab.tree import Directory, File, some
 from overlaylab.words import say
 
-from .mount import Availability, Stack, ask_child, fit, probe, with_options
+from .mount import Availability, Stack, ask_child, probe, with_options
 from .syscalls import ROOT
-
-__all__ = [
-    "Answer",
-    "Replay",
-    "Replayed",
-    "Watched",
-    "as_mounted",
-    "compared",
-    "obstacle",
-    "replay",
-    "replays",
-    "run_ops",
-    "watched",
-]
+from .write_layers import fit
 
 # More entries than these are not written to disk for a comparison.
 MOST_ENTRIES = 2000

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ctypes
 
-__all__ = ["ROOT", "USER", "enter_namespaces", "entry_types", "filesystem_of", "mount", "umount"]
 
 # The two ways to a private mount namespace: as root, or as the root of a new user namespace.
 ROOT, USER = "root", "user-namespace"

@@ -16,8 +16,6 @@ from overlaylab.stores.files.directory import read_directory
 from .os_calls import OsCalls
 from .replays import run_ops
 
-__all__ = ["fingerprint", "watch_ops"]
-
 
 def fingerprint(directory: str) -> list[tuple[Any, ...]]:
     """Collect what changes with any change in a layer: each inode's path, number, mode, link count, size and times."""

@@ -7,8 +7,6 @@ import os
 
 from overlaylab.words import say
 
-__all__ = ["explain"]
-
 REFUSED = (errno.EPERM, errno.EACCES)
 
 

@@ -9,11 +9,9 @@ import stat
 from collections.abc import Callable
 
 from overlaylab.errors import Finding
-from overlaylab.overlay.overlay import TRUSTED, USER, is_whiteout
+from overlaylab.overlay.whiteouts import TRUSTED, USER, is_whiteout
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink, walk
 from overlaylab.words import say
-
-__all__ = ["fit", "materialise"]
 
 
 class _LeftOut:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from overlaylab.errors import fail
 from overlaylab.overlay.filesystem import FileSystem, Node
 from overlaylab.overlay.mount_parameters import Parsed, cut, split_options
-from overlaylab.overlay.overlay import TRUSTED, USER, Overlay
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import TRUSTED, USER
 from overlaylab.tree import Directory, File, Inode
 
 from .disk import Disk, snapshot

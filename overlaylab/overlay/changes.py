@@ -27,8 +27,6 @@ from .nodes import (
 )
 from .whiteouts import is_opaque, is_whiteout, is_whiteout_device
 
-__all__ = ["link", "lower_has", "make", "may_move", "must_be_empty", "place", "remove", "rename", "temporary"]
-
 
 def lower_has(overlay: MountedStack, node: Node) -> bool:
     """Whether a lower layer shows something under this name, so that removing it needs a whiteout.

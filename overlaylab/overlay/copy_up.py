@@ -17,17 +17,6 @@ from .journal import CopyUp, MetadataCopyUp
 from .lookup import names_of
 from .nodes import MountedStack, is_shared, lower_slot, parent_node, upper_inode
 
-__all__ = [
-    "add_name",
-    "copy_inode",
-    "copy_up",
-    "drop_name",
-    "fresh",
-    "writable",
-    "writable_directory",
-    "xattrs_of",
-]
-
 
 def writable(overlay: MountedStack, node: Node, data: bool = True, size: int | None = None) -> Inode:
     """The upper inode of a node, copied up first if need be.

@@ -12,20 +12,6 @@ from overlaylab.tree import Directory, File, Inode
 
 from .journal import Journal
 
-__all__ = [
-    "EXCHANGE",
-    "NOBODY",
-    "NOREPLACE",
-    "TYPES",
-    "WHITEOUT",
-    "FileSystem",
-    "Node",
-    "Stat",
-    "makedev",
-    "numbers_of",
-    "shown_xattrs",
-]
-
 # The owner that a user namespace shows for an id that it does not map.
 NOBODY = 65534
 

@@ -10,26 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = [
-    "Change",
-    "CopyUp",
-    "Created",
-    "Effect",
-    "ImpureCleared",
-    "ImpureSet",
-    "Journal",
-    "MetadataCopyUp",
-    "Moved",
-    "OpaqueSet",
-    "OriginSet",
-    "RedirectSet",
-    "Removed",
-    "WhiteoutMade",
-    "WhiteoutRemoved",
-    "redo",
-    "undo",
-]
-
 ABSENT = object()
 
 

@@ -16,21 +16,6 @@ from overlaylab.tree import Device, Directory, Inode, clean, parts_of
 from .lookup_result import Found, Part, Seen, Verdict
 from .whiteouts import TRUSTED, is_opaque, is_whiteout, is_whiteout_device
 
-__all__ = [
-    "Stack",
-    "children",
-    "list_merged",
-    "look_up",
-    "lookup",
-    "merge_names",
-    "merged",
-    "names_of",
-    "note",
-    "provenance",
-    "readdir",
-    "walk",
-]
-
 
 def look_up(parents: Sequence[Part], name: str, marks: str = TRUSTED) -> tuple[tuple[Part, ...], Part | None]:
     """Look a name up in a merged directory: the topmost wins, a whiteout ends the search, an opaque directory too.

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from overlaylab.tree import Inode
 
-__all__ = ["Found", "Part", "Seen", "Verdict"]
-
 
 class Verdict(StrEnum):
     """What the lookup of a path met in one layer."""

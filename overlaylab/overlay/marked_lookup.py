@@ -21,8 +21,6 @@ from .lookup import Stack, look_up, merge_names, names_of, note
 from .lookup_result import Part, Seen, Verdict
 from .whiteouts import TRUSTED, USER, XattrReader, is_opaque, is_whiteout
 
-__all__ = ["MarkedStack", "ReadOnlyStack", "Refused", "child", "entries", "is_merged_list", "is_upper"]
-
 
 class MarkedStack(Stack, Protocol):
     """A stack of layers with what the mount options say of their overlay xattrs.

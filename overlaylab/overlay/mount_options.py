@@ -14,8 +14,6 @@ from overlaylab.errors import Finding
 from .features import Features
 from .mount_parameters import MOST_LOWERS, PAGE, VALUES, Parsed, escaped, parse_data, split_options
 
-__all__ = ["Mount", "MountOptions", "docker_options", "parse_options"]
-
 TARGET = "/mnt"
 
 

@@ -15,21 +15,6 @@ from overlaylab.errors import fail
 
 from .features import Features
 
-__all__ = [
-    "MOST_LOWERS",
-    "PAGE",
-    "VALUES",
-    "Parsed",
-    "cut",
-    "escaped",
-    "octal",
-    "parse_data",
-    "parse_parameters",
-    "split_lowerdirs",
-    "split_options",
-    "unescaped",
-]
-
 # mount(2) copies one page of options and cuts what is beyond it; the last byte ends the text.
 PAGE = 4096
 

@@ -19,26 +19,6 @@ from .lookup_result import Part
 from .marked_lookup import MarkedStack, Refused, is_merged_list, is_upper
 from .overlay_xattrs import InodeAllocator, OverlayXattrs
 
-__all__ = [
-    "MountedStack",
-    "data_of",
-    "has_origin",
-    "identity",
-    "is_indexed",
-    "is_merged",
-    "is_shared",
-    "look",
-    "lower_slot",
-    "names",
-    "names_left",
-    "nlink",
-    "number",
-    "parent_node",
-    "parts_of_node",
-    "shown_inode",
-    "upper_inode",
-]
-
 
 class MountedStack(MarkedStack, FileSystem, Protocol):
     """A stack of layers that is mounted: what the functions for system calls need to know of an overlay.

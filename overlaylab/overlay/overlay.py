@@ -18,11 +18,9 @@ from . import lookup as reading
 from .features import Features
 from .filesystem import Node
 from .journal import Journal
-from .lookup_result import Found, Part, Seen, Verdict
+from .lookup_result import Part
 from .overlay_xattrs import InodeAllocator, OverlayXattrs
-from .whiteouts import TRUSTED, UNSEEN, USER, is_opaque, is_whiteout
-
-__all__ = ["KERNEL", "TRUSTED", "USER", "Found", "Overlay", "Part", "Seen", "Verdict", "is_opaque", "is_whiteout"]
+from .whiteouts import TRUSTED, UNSEEN, USER
 
 # The release whose rules these are.
 KERNEL = "6.18"

@@ -16,8 +16,6 @@ from .filesystem import Node
 from .journal import ImpureCleared, ImpureSet, Journal, OpaqueSet, OriginSet, RedirectSet
 from .whiteouts import XattrReader
 
-__all__ = ["LONGEST_REDIRECT", "InodeAllocator", "OverlayXattrs"]
-
 # Longest redirect, the module's parameter redirect_max.
 LONGEST_REDIRECT = 256
 

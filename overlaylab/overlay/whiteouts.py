@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from overlaylab.tree import Device, Directory, File, Inode
 
-__all__ = ["TRUSTED", "UNSEEN", "USER", "XattrReader", "is_opaque", "is_whiteout", "is_whiteout_device"]
-
 TRUSTED = "trusted.overlay."
 
 USER = "user.overlay."

@@ -19,8 +19,6 @@ from overlaylab.image.media_types import MediaType
 from overlaylab.image.tar_writer import END, file_member, member_header, padded
 from overlaylab.overlay.oci.commits import LayerTar
 
-__all__ = ["write_docker_archive", "write_oci_layout"]
-
 
 def write_docker_archive(
     out: BinaryIO, config: ImageConfig, layers: Sequence[LayerTar], names: Sequence[str] = ()

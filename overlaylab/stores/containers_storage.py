@@ -29,8 +29,6 @@ from .overlay_driver import OverlayDriver
 from .store import NotChecked
 from .tar_split import TarSplitStore
 
-__all__ = ["ContainersStorage", "podman_layer_ids"]
-
 DRIVER = "overlay"
 
 DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"

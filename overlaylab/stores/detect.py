@@ -18,8 +18,6 @@ from .marker_files import DAEMON, IMAGES, META
 from .oci_layout import OciLayout
 from .store import Store
 
-__all__ = ["open_store", "store_in"]
-
 LEVELS = 6
 
 READINGS = 5

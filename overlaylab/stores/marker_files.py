@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["DAEMON", "IMAGES", "META"]
-
 # containerd's database of images and containers.
 META = "io.containerd.metadata.v1.bolt/meta.db"
 

@@ -9,8 +9,6 @@ from overlaylab.image.image import Container, Image, Layer
 
 from .store import Store, StoreDirectory
 
-__all__ = ["MixedStore"]
-
 
 class MixedStore(Store):
     """Several stores as one: each image and container says which store it is in, and that store must be asked.

@@ -19,7 +19,6 @@ from .store import Collector, NotChecked, Store
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
 
-__all__ = ["BlobStore", "IndexWalker", "OciLayout", "blob_path", "read_index"]
 
 CONTAINERD_NAME = "io.containerd.image.name"
 

@@ -17,8 +17,6 @@ from overlaylab.errors import Finding, Problem
 
 from .storage_driver import Files, StorageDriver
 
-__all__ = ["OverlayDriver"]
-
 _LINK = re.compile(r"[A-Z0-9]{26}")
 
 

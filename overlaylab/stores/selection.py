@@ -12,8 +12,6 @@ from overlaylab.words import printable
 
 from .store import Store
 
-__all__ = ["familiar", "select", "select_image"]
-
 _HEX = re.compile(r"(sha256:)?[0-9a-f]{1,64}|sha512:[0-9a-f]{1,128}")
 
 

@@ -16,19 +16,6 @@ from overlaylab.stores.docker.root import DockerRoot
 from .detect import open_store
 from .store import Store
 
-__all__ = [
-    "DEFAULT_ROOTS",
-    "NEW_ROOT",
-    "Visit",
-    "four_stores",
-    "packings",
-    "recorded_experiments",
-    "recorded_mount",
-    "shipped",
-    "shipped_root",
-    "visit",
-]
-
 # Made once from samples.tiny_layer() with GNU gzip 1.12 (-1, then -9, then each half by itself) and zstd 1.5.4. What a
 # compressor writes depends on its version, so these bytes are stored.
 PACKINGS = ("gzip-1.tar.gz", "gzip-9.tar.gz", "gzip-two-members.tar.gz", "zstd.tar.zst")

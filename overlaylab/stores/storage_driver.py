@@ -14,8 +14,6 @@ from typing import Protocol
 
 from overlaylab.errors import Finding, Problem
 
-__all__ = ["Files", "StorageDriver", "named_directory"]
-
 
 class Files(Protocol):
     """Read access to the files of a store: a `Place`, be it a directory or a tar of one."""

@@ -14,16 +14,6 @@ from overlaylab.tree import Directory
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
 
-__all__ = [
-    "Collector",
-    "NotChecked",
-    "Store",
-    "StoreDirectory",
-    "home",
-    "stacked_names",
-    "unowned_directories",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreDirectory:

@@ -28,7 +28,6 @@ from .unpacked_store import UnpackedStore
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
-__all__ = ["Piece", "RebuiltTar", "TarSplit", "TarSplitStore", "crc64"]
 
 CHUNK = 1 << 18
 

@@ -16,8 +16,6 @@ from overlaylab.tree import Directory
 from .storage_driver import StorageDriver
 from .store import Store, StoreDirectory
 
-__all__ = ["UnpackedStore"]
-
 
 class UnpackedStore(Store):
     """A data root. A subclass reads its documents, and says with which chain_ids they name the directories."""

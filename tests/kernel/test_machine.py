@@ -7,7 +7,8 @@ import pytest
 from overlaylab.errors import KernelUnavailable
 from overlaylab.kernel import machine
 from overlaylab.kernel.machine import check_machine
-from overlaylab.kernel.mount import ROOT, USER, Availability
+from overlaylab.kernel.mount import Availability
+from overlaylab.kernel.syscalls import ROOT, USER
 from overlaylab.words import say
 
 

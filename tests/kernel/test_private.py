@@ -15,8 +15,9 @@ from overlaylab.image.samples import page_layers
 from overlaylab.kernel import mount
 from overlaylab.kernel import recorded_mounts as record
 from overlaylab.kernel.machine import check_machine
-from overlaylab.kernel.mount import MountOptions, Request, Stack, mounted_view, mounted_views, native_diff, probe
+from overlaylab.kernel.mount import Request, Stack, mounted_view, mounted_views, native_diff, probe
 from overlaylab.kernel.syscalls import ROOT, USER, entry_types
+from overlaylab.overlay.mount_options import MountOptions
 from overlaylab.tree import Device, Directory, File, make_tree
 from overlaylab.words import say
 

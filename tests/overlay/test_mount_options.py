@@ -12,10 +12,11 @@ import pytest
 from overlaylab.errors import Finding, KernelUnavailable
 from overlaylab.kernel import mount
 from overlaylab.kernel import why_not as reasons
-from overlaylab.kernel.mount import ROOT, USER, Availability, MountOptions, Reply, Stack
+from overlaylab.kernel.mount import Availability, Reply, Stack
 from overlaylab.kernel.recorded_mounts import recordable, recorded
-from overlaylab.kernel.syscalls import filesystem_of
+from overlaylab.kernel.syscalls import ROOT, USER, filesystem_of
 from overlaylab.kernel.write_layers import fit, materialise
+from overlaylab.overlay.mount_options import MountOptions
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Device, Directory, File, Socket, Symlink, entry, find, make_tree, walk, whiteout
 from overlaylab.words import say

@@ -9,8 +9,13 @@ import random
 from dataclasses import replace
 
 from overlaylab.image.samples import page_overlay
-from overlaylab.kernel.mount import ROOT, MountOptions, Stack, fit, mounted_views
-from overlaylab.overlay.overlay import TRUSTED, USER, Overlay, Verdict
+from overlaylab.kernel.mount import Stack, mounted_views
+from overlaylab.kernel.syscalls import ROOT
+from overlaylab.kernel.write_layers import fit
+from overlaylab.overlay.lookup_result import Verdict
+from overlaylab.overlay.mount_options import MountOptions
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import TRUSTED, USER
 from overlaylab.tree import Device, Directory, Fifo, File, Socket, Symlink, entry, find, make_tree, walk, whiteout
 
 # Both ways to mount, as far as whoever runs this may take them.

@@ -9,9 +9,6 @@ from overlaylab.course.kit_images import data_root
 from overlaylab.course.practice_page import page
 from overlaylab.stores.docker.walk import cat, ls
 
-__all__ = []
-
-
 prediction("00-count", "c", list="a", count="b")
 
 exercise(

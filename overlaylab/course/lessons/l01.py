@@ -9,8 +9,6 @@ from overlaylab.course.practice_page import page
 from overlaylab.image.digest import digest_bytes
 from overlaylab.image.document import compact_json, pretty_json
 
-__all__ = []
-
 DIGITS = 12
 
 

@@ -12,8 +12,6 @@ from overlaylab.image.digest import ChainID, DiffID, chain_ids, chain_text, dige
 from overlaylab.image.samples import tiny_layer
 from overlaylab.stores.shipped_files import packings
 
-__all__ = []
-
 prediction("02-packing", "b", diff_id="a", image_id="c", nothing="d")
 
 prediction("02-line", "d", both_free="a", newline_free="b", prefix_free="c")

@@ -12,8 +12,6 @@ from overlaylab.image.digest import ChainID
 from overlaylab.image.image import Layer
 from overlaylab.stores.docker.walk import cat, follow
 
-__all__ = []
-
 DIGITS = 12
 
 # Layers of kit/app that are asked for, counted from 1, the base.

@@ -8,12 +8,11 @@ from typing import Any
 from overlaylab.course.answers import words
 from overlaylab.course.exercises import exercise, prediction
 from overlaylab.course.kit_images import data_root, kit_image
-from overlaylab.overlay.overlay import Found, Overlay
+from overlaylab.overlay.lookup_result import Found
+from overlaylab.overlay.overlay import Overlay
 from overlaylab.stores.audit.layer_reader import LayerReader
 from overlaylab.stores.audit.validation import overlay_of
 from overlaylab.tree import Directory, find, make_tree
-
-__all__ = []
 
 prediction("04-tomato", "c", merged="a", last="b")
 

@@ -12,10 +12,9 @@ from overlaylab.image.samples import layer_tar, member_names
 from overlaylab.linux.shell import after
 from overlaylab.overlay.oci.export_upper import to_changeset
 from overlaylab.overlay.oci.import_layer import to_lowerdirs
-from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.tree import Directory, find, make_tree, walk
-
-__all__ = []
 
 prediction("05-folder", "c", opaque="a", each="b")
 

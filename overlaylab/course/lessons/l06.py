@@ -12,8 +12,6 @@ from overlaylab.linux.shell import after
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File, make_tree, sizes
 
-__all__ = []
-
 prediction("06-append", "c", change_only="a", block="b")
 
 prediction("06-linked", "b", as_on_disk="a")

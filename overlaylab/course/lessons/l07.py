@@ -10,8 +10,6 @@ from overlaylab.linux.proof.compare import COMPARED, NOT_COMPARED
 from overlaylab.linux.proof.experiments import Experiment, parting, shortest
 from overlaylab.linux.proof.mutants import BROKEN
 
-__all__ = []
-
 prediction("07-refused", "b", nothing="a", emptied="c", moved="d")
 
 prediction("07-reached", "b", all="a", few="c")

@@ -19,8 +19,6 @@ from overlaylab.stores.selection import select_image
 from overlaylab.stores.shipped_files import four_stores
 from overlaylab.stores.store import Store
 
-__all__ = []
-
 DIGITS = 12
 
 # The layer of kit/app:1 that is asked for, counted from 1, the base; and the one below.

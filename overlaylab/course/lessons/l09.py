@@ -17,7 +17,7 @@ from overlaylab.image.media_types import MediaType
 from overlaylab.image.samples import layer_tar, tiny_layer
 from overlaylab.overlay.oci.commits import LayerTar
 from overlaylab.overlay.oci.import_layer import to_lowerdirs
-from overlaylab.overlay.overlay import TRUSTED
+from overlaylab.overlay.whiteouts import TRUSTED
 from overlaylab.stores.archive_writer import write_oci_layout
 from overlaylab.stores.audit.layer_changes import layer_work
 from overlaylab.stores.audit.learner_image import Own
@@ -25,8 +25,6 @@ from overlaylab.stores.audit.tampering import Tampering, spots, tamper
 from overlaylab.stores.detect import store_in
 from overlaylab.stores.files.flipped import Flip
 from overlaylab.stores.files.open_place import place_of
-
-__all__ = []
 
 prediction("09-wasted", "b", deleters="a", gone="c")
 

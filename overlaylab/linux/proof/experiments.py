@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from overlaylab.linux.operations import Op, Player
-from overlaylab.overlay.overlay import TRUSTED, Overlay
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import TRUSTED
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, parent_of, walk, whiteout
 
 from .compare import Identities, Listing, comparable, first_difference, layer_listing, mount_listing

@@ -27,8 +27,6 @@ from overlaylab.tree import Directory
 
 from .export_upper import to_changeset
 
-__all__ = ["Commit", "LayerTar", "commit", "commit_changeset", "empty_config"]
-
 # What docker writes about the one container that a layer came from. It would be wrong about the next layer.
 _OF_ONE_STEP = ("container", "container_config", "id", "parent")
 

@@ -10,8 +10,6 @@ from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.whiteouts import TRUSTED, is_opaque, is_whiteout
 from overlaylab.tree import Directory, File, Inode, Socket, parent_of
 
-__all__ = ["to_changeset"]
-
 
 def to_changeset(upper: Directory, overlay: Overlay | None = None, marks: str = TRUSTED) -> Changeset:
     """Say in an archive's terms what an upper directory changed: the commit of a container.

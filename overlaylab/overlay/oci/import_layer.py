@@ -18,8 +18,6 @@ from overlaylab.overlay.marked_lookup import ReadOnlyStack
 from overlaylab.overlay.whiteouts import TRUSTED, is_opaque, is_whiteout
 from overlaylab.tree import Device, Directory, Inode, find, parent_of, parts_of, whiteout
 
-__all__ = ["Seeker", "to_lowerdir", "to_lowerdir_on", "to_lowerdirs"]
-
 
 class Seeker:
     """Looks paths up in a stack that does not change: each directory on the way once, so that deep trees are quick too.

@@ -16,8 +16,6 @@ from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.store import NotChecked
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, find, parent_of, walk
 
-__all__ = ["LostMarks", "directory_problems", "whole_directory_problems"]
-
 # Differences that are reported of one directory: the wrong directory differs in every file.
 MOST = 100
 

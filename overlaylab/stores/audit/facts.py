@@ -14,14 +14,6 @@ from .validation import problem_facts
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
 
-__all__ = [
-    "container_facts",
-    "image_facts",
-    "inspect_facts",
-    "mount_facts",
-    "one_per_config",
-]
-
 
 def inspect_facts(store: Store, path: str) -> dict[str, Any]:
     """Everything that ``inspect`` prints, with fixed keys."""

@@ -11,8 +11,6 @@ from overlaylab.errors import Finding
 from overlaylab.image.image import Image, Layer
 from overlaylab.stores.store import Store
 
-__all__ = ["Match", "investigate", "match_facts", "names_of", "names_of_image"]
-
 # The image and the layer of a directory that no image uses.
 NO_OWNER: list[tuple[str, int | None]] = [("", None)]
 

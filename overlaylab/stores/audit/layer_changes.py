@@ -11,8 +11,6 @@ from overlaylab.overlay.overlay import Overlay
 from overlaylab.stores.store import Store, stacked_names
 from overlaylab.tree import Directory, File, Inode, entry, sizes, walk
 
-__all__ = ["LayerWork", "layer_facts", "layer_work"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerWork:

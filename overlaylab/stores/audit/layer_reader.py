@@ -20,8 +20,6 @@ from overlaylab.tree import Directory, File
 
 from .directory_check import LostMarks, directory_problems, whole_directory_problems
 
-__all__ = ["LayerReader"]
-
 # Findings that are true only if all layers below could be read.
 ABOUT_LAYERS_BELOW = ("no-op-whiteout", "dangling-hardlink")
 

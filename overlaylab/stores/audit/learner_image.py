@@ -36,8 +36,6 @@ from .layer_reader import LayerReader
 from .owners import images_of
 from .validation import Report, validate
 
-__all__ = ["LIVE", "UPLOAD", "LayerProof", "Own", "as_layout", "live_stores", "open_own", "packed_again", "upload_own"]
-
 # Bytes of a file that the upload widget may send: a message of Jupyter's that is larger breaks the connection.
 UPLOAD = 7_000_000
 

@@ -10,8 +10,6 @@ from overlaylab.stores.store import Store, StoreDirectory
 
 from .facts import one_per_config
 
-__all__ = ["Census", "images_of", "owner_facts"]
-
 
 def images_of(store: Store, container: Container) -> list[Image]:
     """The images that a container was made from: one, or one for each platform that its index names."""

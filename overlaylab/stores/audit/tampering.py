@@ -19,8 +19,6 @@ from overlaylab.tree import Directory, File, walk
 from .learner_image import Own, plainly
 from .validation import merged_entries
 
-__all__ = ["CHECKS", "Spot", "Tampering", "Witness", "check_of", "spots", "tamper", "witnesses"]
-
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 _TEXT = re.compile(rb'"(?:created_by|comment|author)" ?: ?"[^"\\]*?([a-z])[a-z]')

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from overlaylab.overlay.marked_lookup import ReadOnlyStack
     from overlaylab.overlay.overlay import Overlay
 
-__all__ = ["Report", "merged_entries", "merged_view", "overlay_of", "problem_facts", "report_facts", "validate"]
 
 NO_PROOF = "the store keeps this layer as a folder, and neither its tar nor a recipe to rebuild it"
 

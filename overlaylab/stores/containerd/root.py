@@ -32,8 +32,6 @@ from overlaylab.stores.unpacked_store import UnpackedStore
 
 from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
 
-__all__ = ["ContainerdRoot"]
-
 CONTENT = "io.containerd.content.v1.content"
 
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from overlaylab.errors import Finding, Problem
 from overlaylab.stores.files.bolt import Bucket
 
-__all__ = ["Snapshot", "Snapshots", "bucket_at", "text_at"]
-
 KINDS = {1: "view", 2: "active", 3: "committed"}
 
 

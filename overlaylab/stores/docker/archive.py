@@ -13,8 +13,6 @@ from overlaylab.image.manifest import Descriptor
 from overlaylab.stores.oci_layout import BlobStore, IndexEntry, check_layout, read_index
 from overlaylab.stores.store import Collector
 
-__all__ = ["DockerArchive"]
-
 _V1 = re.compile(r"([0-9a-f]{64})/layer\.tar")
 
 _HEX = re.compile(r"[0-9a-f]{64}")

@@ -24,8 +24,6 @@ from overlaylab.stores.tar_split import TarSplitStore
 
 from .layerdb import CACHE_ID, LayerDB, LayerEntry
 
-__all__ = ["DEFAULT_ROOT", "ClassicStore"]
-
 DEFAULT_ROOT = "/var/lib/docker"
 
 # The length of the names that BuildKit gives to directories: 25 letters and digits; all others have 64 hex digits.

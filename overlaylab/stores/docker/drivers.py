@@ -9,8 +9,6 @@ from .classic_store import ClassicStore
 from .root import DockerRoot
 from .vfs import VfsRoot
 
-__all__ = ["has_layerdb", "open_data_root"]
-
 # In the order in which they are chosen, if a root has images of several.
 READERS: tuple[type[ClassicStore], ...] = (DockerRoot, VfsRoot)
 

@@ -15,8 +15,6 @@ from overlaylab.errors import Finding, Problem
 from overlaylab.image.digest import ChainID, DiffID, Digest, chain_text
 from overlaylab.stores.storage_driver import StorageDriver
 
-__all__ = ["CACHE_ID", "LayerDB", "LayerEntry"]
-
 CACHE_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}(-init)?")
 
 

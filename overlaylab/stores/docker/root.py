@@ -19,8 +19,6 @@ from overlaylab.stores.store import NotChecked
 from .classic_store import ClassicStore
 from .layerdb import CACHE_ID
 
-__all__ = ["OVERLAY2", "DockerRoot"]
-
 OVERLAY2 = "overlay2"
 
 

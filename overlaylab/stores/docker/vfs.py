@@ -17,8 +17,6 @@ from overlaylab.stores.storage_driver import StorageDriver
 from .classic_store import ClassicStore
 from .layerdb import CACHE_ID
 
-__all__ = ["VfsRoot"]
-
 
 class VfsRoot(ClassicStore):
     """A data root whose storage driver is vfs; for its argument, see `ClassicStore`."""

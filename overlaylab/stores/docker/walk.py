@@ -25,8 +25,6 @@ from overlaylab.words import printable
 from .classic_store import ClassicStore
 from .root import DockerRoot
 
-__all__ = ["Step", "Walk", "cat", "follow", "layer_size", "ls"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:

@@ -16,8 +16,6 @@ from overlaylab.limits import DEFAULT_LIMITS, Limits
 
 from .place import Place
 
-__all__ = ["HEAD", "Bucket", "looks_like_bolt", "problems_of", "read_bolt", "read_database"]
-
 Bucket = dict[bytes, "bytes | Bucket"]
 
 MAGIC, VERSION = 0xED0CDAED, 2

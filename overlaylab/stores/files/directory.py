@@ -17,8 +17,6 @@ from overlaylab.errors import Finding
 from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
-__all__ = ["read_directory"]
-
 PIECE = 1 << 20
 
 TRIES = 3

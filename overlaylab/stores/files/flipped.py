@@ -19,7 +19,6 @@ from .place import DelegatingPlace, Place
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Flip", "FlippedPlace", "RecordingPlace"]
 
 CHUNK = 1 << 18
 

@@ -17,8 +17,6 @@ from overlaylab.limits import DEFAULT_LIMITS, Limits
 from .place import DirectoryPlace, Place
 from .tar_place import Tar
 
-__all__ = ["Progress", "bolt_problems", "open_place", "place_of"]
-
 Progress = Callable[[int], None]
 
 # Bytes of a decompressed tar that are kept in memory; a larger one goes to a temporary file.

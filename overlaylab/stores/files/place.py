@@ -20,8 +20,6 @@ from overlaylab.tree import Directory, parent_of, parts_of
 from .directory import read_directory
 from .section import FileSection
 
-__all__ = ["DelegatingPlace", "DirectoryPlace", "Place", "Subdirectory", "within"]
-
 # Symlinks that one resolution may follow: MAXSYMLINKS of the kernel.
 HOPS = 40
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["FileSection", "Section", "Shared"]
-
 
 class Shared:
     """A file that threads read at any offset, without moving each other's position.

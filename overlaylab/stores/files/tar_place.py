@@ -13,8 +13,6 @@ from overlaylab.tree import Device, Directory, Fifo, File, Inode, Symlink, clean
 from .place import HOPS, Place
 from .section import Section, Shared
 
-__all__ = ["Tar"]
-
 
 class Tar(Place):
     """A tar of a store's files, uncompressed.

@@ -21,8 +21,6 @@ from overlaylab.image.image import Layer
 from overlaylab.image.layer_blob import BlobReader, Content, Progress, Stored, pass_key
 from overlaylab.image.media_types import Compression
 
-__all__ = ["Child", "ParallelReader", "Workers", "can_fork"]
-
 # Bytes between two reports of progress by a child process: a hundred reports a second at most.
 PROGRESS_STEP = 1 << 24
 

@@ -13,8 +13,6 @@ from overlaylab.views.kit.sheet import CHAR, Sheet
 from overlaylab.views.kit.tables import DigestTable, brief
 from overlaylab.words import say
 
-__all__ = ["ChainStepper", "chain_picture", "layer_table", "packing_table", "step_picture", "step_text"]
-
 # The picture in pixels: three columns (the layer's number, diff_id, chain_id), one row a layer.
 BOX, HIGH, STEP = 232, 46, 66
 

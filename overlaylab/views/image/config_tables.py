@@ -17,8 +17,6 @@ from overlaylab.views.kit.tables import DigestTable, brief
 from overlaylab.views.kit.text import cut
 from overlaylab.words import say
 
-__all__ = ["config_picture", "field_table", "history_picture", "image_table", "writing_table"]
-
 # The width of a build step's box.
 STEP = width_of("x" * 60)
 

@@ -13,8 +13,6 @@ from overlaylab.views.kit.sheet import CHAR, Sheet
 from overlaylab.views.kit.text import hex_dump, letter
 from overlaylab.words import say
 
-__all__ = ["ByteFlipper", "differing", "flip_bit", "flip_picture"]
-
 ROWS, CELL, LINE = 3, 27, 27
 
 

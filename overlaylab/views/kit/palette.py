@@ -5,8 +5,6 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass
 
-__all__ = ["CHANGES", "EDGE", "FACES", "INK", "MONO", "PALETTE", "PAPER", "SANS", "Style", "hue"]
-
 # The colours of the card, of the text on it, and of its border.
 PAPER, INK, EDGE = "#fdfcf9", "#1f2328", "#d8d4c8"
 

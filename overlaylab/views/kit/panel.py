@@ -20,22 +20,6 @@ from overlaylab.words import say
 from .palette import INK
 from .picture import CARD, Picture
 
-__all__ = [
-    "CSS_CLASS",
-    "Panel",
-    "Pick",
-    "button",
-    "checkbox",
-    "combobox",
-    "control_row",
-    "focus_style",
-    "number_field",
-    "on_enter",
-    "step_button",
-    "text_field",
-    "with_stored",
-]
-
 # The CSS class of every widget of ours that has controls.
 CSS_CLASS = "overlaylab"
 

@@ -17,8 +17,6 @@ from overlaylab.words import say
 
 from .palette import EDGE, FACES, INK, MONO, PAPER, SANS
 
-__all__ = ["CARD", "Picture", "new_graph", "svg_of"]
-
 # The CSS of the card that a picture lies on; light and dark themes look the same.
 CARD = f"max-width:100%;box-sizing:border-box;background:{PAPER};border:1px solid {EDGE};border-radius:8px"
 

@@ -13,8 +13,6 @@ from overlaylab.words import say
 
 from .text import size_text
 
-__all__ = ["ReadProgress", "cell_progress"]
-
 # Bytes between two updates; a small image never shows any.
 STEP = 32 << 20
 

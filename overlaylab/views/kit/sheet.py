@@ -11,8 +11,6 @@ from graphviz import nohtml
 from .palette import INK, MONO, PALETTE, SANS, Style, hue
 from .picture import Picture, new_graph
 
-__all__ = ["CHAR", "LINE", "Sheet", "fitted", "sentence_picture", "width_of"]
-
 # The advance of one character and the height of one line, at 13 pixels.
 CHAR, LINE = 7.85, 20
 

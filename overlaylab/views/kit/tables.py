@@ -13,8 +13,6 @@ from overlaylab.image.digest import Digest
 from .palette import hue
 from .text import columns as aligned
 
-__all__ = ["DigestTable", "Table", "Text", "brief", "chip", "html_table", "table"]
-
 
 def brief(digest: str) -> str:
     """The algorithm and the first twelve digits.

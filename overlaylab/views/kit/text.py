@@ -10,8 +10,6 @@ from typing import Any
 
 from overlaylab.words import printable
 
-__all__ = ["Source", "columns", "cut", "hex_dump", "letter", "short_digests", "short_name", "size_text", "source"]
-
 _LONG_HEX = re.compile("[0-9a-f]{64}")
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
-from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.tree import Directory, find, parent_of, some
 from overlaylab.views.kit.palette import CHANGES, MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
@@ -21,8 +22,6 @@ from overlaylab.words import say
 
 from .provenance import labels, layers_of, role_of
 from .text import path_text
-
-__all__ = ["Board", "board_picture", "concerned_directories"]
 
 # The most names of a small stack, which is shown whole; of one directory; the most rows; the most directories.
 SMALL, MOST_NAMES, MOST_ROWS, MOST_DIRECTORIES = 14, 10, 18, 3

@@ -27,8 +27,6 @@ from overlaylab.words import known, printable, say
 
 from .text import outcome, path_text
 
-__all__ = ["absolute", "complaint_text", "did_text", "effect_texts", "misread_text", "explain", "why_text", "wrote"]
-
 # The most effects, the most lines of output, the most complaints; the most characters of a line.
 MOST, MOST_OUTPUT, MOST_COMPLAINTS, LONGEST = 6, 10, 3, 300
 

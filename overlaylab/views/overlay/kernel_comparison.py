@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from overlaylab.errors import KernelUnavailable
-from overlaylab.kernel.mount import ROOT, KernelView, MountOptions, fit, mounted_view
+from overlaylab.kernel.mount import KernelView, mounted_view
 from overlaylab.kernel.recorded_mounts import recorded
-from overlaylab.overlay.overlay import USER, Overlay
+from overlaylab.kernel.syscalls import ROOT
+from overlaylab.kernel.write_layers import fit
+from overlaylab.overlay.mount_options import MountOptions
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import USER
 from overlaylab.tree import Directory, File, entry, walk
 from overlaylab.views.kit.tables import Text, table
 from overlaylab.words import say
 
 from .text import path_text
-
-__all__ = ["KernelComparison", "side_by_side"]
 
 # The machine's policy sets this xattr on every file, whatever is in the layers.
 FOREIGN = "security.selinux"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from overlaylab.overlay.overlay import Found, Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.lookup_result import Found
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.tree import Directory, find
 from overlaylab.views.kit.palette import MONO, PALETTE
 from overlaylab.views.kit.picture import Picture
@@ -14,8 +16,6 @@ from overlaylab.words import say
 
 from .provenance import LayerEntry, labels, layer_story, layers_of, lookup_steps, paths_of, role_of
 from .text import counts, joined, lookup_step_text, outcome, path_text, trace
-
-__all__ = ["layer_picture", "lookup_picture", "panes_picture", "stack_picture"]
 
 # The most names of one layer in a picture, and the most characters of a path.
 MOST, LONGEST = 9, 34

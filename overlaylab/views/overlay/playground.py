@@ -10,8 +10,8 @@ from typing import Any
 import ipywidgets
 
 from overlaylab.errors import Finding, KernelUnavailable
-from overlaylab.kernel.mount import ROOT
 from overlaylab.kernel.replays import Replay, obstacle, replay
+from overlaylab.kernel.syscalls import ROOT
 from overlaylab.linux.operations import Player, Step
 from overlaylab.linux.shell import Said, carry_out
 from overlaylab.linux.shell_parser import Command, parse
@@ -26,8 +26,6 @@ from .board import Board, board_picture
 from .command_text import explain, misread_text, wrote
 from .session import BOWL, fruit_bowl
 from .text import trace
-
-__all__ = ["Playground"]
 
 # Seconds after Enter until a line runs that came before it; a line that comes after it runs at once.
 PAUSE = 0.25

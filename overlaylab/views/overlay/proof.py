@@ -14,26 +14,12 @@ from overlaylab.linux.proof.coverage import PLACES
 from overlaylab.linux.proof.experiments import Experiment, Moment, Parting, experiment
 from overlaylab.linux.proof.replay_vectors import mismatch, outcomes, run_ordinary
 from overlaylab.linux.proof.vectors import raw
-from overlaylab.overlay.overlay import Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.shipped_files import recorded_experiments
 from overlaylab.tree import Directory, File, Inode, entry, walk
 from overlaylab.views.kit.tables import table
 from overlaylab.words import printable, say
-
-__all__ = [
-    "compared_table",
-    "entry_text",
-    "experiment_table",
-    "layers_text",
-    "not_compared_table",
-    "op_text",
-    "places_table",
-    "recorded_list",
-    "recorded_table",
-    "road_differences",
-    "result_text",
-    "two_sides",
-]
 
 
 def op_text(operation: Op) -> str:

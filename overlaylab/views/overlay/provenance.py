@@ -10,25 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from overlaylab.image.image import Container, Image
-from overlaylab.overlay.overlay import Found, Overlay, Seen, Verdict, is_opaque, is_whiteout
+from overlaylab.overlay.lookup_result import Found, Seen, Verdict
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.store import Store
 from overlaylab.tree import Directory, Inode, find, parent_of, same, walk
 from overlaylab.views.kit.text import cut
 from overlaylab.words import say
-
-__all__ = [
-    "Fate",
-    "LayerEntry",
-    "label",
-    "labels",
-    "layer_names",
-    "layer_story",
-    "layers_of",
-    "lookup_steps",
-    "paths_of",
-    "role_of",
-    "build_step_text",
-]
 
 
 def layers_of(overlay: Overlay) -> tuple[Directory, ...]:

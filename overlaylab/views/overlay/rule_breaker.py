@@ -13,8 +13,6 @@ from overlaylab.words import say
 
 from .proof import layers_text, op_text, two_sides
 
-__all__ = ["RuleBreaker", "card"]
-
 # The most characters in a line of a card.
 WIDEST = 84
 

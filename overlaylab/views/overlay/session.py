@@ -17,8 +17,6 @@ from overlaylab.words import say
 
 from .command_text import explain
 
-__all__ = ["BOWL", "Session", "fruit_bowl"]
-
 # The layers of the bowl of fruit, in the order of the mount options.
 BOWL = ("Fruits", "Vegetables", "Meat")
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from overlaylab.errors import Finding
 from overlaylab.image.image import Image
-from overlaylab.kernel.mount import MountOptions
+from overlaylab.overlay.mount_options import MountOptions
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory
 from overlaylab.views.kit.panel import Panel, button, checkbox, combobox, number_field, step_button
@@ -17,8 +17,6 @@ from overlaylab.words import printable, say
 from .pictures import layer_picture, lookup_picture, stack_picture
 from .provenance import build_step_text, layer_names, paths_of
 from .text import outcome
-
-__all__ = ["LayerPicker", "LookupTrace", "LowerdirOrder"]
 
 # The most paths that the field suggests; all others can be typed.
 SUGGESTED = 3000

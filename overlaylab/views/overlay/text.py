@@ -10,8 +10,10 @@ from overlaylab.image.changeset_tar import read_changeset
 from overlaylab.image.image import Image
 from overlaylab.image.samples import ODD_LAYERS, layer_tar
 from overlaylab.linux.mount_command import parse_mount
+from overlaylab.overlay.lookup_result import Found
 from overlaylab.overlay.oci.import_layer import to_lowerdir
-from overlaylab.overlay.overlay import Found, Overlay, is_opaque, is_whiteout
+from overlaylab.overlay.overlay import Overlay
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.tree import Device, Directory, File, Inode, Symlink, walk
 from overlaylab.views.kit.palette import PALETTE
 from overlaylab.views.kit.sheet import fitted
@@ -29,21 +31,6 @@ from .provenance import (
     layer_story,
     lookup_steps,
 )
-
-__all__ = [
-    "counts",
-    "joined",
-    "listing",
-    "mount_words",
-    "odd_layers",
-    "outcome",
-    "path_text",
-    "provenance_table",
-    "stack_table",
-    "lookup_step_text",
-    "trace",
-    "tree_text",
-]
 
 
 def odd_layers(base: Directory, layers: Mapping[str, Mapping[str, str]] = ODD_LAYERS) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overlaylab.image.image import Container
-from overlaylab.overlay.overlay import is_opaque, is_whiteout
+from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.stores.audit.learner_image import Own
 from overlaylab.tree import Directory, File, Inode, walk
 from overlaylab.views.kit.palette import PALETTE
@@ -18,8 +18,6 @@ from overlaylab.views.kit.text import size_text
 from overlaylab.views.overlay.provenance import build_step_text, label, layer_names, layers_of
 from overlaylab.views.overlay.text import path_text
 from overlaylab.words import printable, say
-
-__all__ = ["LayerBrowser", "Wasted", "browse_picture", "own_names", "waste_table", "wasted_files"]
 
 # The most bars, the most lines, and the most files of a layer that are looked up to find hidden ones.
 BARS, LINES, LOOKED = 15, 14, 4000

@@ -20,23 +20,6 @@ from overlaylab.views.kit.text import short_digests
 from overlaylab.views.overlay.provenance import build_step_text
 from overlaylab.words import printable, say
 
-__all__ = [
-    "VERDICTS",
-    "Station",
-    "brief_text",
-    "called",
-    "draw_name",
-    "findings",
-    "journey",
-    "journey_picture",
-    "mount_lines",
-    "own_picture",
-    "proof_table",
-    "refusal",
-    "sentence",
-    "wrapped",
-]
-
 # Verdict -> style and glyph: recomputed and equal, recomputed and different, nothing to recompute, none, not possible.
 VERDICTS = {
     "equal": ("merged", "✓"),

@@ -26,8 +26,6 @@ from overlaylab.words import printable, say
 from .layers import own_names, wasted_files
 from .overview import VERDICTS, called, findings, journey, own_picture, sentence
 
-__all__ = ["OwnReport", "ReportKeeper", "own_report"]
-
 FORMATS = {"markdown": "md", "json": "json"}
 
 # A digest, or its digits alone.

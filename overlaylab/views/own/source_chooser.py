@@ -22,8 +22,6 @@ from overlaylab.words import printable, say
 
 from .overview import called, own_picture, refusal
 
-__all__ = ["SourceChooser", "open_own"]
-
 # Seconds that the text of a field may come after its Enter, even if the kernel is busy.
 PAUSE = 0.3
 

@@ -28,8 +28,6 @@ from overlaylab.words import printable, say
 
 from .overview import brief_text, draw_name, sentence, wrapped
 
-__all__ = ["NOBODY", "Lesson", "TamperLab", "read_guess", "slip_of", "spot_name", "tamper_picture", "who_notices"]
-
 NOBODY = "nobody"
 
 # The kinds of spots that are tampered with instead, where a store keeps nothing of the kind.

@@ -25,8 +25,6 @@ from overlaylab.words import known, printable, say
 from .name_lookup import Meaning, find_meanings, fitting, meaning_text
 from .stores_compared import is_computed, kept_as, which_id
 
-__all__ = ["Detective", "names_picture"]
-
 WIDTH, GAP, HEIGHT, DOWN = 276, 34, 3 * LINE + 10, 26
 
 LONGEST, WIDE, MOST = 116, 896, 12

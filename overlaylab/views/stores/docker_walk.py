@@ -23,15 +23,6 @@ from overlaylab.views.kit.tables import DigestTable, Text, table
 from overlaylab.views.kit.text import cut, short_digests
 from overlaylab.words import printable, say
 
-__all__ = [
-    "folders_table",
-    "layerdb_picture",
-    "mount_picture",
-    "tell_visit",
-    "walk_picture",
-    "walk_table",
-]
-
 # The origin of a name -> its glyph: computed by a hash, random, or a list of other names.
 GLYPHS = {"hash": "#", "random": "□", "list": "≡"}
 

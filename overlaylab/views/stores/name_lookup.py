@@ -15,8 +15,6 @@ from overlaylab.views.kit.tables import DigestTable
 from overlaylab.views.kit.text import cut
 from overlaylab.words import printable, say
 
-__all__ = ["Meaning", "fitting", "find_meanings", "name_of", "names_table", "meaning_text"]
-
 _DIGITS = re.compile(r"[0-9a-f]{4,128}(-init)?")
 
 

@@ -20,8 +20,6 @@ from overlaylab.views.kit.sheet import Sheet, fitted
 from overlaylab.views.kit.tables import DigestTable
 from overlaylab.words import printable, say
 
-__all__ = ["owners_table", "sharing_picture", "sharing_table"]
-
 FIRST, CELL, LAST, ROW = 200, 116, 112, 28
 
 MOST = 5

@@ -16,8 +16,6 @@ from overlaylab.words import printable, say
 
 from .docker_walk import walk_picture
 
-__all__ = ["PathFinder"]
-
 
 class PathFinder(Panel):
     """Name an image and a layer; see the whole walk to its directory, and what is read at each step.

@@ -20,19 +20,6 @@ from overlaylab.views.kit.tables import DigestTable, Text
 from overlaylab.views.kit.text import short_name
 from overlaylab.words import printable, say
 
-__all__ = [
-    "ids_table",
-    "is_computed",
-    "kept_as",
-    "kinds_table",
-    "layers_table",
-    "own_stores",
-    "recipe_table",
-    "stores_picture",
-    "tell_roots",
-    "which_id",
-]
-
 WIDTH, GAP = 898, 18
 
 HEIGHT = 2 * LINE + 10
