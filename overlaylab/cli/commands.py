@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,7 @@ import click
 from overlaylab import __version__
 from overlaylab.errors import Finding, InputError, NotReadable, OverlayLabError, Problem
 
-from .inputs import Options, bolt_report, limits_of, open_around, open_path, select_target
-from .progress import ProgressLine
+from .inputs import Options, ProgressLine, bolt_report, limits_of, open_around, open_path, select_target
 
 if TYPE_CHECKING:
     from overlaylab.image.manifest import Platform
@@ -104,16 +104,16 @@ def verify(path: str, image: str | None, as_json: bool, **options: Any) -> int:
     if database is not None:
         _print(report_facts(database), as_json, "report_text", None)
         return int(not database.ok)
-    report, count = _verified(path, image, options)
+    report = _verified(path, image, options)
     for _ in range(READINGS if os.path.isdir(path) and not report.ok else 0):
         report = _lasting(report, path, image, options)
-    _print(report_facts(report), as_json, "report_text", count)
+    _print(report_facts(report), as_json, "report_text", report.images)
     return int(not report.ok)
 
 
-def _verified(path: str, image: str | None, options: Options) -> tuple[Report, int]:
-    """Read everything once; returns the report, and the number of images that it covers."""
-    from overlaylab.image.image import Container, Image
+def _verified(path: str, image: str | None, options: Options) -> Report:
+    """Read everything once."""
+    from overlaylab.image.image import Container
     from overlaylab.stores.audit.layer_reader import LayerReader
     from overlaylab.stores.audit.owners import images_of
     from overlaylab.stores.audit.validation import validate
@@ -127,24 +127,21 @@ def _verified(path: str, image: str | None, options: Options) -> tuple[Report, i
         chosen = [target, *(images_of(store, target) if isinstance(target, Container) else ())]
     with ProgressLine("read") as progress:
         reader = partial(LayerReader, limits=limits_of(options), progress=progress, digests=False, blobs=ParallelReader)
-        report = validate(store, chosen, reader_of=reader)
-    return report, sum(isinstance(item, Image) for item in chosen or store.images())
+        return validate(store, chosen, reader_of=reader)
 
 
 def _lasting(report: Report, path: str, image: str | None, options: Options) -> Report:
     """Keep the errors that another reading finds, too: damage stays, the traces of an engine at work do not."""
-    from overlaylab.stores.audit.validation import Report
-
     if report.ok:
         return report
     try:
-        again = set(_verified(path, image, options)[0].problems)
+        again = set(_verified(path, image, options).problems)
     except (InputError, OSError):
         again = set()
     lasting = tuple(problem for problem in report.problems if problem.severity != "error" or problem in again)
     if lasting != report.problems:
         lasting += (Problem("changed-while-reading", path, "a store at rest", "an engine at work"),)
-    return Report(tuple(dict.fromkeys(lasting)), report.not_checked)
+    return replace(report, problems=tuple(dict.fromkeys(lasting)))
 
 
 @cli.command()

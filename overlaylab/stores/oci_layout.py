@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from overlaylab.errors import Finding, NotReadable, Problem
 from overlaylab.image.config import ImageConfig, history_problems, layer_history, parse_config
 from overlaylab.image.digest import ChainID, Digest, verify
 from overlaylab.image.document import parse_json
-from overlaylab.image.image import Container, Image, Layer
+from overlaylab.image.image import Image, Layer
 from overlaylab.image.manifest import Descriptor, Index, Manifest, is_attestation, parse_index, parse_manifest
 from overlaylab.image.media_types import MediaType, layer_compression
 from overlaylab.stores.files.place import Place
 
-from .store import Collector, NotChecked, Store
+from .store import BlobStore, Collector, NotChecked
 
 if TYPE_CHECKING:
-    from overlaylab.overlay.mount_options import Mount
+    pass
 
 
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -25,30 +25,6 @@ CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
 
 REFERENCE = "vnd.docker.reference.digest"
-
-
-class BlobStore(Store):
-    """What archives have in common: layers are blobs, and there are no containers and no directories."""
-
-    kind = directory_kind = ""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        found = self._read()
-        self.problems = tuple(found.problems)
-        self.not_checked = tuple(found.not_checked)
-        self._images = tuple(found.images)
-
-    def _read(self) -> Collector:
-        raise NotImplementedError
-
-    def mount(self, target: Image | Container, root: str = "") -> Mount:
-        """Refused: an archive's layers are tars, and only directories can be mounted."""
-        raise Finding("wrong-call", "mount", "a store that unpacks layers into folders", f"an archive: {self.kind}")
-
-    def open_layer(self, layer: Layer) -> BinaryIO:
-        """The blob as stored."""
-        return self.place.open(layer.source)
 
 
 class OciLayout(BlobStore):

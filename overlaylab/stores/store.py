@@ -13,6 +13,7 @@ from overlaylab.tree import Directory
 
 if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
+    from overlaylab.stores.files.place import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,30 @@ class Store:
         labelled._images = tuple(replace(image, store=self.kind) for image in self._images)
         labelled._containers = tuple(replace(container, store=self.kind) for container in self._containers)
         return labelled
+
+
+class BlobStore(Store):
+    """What archives have in common: layers are blobs, and there are no containers and no directories."""
+
+    kind = directory_kind = ""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        found = self._read()
+        self.problems = tuple(found.problems)
+        self.not_checked = tuple(found.not_checked)
+        self._images = tuple(found.images)
+
+    def _read(self) -> Collector:
+        raise NotImplementedError
+
+    def mount(self, target: Image | Container, root: str = "") -> Mount:
+        """Refused: an archive's layers are tars, and only directories can be mounted."""
+        raise Finding("wrong-call", "mount", "a store that unpacks layers into folders", f"an archive: {self.kind}")
+
+    def open_layer(self, layer: Layer) -> BinaryIO:
+        """The blob as stored."""
+        return self.place.open(layer.source)
 
 
 def home(store: Store, target: Image | Container) -> Store:

@@ -28,10 +28,11 @@ ABOUT_THE_STORE = ("truncated", "duplicate-member", "changed-while-reading")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found wrong, and what could not be checked."""
+    """What was found wrong, what could not be checked, and how many images were looked at."""
 
     problems: tuple[Problem, ...]
     not_checked: tuple[NotChecked, ...] = ()
+    images: int = 0
 
     @property
     def ok(self) -> bool:
@@ -61,10 +62,12 @@ def validate(
     not_checked = list(store.not_checked)
     reader_of = reader_of or partial(LayerReader, limits=limits, digests=False)
     readers: dict[int, tuple[Store, LayerReader]] = {}
+    images = 0
     for part, target in _targets(store, targets):
         if id(part) not in readers:
             readers[id(part)] = part, reader_of(part)
         reader = readers[id(part)][1]
+        images += isinstance(target, Image)
         problems += _view_problems(target, part, reader)
         for layer in target.layers if isinstance(target, Image) else ():
             if layer.directory is not None and layer.readable:
@@ -77,7 +80,7 @@ def validate(
         if part.directory_kind:
             problems += reader.lost.problems()
             not_checked += reader.lost.not_checked()
-    return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)))
+    return Report(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(not_checked)), images)
 
 
 def _targets(store: Store, targets: Iterable[Image | Container] | None) -> Iterator[tuple[Store, Image | Container]]:

@@ -10,8 +10,8 @@ from overlaylab.image.config import ImageConfig, history_problems, layer_history
 from overlaylab.image.document import Node, parse_json
 from overlaylab.image.image import Image, Layer
 from overlaylab.image.manifest import Descriptor
-from overlaylab.stores.oci_layout import BlobStore, IndexEntry, check_layout, read_index
-from overlaylab.stores.store import Collector
+from overlaylab.stores.oci_layout import IndexEntry, check_layout, read_index
+from overlaylab.stores.store import BlobStore, Collector
 
 _V1 = re.compile(r"([0-9a-f]{64})/layer\.tar")
 
