@@ -129,7 +129,7 @@ def test_somebody_who_is_not_root_sees_the_same(monkeypatch):
     assert python, "no Python 3.11 that another user may run (Debian: apt install python3)"
     monkeypatch.setattr(tempfile, "tempdir", None)
     with tempfile.TemporaryDirectory(prefix="overlaylab-test-") as folder:
-        package = Path(mountproof.__file__).parents[1] / "overlaylab"
+        package = Path(mountproof.__file__).parents[2] / "overlaylab"
         shutil.copytree(package, Path(folder, "overlaylab"), ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(mountproof.__file__, folder)
         os.mkdir(Path(folder, "temporary"))
