@@ -17,6 +17,7 @@ from overlaylab.kernel.recorded_mounts import recordable, recorded
 from overlaylab.kernel.syscalls import ROOT, USER, filesystem_of
 from overlaylab.kernel.write_layers import fit, materialise
 from overlaylab.overlay.mount_options import MountOptions
+from overlaylab.overlay.mount_parameters import PAGE
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Device, Directory, File, Socket, Symlink, entry, find, make_tree, walk, whiteout
 from overlaylab.words import say
@@ -74,9 +75,9 @@ def test_an_empty_path_is_a_wrong_call(made):
 
 
 def test_the_page_is_counted_in_bytes():
-    room = mount.PAGE - 1 - len("lowerdir=a:")
+    room = PAGE - 1 - len("lowerdir=a:")
 
-    assert len(options("a", "ü" * (room // 2)).data()) == mount.PAGE - 1 - room % 2
+    assert len(options("a", "ü" * (room // 2)).data()) == PAGE - 1 - room % 2
     with pytest.raises(Finding) as caught:
         options("a", "ü" * (room // 2 + 1)).data()
     assert caught.value.problem.kind == "limit"
