@@ -12,11 +12,7 @@ from .form import Form
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FeedbackWithForm(Feedback):
-    """The feedback on an exercise without an answer; a running notebook shows its form.
-
-    Args:
-        name: Of the exercise.
-    """
+    """The feedback on an exercise without an answer; a running notebook shows its form."""
 
     name: str = ""
 

@@ -62,7 +62,6 @@ class Feedback:
     Args:
         verdict: ``right``, ``slip``, ``wrong``, ``open`` (not answered), or ``hint``.
         slip: The name of the recognised slip; empty for none.
-        text: The words for the learner.
     """
 
     verdict: str
@@ -95,28 +94,27 @@ GIVEN: dict[str, int] = {}
 
 
 def exercise(
-    name: str,
-    answer: Compute,
-    *,
-    read: Read = plain,
-    inputs: Inputs | None = None,
-    **slips: Compute,
+    name: str, answer: Compute | str, *, read: Read = plain, inputs: Inputs | None = None, **slips: Compute | str
 ) -> Exercise:
-    """Register an exercise; see `Exercise`."""
-    EXERCISES[name] = Exercise(name=name, answer=answer, slips=slips, read=read, inputs=inputs)
+    """Register an exercise; see `Exercise`. The answer and the slips may also be given as text."""
+    computed = {slip: _compute(value) for slip, value in slips.items()}
+    EXERCISES[name] = Exercise(name=name, answer=_compute(answer), slips=computed, read=read, inputs=inputs)
     return EXERCISES[name]
+
+
+def _compute(value: Compute | str) -> Compute:
+    return partial(str, value) if isinstance(value, str) else value
 
 
 def prediction(name: str, answer: str, **slips: str) -> Exercise:
     """Register a prediction.
 
     Args:
-        name: For example ``01-origin``.
         answer: The letter of the choice that the experiment confirms.
         slips: Name of a slip -> the letter of the choice.
     """
-    computed = {slip: partial(str, letter) for slip, letter in slips.items()}
-    EXERCISES[name] = Exercise(name=name, answer=lambda: answer, slips=computed, read=plain, is_prediction=True)
+    computed = {slip: _compute(letter) for slip, letter in slips.items()}
+    EXERCISES[name] = Exercise(name=name, answer=_compute(answer), slips=computed, read=plain, is_prediction=True)
     return EXERCISES[name]
 
 
@@ -155,7 +153,6 @@ def check(name: str, answer: Any = None) -> Feedback:
     """Judge an answer, and note the verdict.
 
     Args:
-        name: Of the exercise.
         answer: A digest (with or without quotes), a choice, a number, a list, or a function where one is asked for;
             None if not answered. For a prediction None stands for the choice that was kept.
 

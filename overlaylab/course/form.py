@@ -17,13 +17,7 @@ from .exercises import Feedback, check, choices, find_exercise, hint
 
 
 class Card(ipywidgets.VBox):
-    """A question, controls, and a line for messages.
-
-    Args:
-        name: Of the exercise.
-        controls: The widgets that take the answer.
-        buttons: Below them, in Tab order.
-    """
+    """A question, controls that take the answer, buttons below them, and a line for messages."""
 
     def __init__(self, name: str, controls: list[ipywidgets.Widget], buttons: list[ipywidgets.Widget]) -> None:
         self.name = name
@@ -82,11 +76,7 @@ class Choices(ipywidgets.VBox):
 
 
 class Form(Card):
-    """Answer an exercise here instead of in code.
-
-    Args:
-        name: Of the exercise.
-    """
+    """Answer an exercise here instead of in code."""
 
     def __init__(self, name: str) -> None:
         offered = choices(name)
@@ -111,11 +101,7 @@ class Form(Card):
 
 
 class Ballot(Card):
-    """Choose what you expect before the experiment.
-
-    Args:
-        name: Of the prediction.
-    """
+    """Choose what you expect before the experiment."""
 
     def __init__(self, name: str) -> None:
         self.choice, self.keep = Choices(choices(name)), button(say("predict.keep"), lambda _: self._keep())
@@ -150,7 +136,6 @@ def predict(name: str, choice: str | None = None) -> Any:
     """Ask what the learner expects, and keep the choice until the experiment was looked at.
 
     Args:
-        name: Of the prediction.
         choice: A letter, to choose without a form.
 
     Returns:

@@ -15,11 +15,7 @@ class NotRight(AssertionError):
 
 
 def require(name: str, answer: Any = None) -> None:
-    """Accept the right answer, and nothing else.
-
-    Args:
-        name: Of the exercise.
-        answer: As for `check`.
+    """Accept the right answer, and nothing else; takes what `check` takes.
 
     Raises:
         NotRight: If the answer is wrong or missing.

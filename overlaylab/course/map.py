@@ -67,7 +67,6 @@ def map_picture(
     """The course as a map: in the upper row what a hash gives, in the lower row what one machine has.
 
     Args:
-        store: The source of the examples.
         station: The highlighted station, 1 to 6; 0 for none.
         seen: The examples from this store, if they were read before.
         done: Number of a notebook -> the text after it, such as the learner's progress.
@@ -135,7 +134,6 @@ class MapGuide(Panel):
     """Go through the stations of the map.
 
     Args:
-        store: The source of the examples.
         station: The station to begin with, 1 to 6.
     """
 
@@ -158,11 +156,7 @@ class MapGuide(Panel):
 
 @dataclass(frozen=True, slots=True)
 class MachineReport:
-    """Facts about this machine, as a table that a notebook shows.
-
-    Args:
-        facts: One row each.
-    """
+    """Facts about this machine, as a table that a notebook shows."""
 
     facts: tuple[Fact, ...]
 

@@ -86,11 +86,7 @@ def note(name: str, verdict: str, *, is_prediction: bool = False) -> None:
 
 
 def reset_progress() -> str:
-    """Delete all notes, those in the file, too.
-
-    Returns:
-        A sentence that says what was done.
-    """
+    """Delete all notes, those in the file, too; returns a sentence that says what was done."""
     HERE.verdicts.clear()
     HERE.predictions.clear()
     path = _path()

@@ -24,9 +24,7 @@ class NotebookProgress:
     Args:
         number: ``00``, ``01``, ...
         right: The number of exercises with a right answer.
-        exercises: The number of all exercises.
         made: The number of predictions that were made.
-        predictions: The number of all predictions.
     """
 
     number: str
@@ -38,12 +36,7 @@ class NotebookProgress:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The map with the progress in each notebook, and the same as a table.
-
-    Args:
-        stations: One for each notebook.
-        picture: The map.
-    """
+    """The map with the progress in each notebook, and the same as a table."""
 
     stations: tuple[NotebookProgress, ...]
     picture: Picture

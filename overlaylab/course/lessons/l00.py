@@ -11,12 +11,7 @@ from overlaylab.stores.docker.walk import cat, ls
 
 prediction("00-count", "c", list="a", count="b")
 
-exercise(
-    "00-list",
-    lambda: len(page.images),
-    info=lambda: page.info["Images"],
-    heading=lambda: len(page.images) + 1,
-)
+exercise("00-list", lambda: len(page.images), info=lambda: page.info["Images"], heading=lambda: len(page.images) + 1)
 
 exercise(
     "00-images",
@@ -43,11 +38,4 @@ def route(value: Any) -> Any:
     return "".join(char for char in text.lower() if char.isalpha()) if isinstance(text, str) else text
 
 
-exercise(
-    "00-journey",
-    lambda: "cfadbe",
-    read=route,
-    backwards=lambda: "ebdafc",
-    chain_first=lambda: "cafdbe",
-    cache_first=lambda: "cfdabe",
-)
+exercise("00-journey", "cfadbe", read=route, backwards="ebdafc", chain_first="cafdbe", cache_first="cfdabe")

@@ -23,9 +23,7 @@ def app() -> bytes:
 
 
 prediction("01-origin", "c", random="a", registry="b")
-
 prediction("01-writings", "d", meaning="a", spaces="b", order="c")
-
 prediction("01-steps", "c", every="a", sized="b")
 
 exercise(
@@ -61,13 +59,5 @@ exercise(
 )
 
 exercise(
-    "01-changes",
-    lambda: "bce",
-    read=letters,
-    tag=lambda: "abce",
-    space=lambda: "ce",
-    time=lambda: "be",
-    packing=lambda: "bcde",
-    registry=lambda: "bcef",
-    all=lambda: "abcdef",
+    "01-changes", "bce", read=letters, tag="abce", space="ce", time="be", packing="bcde", registry="bcef", all="abcdef"
 )

@@ -13,13 +13,9 @@ from overlaylab.image.samples import tiny_layer
 from overlaylab.stores.shipped_files import packings
 
 prediction("02-packing", "b", diff_id="a", image_id="c", nothing="d")
-
 prediction("02-line", "d", both_free="a", newline_free="b", prefix_free="c")
-
 prediction("02-inspect", "b", chain_ids="a", blobs="c")
-
 prediction("02-order", "b", own="a", all="c", none="d")
-
 prediction("02-twins", "c", merged="a", one_name="b")
 
 

@@ -29,11 +29,8 @@ def layer(number: int) -> Layer:
 
 
 prediction("03-entry", "b", diff_id="a", image_id="c")
-
 prediction("03-cache", "d", tar="a", diff_id="b", chain_id="c")
-
 prediction("03-share", "b", diff_id="a")
-
 prediction("03-link", "c", parent="a", own="b")
 
 exercise(
@@ -54,15 +51,15 @@ exercise(
 
 exercise(
     "03-computed",
-    lambda: "abc",
+    "abc",
     read=letters,
-    cache_too=lambda: "abcd",
-    mount_too=lambda: "abcf",
-    hex_alike=lambda: "abcdf",
-    all=lambda: "abcdef",
-    random=lambda: "def",
-    no_chain=lambda: "ab",
-    no_image=lambda: "bc",
+    cache_too="abcd",
+    mount_too="abcf",
+    hex_alike="abcdf",
+    all="abcdef",
+    random="def",
+    no_chain="ab",
+    no_image="bc",
 )
 
 

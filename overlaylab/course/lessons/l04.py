@@ -15,7 +15,6 @@ from overlaylab.stores.audit.validation import overlay_of
 from overlaylab.tree import Directory, find, make_tree
 
 prediction("04-tomato", "c", merged="a", last="b")
-
 prediction("04-unpacked", "b", hides="a")
 
 # The directories in the order of the mount options: lowers topmost first.
@@ -63,7 +62,7 @@ exercise(
     read=words,
     bottom_first=lambda: menu(list(CANTEEN)[::-1]),
     merged_contents=lambda: [folder for folder in CANTEEN if "Menu" in CANTEEN[folder]],
-    upper_always=lambda: "Kitchen",
+    upper_always="Kitchen",
 )
 
 

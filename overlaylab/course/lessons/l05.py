@@ -17,7 +17,6 @@ from overlaylab.overlay.whiteouts import is_opaque, is_whiteout
 from overlaylab.tree import Directory, find, make_tree, walk
 
 prediction("05-folder", "c", opaque="a", each="b")
-
 prediction("05-shrink", "b", shrinks="a")
 
 Tree = Mapping[str, Any]

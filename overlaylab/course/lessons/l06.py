@@ -13,13 +13,9 @@ from overlaylab.overlay.overlay import Overlay
 from overlaylab.tree import Directory, File, make_tree, sizes
 
 prediction("06-append", "c", change_only="a", block="b")
-
 prediction("06-linked", "b", as_on_disk="a")
-
 prediction("06-opened", "c", stale="a", both_new="b")
-
 prediction("06-hollow", "b", any="a", none="c")
-
 prediction("06-below", "c", all_change="a", last_changes="b")
 
 
@@ -129,7 +125,7 @@ exercise(
     nothing_left=lambda: moves() + "d",
     both_empty=lambda: moves() + "bd",
     not_opaque=lambda: moves().replace("e", ""),
-    no_directory=lambda: "a",
+    no_directory="a",
 )
 
 

@@ -11,11 +11,8 @@ from overlaylab.linux.proof.experiments import Experiment, parting, shortest
 from overlaylab.linux.proof.mutants import BROKEN
 
 prediction("07-refused", "b", nothing="a", emptied="c", moved="d")
-
 prediction("07-reached", "b", all="a", few="c")
-
 prediction("07-look", "c", answers="a", merged="b", lowers="d")
-
 prediction("07-roads", "a", marks="b", times="c")
 
 
@@ -35,7 +32,7 @@ exercise(
     "07-tells",
     tells,
     read=in_order,
-    all_answers=lambda: "aaa",
+    all_answers="aaa",
     data_answer=lambda: "a" + tells()[1:],
     origin_merged=lambda: tells()[:2] + "b",
     listing_merged=lambda: tells()[0] + "b" + tells()[2],
@@ -106,7 +103,7 @@ exercise(
     links=lambda: differ(also="e"),
     origin=lambda: differ(without="f"),
     sizes=lambda: differ(without="b"),
-    only_times=lambda: "ac",
+    only_times="ac",
 )
 
 
@@ -114,11 +111,11 @@ exercise(
 
 exercise(
     "07-proved",
-    lambda: "b",
+    "b",
     read=letters,
-    every_sequence=lambda: "ab",
-    other_kernels=lambda: "bc",
-    crash=lambda: "bd",
-    concurrency=lambda: "be",
-    everything=lambda: "abcde",
+    every_sequence="ab",
+    other_kernels="bc",
+    crash="bd",
+    concurrency="be",
+    everything="abcde",
 )

@@ -46,11 +46,8 @@ def digits(value: Any) -> Any:
 # Predictions
 
 prediction("08-docker29", "b", config="a", chain="c", random="d")
-
 prediction("08-equal", "b", ids="a", folders="c", all="d")
-
 prediction("08-copies", "d", shared="a", each="b", only_random="c")
-
 prediction("08-zstd", "b", only_blobs="a", id_too="c", all="d")
 
 
@@ -132,13 +129,13 @@ exercise(
 
 exercise(
     "08-found",
-    lambda: "ace",
+    "ace",
     read=letters,
-    cache_too=lambda: "abce",
-    snapshot_too=lambda: "acde",
-    no_podman=lambda: "ac",
-    long_ones=lambda: "abcef",
-    all=lambda: "abcdef",
-    only_diff=lambda: "c",
-    others=lambda: "bdf",
+    cache_too="abce",
+    snapshot_too="acde",
+    no_podman="ac",
+    long_ones="abcef",
+    all="abcdef",
+    only_diff="c",
+    others="bdf",
 )

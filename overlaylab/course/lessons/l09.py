@@ -27,9 +27,7 @@ from overlaylab.stores.files.flipped import Flip
 from overlaylab.stores.files.open_place import place_of
 
 prediction("09-wasted", "b", deleters="a", gone="c")
-
 prediction("09-file", "c", id="a", nobody="b", engine="d")
-
 prediction("09-pointer", "b", config="a", all="c", nobody="d")
 
 # Which names change
@@ -66,13 +64,13 @@ exercise(
     "09-repack",
     changed,
     read=letters,
-    blob_only=lambda: "c",
-    id_too=lambda: "abc",
-    id_not_manifest=lambda: "ac",
-    diff_too=lambda: "bcd",
-    diff_and_chain=lambda: "bcde",
-    all=lambda: "abcde",
-    manifest_only=lambda: "b",
+    blob_only="c",
+    id_too="abc",
+    id_not_manifest="ac",
+    diff_too="bcd",
+    diff_and_chain="bcde",
+    all="abcde",
+    manifest_only="b",
 )
 
 # Who notices a flip in a blob
@@ -115,13 +113,13 @@ exercise(
     "09-flip",
     noticing,
     read=letters,
-    id=lambda: "acd",
-    everything=lambda: "abcde",
-    blob_only=lambda: "c",
-    diff_only=lambda: "d",
-    id_alone=lambda: "a",
-    manifest=lambda: "bcd",
-    chain=lambda: "cde",
+    id="acd",
+    everything="abcde",
+    blob_only="c",
+    diff_only="d",
+    id_alone="a",
+    manifest="bcd",
+    chain="cde",
 )
 
 # What is wasted
@@ -162,11 +160,7 @@ exercise(
 
 
 def forged(diff_id_too: bool) -> Own:
-    """The small image with other content and repaired digests.
-
-    Args:
-        diff_id_too: Whether the diff_id in the config is repaired, too.
-    """
+    """The small image with other content and repaired digests, that of the diff_id only if `diff_id_too`."""
     old = tiny_layer()
     tar = old.replace(b"Hello", b"Hullo", 1)
     diff_id = LayerTar.of(tar if diff_id_too else old).diff_id
@@ -204,10 +198,10 @@ exercise(
     "09-liar",
     lambda: who(False) + who(True),
     read=in_order,
-    nobody=lambda: "aa",
-    nobody_at_last=lambda: "ba",
-    same=lambda: "bb",
-    memory_at_once=lambda: "cc",
-    turned=lambda: "cb",
-    caught_late=lambda: "ab",
+    nobody="aa",
+    nobody_at_last="ba",
+    same="bb",
+    memory_at_once="cc",
+    turned="cb",
+    caught_late="ab",
 )

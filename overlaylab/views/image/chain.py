@@ -22,11 +22,7 @@ PANEL = 200
 
 
 def layer_table(diff_ids: Sequence[DiffID]) -> DigestTable:
-    """Every layer with its two names, **topmost first**, as in a stack.
-
-    Args:
-        diff_ids: Bottom layer first.
-    """
+    """Every layer with its two names, **topmost first**, as in a stack; `diff_ids` bottom first."""
     pairs = list(zip(diff_ids, chain_ids(diff_ids), strict=True))
     rows = [(number, *pairs[number - 1], _equal(*pairs[number - 1])) for number in range(len(pairs), 0, -1)]
     return DigestTable.of([say(f"chain.column.{name}") for name in ("layer", "diff_id", "chain_id", "equal")], rows)
@@ -192,11 +188,7 @@ def _arrows(sheet: Sheet, position: int, y: float) -> None:
 
 
 def packing_table(blobs: Mapping[str, bytes]) -> DigestTable:
-    """The digest of each blob, and the diff_id of the tar in it.
-
-    Args:
-        blobs: A name for it -> the stored bytes.
-    """
+    """The digest of each blob (its name -> the stored bytes), and the diff_id of the tar in it."""
     rows = [(name, len(blob), digest_bytes(blob), DiffID.of(unpack(blob))) for name, blob in blobs.items()]
     return DigestTable.of([say(f"packing.{name}") for name in ("name", "bytes", "blob", "diff_id")], rows)
 

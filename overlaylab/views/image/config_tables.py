@@ -32,11 +32,7 @@ DOCKER_ONLY = {"config.Image", "config.Hostname", "container", "container_config
 
 
 def field_table(raw: bytes) -> DigestTable:
-    """The fields of a config, their values, and what each is for. Absent fields are left out.
-
-    Args:
-        raw: The config's bytes.
-    """
+    """The fields of a config, their values, and what each is for. Absent fields are left out."""
     document = json.loads(raw)
     found = [(name, value) for name in FIELDS for value in _values(document, name)]
     rows = [
@@ -108,12 +104,7 @@ def image_table(store: Store) -> DigestTable:
 
 
 def config_picture(config: ImageConfig, name: str) -> Picture:
-    """From a name to the image ID, and the config that the ID is computed from.
-
-    Args:
-        config: The parsed config.
-        name: A name of the image, for example ``busybox:latest``.
-    """
+    """From a name of the image to its ID, and the config that the ID is computed from."""
     sheet, lines = Sheet("config"), _card(config)
     height = 44 + 24 * len(lines)
     middle = height / 2

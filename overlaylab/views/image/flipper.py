@@ -20,7 +20,6 @@ def flip_bit(data: bytes, position: int, bit: int = 0) -> bytes:
     """The same bytes with one bit flipped.
 
     Args:
-        data: The bytes; they are not changed.
         position: Which byte, counted from 0.
         bit: Which bit of it: 0 is worth 1, 1 is worth 2, … 7 is worth 128.
 
@@ -44,13 +43,7 @@ def differing(one: str, other: str) -> int:
 
 
 def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
-    """The bytes around an offset, what changed, and both digests.
-
-    Args:
-        before: The original document.
-        now: The same with some bits flipped.
-        position: The offset of the chosen byte.
-    """
+    """The bytes around the offset of the chosen byte, what changed, and the digests before and now."""
     changed = {i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b}
     old, new = digest_bytes(before), digest_bytes(now)
     count = differing(old.hex, new.hex)
@@ -133,7 +126,6 @@ class ByteFlipper(Panel):
     """Choose a byte, flip a bit, see the digest.
 
     Args:
-        data: The document.
         byte: The offset of the byte to begin with.
         flipped: Whether its lowest bit is flipped at the beginning.
     """

@@ -4,13 +4,5 @@ from functools import partial
 
 from overlaylab import list_names, load_name
 
-__getattr__ = partial(
-    load_name,
-    __name__,
-    {
-        "picture": "Picture",
-        "tables": "table",
-        "text": "hex_dump source",
-    },
-)
+__getattr__ = partial(load_name, __name__, {"picture": "Picture", "tables": "table", "text": "hex_dump source"})
 __dir__ = partial(list_names, __name__)

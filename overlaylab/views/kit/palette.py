@@ -22,9 +22,7 @@ class Style:
         line: Border and edge colour; contrast of 4.7 or more on paper.
         fill: Background; ink on it has a contrast of 12 or more.
         glyph: One character with the same meaning.
-        style: Graphviz line style.
         width: Line width in points.
-        peripheries: Number of border lines.
     """
 
     line: str

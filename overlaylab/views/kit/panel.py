@@ -38,12 +38,7 @@ def focus_style() -> ipywidgets.HTML:
 
 
 def button(text: str, action: Callable[[Any], object] | None = None) -> ipywidgets.Button:
-    """A button as wide as its text.
-
-    Args:
-        text: What is written on it.
-        action: Called with the button when it is pressed.
-    """
+    """A button as wide as its text; `action` is called with it when it is pressed."""
     made = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width="auto"))
     if action is not None:
         made.on_click(action)
@@ -71,9 +66,7 @@ def text_field(label: str, hint: str, *, value: str = "", width: str, every_key:
     """A field for one line of text.
 
     Args:
-        label: In front of it.
         hint: What is shown while it is empty.
-        value: The text to begin with.
         width: As CSS has it; the field shrinks in a narrow page.
         every_key: Whether each key sends the text, or only Enter and leaving the field.
     """
@@ -84,13 +77,7 @@ def text_field(label: str, hint: str, *, value: str = "", width: str, every_key:
 
 
 def checkbox(label: str, value: bool = False, **layout: str) -> ipywidgets.Checkbox:
-    """A box to tick, as wide as its label.
-
-    Args:
-        label: Behind it.
-        value: Whether it is ticked at the beginning.
-        layout: More settings, as CSS has them.
-    """
+    """A box to tick, as wide as its label; `layout` takes more settings, as CSS has them."""
     wide = ipywidgets.Layout(width="auto", **layout)
     return ipywidgets.Checkbox(value=value, description=label, indent=False, layout=wide)
 
@@ -99,7 +86,6 @@ def on_enter(field: ipywidgets.Text, entered: Callable[[], object], later: Calla
     """Notice Enter in a text field, of which the browser sends the text some time before or after.
 
     Args:
-        field: The field.
         entered: Called at once.
         later: Called after the pause, when the text has surely come.
         pause: Seconds.
@@ -146,7 +132,6 @@ class Pick(ipywidgets.HBox):
     """Choose one of a few options: a field for the option's number, and the option in words beside it.
 
     Args:
-        description: The field's label.
         options: What can be chosen: words and value, in order.
         value: The choice to begin with; the first option if it is left out.
     """

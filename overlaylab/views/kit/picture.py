@@ -77,10 +77,7 @@ def new_graph(name: str, **attributes: str) -> Any:
 
 
 def svg_of(dot: str) -> str | None:
-    """Draw a graph.
-
-    Args:
-        dot: Graphviz source, with nodes and edges in a fixed order.
+    """Draw a graph from its Graphviz source, with nodes and edges in a fixed order.
 
     Returns:
         The SVG element without the XML prologue and without comments; the same bytes on every platform where the

@@ -18,11 +18,7 @@ STEP = 32 << 20
 
 
 class ReadProgress:
-    """Shows how many bytes were read, every 32 MB. Called with the number of bytes of each read.
-
-    Args:
-        output: The widget that shows it; empty again at the end.
-    """
+    """Shows how many bytes were read, every 32 MB. Called with the number of bytes of each read."""
 
     def __init__(self, output: ipywidgets.HTML) -> None:
         self._output, self.what = output, ""

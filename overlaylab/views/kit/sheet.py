@@ -55,13 +55,7 @@ class Sheet:
         """A rounded box in one of the palette's styles.
 
         Args:
-            x: Of its left edge.
-            y: Of its upper edge.
-            width: In pixels.
-            height: In pixels.
             text: In the monospace font, aligned to the left unless `middle`.
-            style: A key of the palette.
-            middle: Whether the text is centred.
             title: The tooltip; the text itself if it is empty.
         """
         look: Style = PALETTE[style]
@@ -175,12 +169,7 @@ def _quotable(name: str) -> str:
 
 
 def sentence_picture(name: str, sentence: str) -> Picture:
-    """One sentence in place of a picture.
-
-    Args:
-        name: Of the graph.
-        sentence: What is written, and its alt text.
-    """
+    """One sentence in place of a picture."""
     sheet = Sheet(name)
     sheet.text(0, 0, sentence, width=len(sentence) * 9)
     return Picture(sheet.dot, sentence, sentence)

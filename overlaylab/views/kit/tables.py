@@ -37,7 +37,6 @@ class DigestTable:
     """A table that shows a chip for each digest.
 
     Args:
-        columns: The headings.
         rows: One tuple a row; each `Digest` in a cell, or in a tuple that is a cell, gets a chip.
     """
 
@@ -66,12 +65,7 @@ class DigestTable:
 
 
 def html_table(head: str, rows: Iterable[str]) -> str:
-    """A table in HTML.
-
-    Args:
-        head: The cells of the heading, as HTML.
-        rows: The cells of each row, as HTML.
-    """
+    """A table in HTML, from the cells of its heading and of each row, as HTML."""
     body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -109,13 +103,7 @@ class Text(str):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for a machine without pandas.
-
-    Args:
-        columns: The headings.
-        rows: One tuple a row, in the order of the columns.
-        index: The headings of the rows.
-    """
+    """A table for a machine without pandas; `index` holds the headings of the rows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -143,7 +131,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
 
     Args:
         columns: The headings; that of the first column is not shown.
-        rows: One sequence a row.
 
     Returns:
         A `pandas.DataFrame`, or a `Table` where pandas is not installed.

@@ -46,12 +46,7 @@ def short_name(name: str) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
-    """Rows as lines of text with aligned columns.
-
-    Args:
-        rows: All of the same length.
-        gap: What stands between two columns.
-    """
+    """Rows of one length as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -75,9 +70,7 @@ def hex_dump(data: bytes, start: int = 0, rows: int = 4, marked: Collection[int]
     """A hex dump: sixteen bytes a row, as numbers and as letters.
 
     Args:
-        data: The bytes.
         start: Offset of a byte in the first row, which begins at a multiple of 16.
-        rows: How many rows.
         marked: Offsets of bytes that are put in square brackets.
 
     Example:

@@ -37,13 +37,11 @@ class Board:
     """What the picture shows.
 
     Args:
-        overlay: The stack at the present step.
         names: Of its layers, in the order of the mount options.
         changed: Paths that the last command changed, each with its sign from `CHANGES`.
         lit: The path whose lookup is explained.
         head: The line above the picture.
         lines: The lines below it.
-        alt: The alt text: one sentence.
     """
 
     overlay: Overlay
@@ -123,11 +121,7 @@ def _columns(overlay: Overlay, names: Sequence[str]) -> list[Column]:
 
 
 def _cell(board: Board, column: Column, path: str, whole: bool) -> tuple[str, str] | None:
-    """What a column has at a path: the text and its style; None for nothing.
-
-    Args:
-        whole: Whether the whole path is written, not its last name only.
-    """
+    """What a column has at a path, written as a `whole` or by its last name: text and style; None for nothing."""
     overlay = board.overlay
     name = path_text(path) if whole else path_text(parent_of(path)[1])
     roots = layers_of(overlay)

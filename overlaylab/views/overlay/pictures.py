@@ -29,7 +29,6 @@ def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "",
 
     Args:
         names: In the order of the mount options: lowers topmost first, then the upper.
-        target: The mount point.
         path: A path that is highlighted in all layers.
     """
     sheet = Sheet("stack")
@@ -296,7 +295,6 @@ def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step:
     Args:
         layer: Counted from the bottom.
         names: In the order of the mount options.
-        step: The build step that made it.
     """
     sheet = Sheet("layer")
     called = labels(overlay, names)

@@ -36,11 +36,9 @@ class Turn:
     """One command line of the learner.
 
     Args:
-        line: As it was typed.
         start: The number of operations done before it.
         end: The number of operations done after it.
         command: None if it could not be read.
-        said: What it wrote.
         misread: Why it could not be read.
     """
 
@@ -279,11 +277,7 @@ SIGNS = {
 
 
 def _changed(steps: Sequence[Step], paths: Sequence[str] = ()) -> dict[str, str]:
-    """The paths whose entries in the upper changed, each with a sign.
-
-    Args:
-        paths: The command's paths; they count if something was changed in place.
-    """
+    """The paths whose entries in the upper changed, each with a sign; a change in place counts for `paths`."""
     found: dict[str, str] = {}
     for effect in (effect for step in steps for effect in step.effects):
         if type(effect).__name__ == "Moved":

@@ -26,7 +26,6 @@ class LookupTrace(Panel):
     """Type a path, or choose a suggested one; see what each layer says about it.
 
     Args:
-        overlay: The stack.
         names: Of its layers, in the order of the mount options: lowers topmost first, then the upper.
         path: To begin with; the first one of the stack if it is empty.
     """
@@ -69,7 +68,6 @@ class LowerdirOrder(Panel):
         lowers: The names of the lower directories, **topmost first**.
         upper: The name of the upper directory; empty for none.
         path: A path that several of them have.
-        target: The mount point.
     """
 
     def __init__(
@@ -118,7 +116,6 @@ class LayerPicker(Panel):
     """Go through the layers of an image; see what each adds and deletes, and what of it layers above hide.
 
     Args:
-        overlay: The image's stack.
         image: Gives the layers' build steps.
         layer: To begin with, counted from 1, the base.
     """

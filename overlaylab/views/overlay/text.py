@@ -214,11 +214,7 @@ def mount_words(command: str) -> Any:
 
 
 def provenance_table(overlay: Overlay, names: Sequence[str] = ()) -> Any:
-    """The paths that several layers have: which layer gives each, and what it hides.
-
-    Args:
-        names: In the order of the mount options.
-    """
+    """Which layer gives each path that several have, and what it hides; `names` in the order of the mount options."""
     called = labels(overlay, names)
     rows = []
     for path, found, there in contested(overlay):

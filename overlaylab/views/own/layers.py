@@ -30,7 +30,6 @@ class Wasted:
     """A file whose bytes are in the image, but which no process sees.
 
     Args:
-        path: Its name in the layer.
         layer: Counted from the bottom.
         size: Bytes.
         by: The layer that hides it; None if it is unknown.
@@ -95,11 +94,7 @@ def waste_table(own: Own, most: int = LINES) -> object:
 
 
 def browse_picture(own: Own, layer: int) -> Picture:
-    """One layer among the others: at the left a bar for the bytes of each, at the right what this one holds.
-
-    Args:
-        layer: Counted from the bottom.
-    """
+    """One layer, counted from the bottom: a bar for the bytes of each layer, and at the right what this one holds."""
     if not own.stack:
         return sentence_picture("browse", say("browse.no_layers"))
     names, work = own_names(own), own.work
@@ -208,7 +203,6 @@ class LayerBrowser(Panel):
     """Go through the layers of an image: what each adds, changes and removes, and how many of its bytes are wasted.
 
     Args:
-        own: The image.
         layer: To begin with, counted from 1, the base; the most wasteful one if it is left out.
     """
 

@@ -200,11 +200,7 @@ def journey_picture(own: Own) -> Picture:
 
 
 def draw_name(sheet: Sheet, x: float, y: float, name: str, limit: int) -> None:
-    """A name in the monospace font, a digest short and with its chip.
-
-    Args:
-        limit: The most characters that fit.
-    """
+    """A name in the monospace font, cut to `limit` characters; a digest short and with its chip."""
     is_digest = _is_digest(name)
     if is_digest:
         sheet.chip(x, y + 3, name)

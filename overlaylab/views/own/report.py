@@ -39,11 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9._ -]{1,100}")
 
 @dataclass(frozen=True)
 class OwnReport:
-    """Everything that is known about one image.
-
-    Args:
-        own: The image.
-    """
+    """Everything that is known about one image."""
 
     own: Own
 
@@ -139,15 +135,11 @@ class OwnReport:
         return history.created_by[:100] if history else ""
 
     def save(self, name: str = "", form: str = "markdown", folder: str = ".") -> str:
-        """Write a new file, beside the notebook; nothing is ever overwritten.
+        """Write a new file beside the notebook, and return its name; nothing is ever overwritten.
 
         Args:
             name: A plain file name; made from the image's ID if it is empty, with a number if the file exists.
             form: ``markdown`` or ``json``.
-            folder: The directory.
-
-        Returns:
-            The name of the file.
 
         Raises:
             Finding: ``wrong-call`` for a file that exists, or a name that leads to another directory.
@@ -202,12 +194,7 @@ def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str
 
 
 class ReportKeeper(Panel):
-    """Write a report to a new file beside the notebook, when asked; nothing is ever overwritten.
-
-    Args:
-        report: The report.
-        folder: The notebook's directory.
-    """
+    """Write a report to a new file beside the notebook, when asked; nothing is ever overwritten."""
 
     def __init__(self, report: OwnReport, folder: str = ".") -> None:
         self.report, self.folder, self.note = report, folder, ""

@@ -147,13 +147,7 @@ class SourceChooser(Panel):
         self.redraw()
 
     def _try(self, what: str, make: Callable[[], Own], keep_note: bool = False) -> None:
-        """Open an image and read all of it; where that fails, the image before stays open.
-
-        Args:
-            what: What to call it while it is read.
-            make: Opens it.
-            keep_note: Whether the note about the attempt before stays.
-        """
+        """Open an image and read all of it; where that fails, the image before stays open."""
         note, self.note = self.note, ""
         self.progress.start(printable(what)[-60:])
         try:

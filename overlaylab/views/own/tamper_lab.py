@@ -77,13 +77,7 @@ def read_guess(guess: str | Collection[str] | None) -> frozenset[str]:
 
 
 def slip_of(kind: str, guess: Collection[str], noticed: Collection[str]) -> str:
-    """The slip that a prediction makes; ``right`` for none, ``open`` without a prediction.
-
-    Args:
-        kind: Of the spot.
-        guess: As `read_guess` gives it.
-        noticed: The checks that did notice.
-    """
+    """The slip that a prediction (see `read_guess`) makes; ``right`` for none, ``open`` without a prediction."""
     if not guess:
         return "open"
     expected = set(guess) - {NOBODY}
@@ -106,9 +100,6 @@ class Lesson:
     """A flip, its result, and the prediction.
 
     Args:
-        spot: Where the bit is.
-        result: What the checks say.
-        guess: The checks that were expected to notice.
         instead: The kind that was asked for, if this store keeps nothing of the kind.
     """
 
@@ -183,11 +174,7 @@ def _names(checks: Sequence[str]) -> str:
 
 
 def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> Picture:
-    """The flipped byte, the names before and after, and what each check says.
-
-    Args:
-        notes: Sentences below.
-    """
+    """The flipped byte, the names before and after, and what each check says; the notes below."""
     sheet, lines = Sheet("tamper"), []
     title, byte = _byte(result, spot)
     for row, line in enumerate((title, byte)):

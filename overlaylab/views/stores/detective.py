@@ -95,7 +95,6 @@ class Cell:
     """One box of the map.
 
     Args:
-        word: For the kind of name.
         name: Empty where the store has none.
         note: Where the name comes from.
         computed: Whether a hash gives it.
@@ -227,11 +226,7 @@ def _head(meaning: Meaning, found: tuple[Meaning, ...]) -> list[str]:
 
 
 def _elsewhere(meaning: Meaning, stores: Mapping[str, Store]) -> list[tuple[str, Image, str, str, bool]]:
-    """The same layer in the other stores, found by its chain_id.
-
-    Returns:
-        For each: the store's label, the image, the kind of the layer's name there, the name, whether a hash gives it.
-    """
+    """The same layer in other stores: label, image, kind of its name there, the name, whether a hash gives it."""
     rows: list[tuple[str, Image, str, str, bool]] = []
     shown, layer = meaning.image, meaning.layer
     if shown is None or layer is None:
@@ -314,7 +309,6 @@ class Detective(Panel):
 
     Args:
         stores: What to call each -> the store.
-        query: The text to begin with.
     """
 
     def __init__(self, stores: Mapping[str, Store], query: str = "") -> None:

@@ -23,7 +23,6 @@ class Meaning:
     """One thing that a name can mean in one store.
 
     Args:
-        label: What the store is called.
         store: The store; of a root with several stores the one that has the name.
         value: The name in full.
         kinds: The kinds of name that it is there; several at once for a base layer.

@@ -65,7 +65,6 @@ def owners_table(store: Store, folder: str | None = None) -> DigestTable:
     Unused directories come last, in one row for each guess.
 
     Args:
-        store: The store.
         folder: Only this directory: its name, or a path into it.
 
     Raises:

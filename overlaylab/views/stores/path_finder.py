@@ -21,7 +21,6 @@ class PathFinder(Panel):
     """Name an image and a layer; see the whole walk to its directory, and what is read at each step.
 
     Args:
-        store: A data root.
         query: The image to begin with; the first that has a name if it is empty.
     """
 

@@ -81,7 +81,6 @@ def ids_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTa
 
     Args:
         stores: What to call each -> the store.
-        query: The image, as `select` takes it.
     """
     rows = [
         (
@@ -144,8 +143,6 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
 
     Args:
         store: A store that keeps recipes: Docker's classic store or podman's.
-        layer: One of its layers.
-        rows: The number of lines.
 
     Raises:
         Finding: ``wrong-call`` where the store keeps no recipe for this layer.
@@ -194,7 +191,6 @@ def stores_picture(stores: Mapping[str, Store], query: str = "kit/app:1", layer:
 
     Args:
         stores: What to call each -> the store; at most five fit.
-        query: The image.
         layer: Counted from 1, the base; the topmost if none is given.
     """
     images = _found(stores, query)
