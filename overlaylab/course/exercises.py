@@ -146,9 +146,6 @@ def every_exercise() -> dict[str, Exercise]:
     return {name: EXERCISES[name] for name in sorted(EXERCISES, key=lambda name: name.partition("-")[0])}
 
 
-# Answers
-
-
 def check(name: str, answer: Any = None) -> Feedback:
     """Judge an answer, and note the verdict.
 
@@ -215,9 +212,6 @@ def _same(one: Any, other: Any) -> bool:
         return type(one) is type(other) and (one == other) is True
     except Exception:
         return False
-
-
-# Hints and choices
 
 
 def hints(name: str) -> tuple[str, ...]:

@@ -151,9 +151,6 @@ class MapGuide(Panel):
         return map_picture(self.store, self.station.value, self.seen)
 
 
-# This machine
-
-
 @dataclass(frozen=True, slots=True)
 class MachineReport:
     """Facts about this machine, as a table that a notebook shows."""

@@ -99,9 +99,6 @@ def reset_progress() -> str:
     return say("progress.reset")
 
 
-# The file
-
-
 def _path() -> Path | None:
     """The file; None where nothing is kept: outside of a notebook, or switched off."""
     setting = os.environ.get(SETTING, "")

@@ -40,9 +40,6 @@ def number(value: Any) -> Any:
     return int(text) if text.isdecimal() else text
 
 
-# Who gives Menu?
-
-
 def menu(lowers: list[str]) -> str:
     """The directory whose Menu is visible when they are stacked in this order, topmost first."""
     trees = [make_tree({name: f"{name} from {lower}" for name in CANTEEN[lower]}) for lower in lowers]
@@ -103,8 +100,6 @@ exercise(
 )
 
 
-# In which order?
-
 IMAGE = ("base", "tools", "app")
 
 
@@ -118,9 +113,6 @@ exercise(
     init_only_on_top=lambda: ["init", *IMAGE],
     upper_too=lambda: ["box", "init", *reversed(IMAGE)],
 )
-
-
-# A real image
 
 
 @cache

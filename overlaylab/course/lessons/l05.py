@@ -31,8 +31,6 @@ def upper(lower: Tree = BASE, lines: Sequence[str] = LINES) -> Directory:
     return after(Overlay(lowerdirs=[make_tree(lower)]), *lines).upperdir or Directory()
 
 
-# What does the upper hold?
-
 SITE: Tree = {"site": {"old": {"x": "x\n", "y": "y\n"}}}
 
 DELETED = "rm -r /site/old"
@@ -68,9 +66,6 @@ exercise(
 )
 
 
-# Count whiteouts and opaque directories
-
-
 def marks(more_whiteouts: int = 0, opaque: bool = True) -> tuple[int, int]:
     """The numbers of whiteouts and of opaque directories; the slips add or leave out some."""
     found = [inode for _, inode in walk(upper())]
@@ -85,9 +80,6 @@ exercise(
     each=lambda: marks(len(BASE["docs"])),
     no_opaque=lambda: marks(opaque=False),
 )
-
-
-# Write them into a tar
 
 
 def members() -> list[str]:
@@ -109,8 +101,6 @@ exercise(
     ],
 )
 
-
-# What is left in d?
 
 STACK: tuple[Sequence[str], ...] = (
     ("d/", "d/a", "d/b", "d/c"),
@@ -143,8 +133,6 @@ exercise(
     raw=lambda: sorted({name[2:] for layer in STACK for name in layer if name.startswith("d/") and name != "d/"}),
 )
 
-
-# What is pulled?
 
 SIZES = {"base": 20, "data": 100, "report": 5, "rm": 0}
 

@@ -24,8 +24,6 @@ def over(lower: Directory, lines: Sequence[str]) -> Overlay:
     return after(Overlay(lowerdirs=[lower]), *lines)
 
 
-# What does it cost?
-
 FILES = {"log": "l" * 300, "data": "d" * 5000}
 
 LINES = ("cat data", "echo x >> log", "chmod 600 data", "mv log old")
@@ -46,8 +44,6 @@ exercise(
 )
 
 
-# Which names are new?
-
 LINKED = ("a", "b", "c")
 
 
@@ -67,8 +63,6 @@ exercise(
     the_others=lambda: [name for name in LINKED if name not in new_names()],
 )
 
-
-# Who reads what?
 
 # In order: two are opened before the file is written, two after.
 READERS = (
@@ -100,8 +94,6 @@ exercise(
 )
 
 
-# What moves?
-
 CASES = {
     "a": ("mv /file /moved",),
     "b": ("mv /empty /moved",),
@@ -128,8 +120,6 @@ exercise(
     no_directory="a",
 )
 
-
-# Which names stay?
 
 OLD = 12
 

@@ -16,8 +16,6 @@ prediction("07-look", "c", answers="a", merged="b", lowers="d")
 prediction("07-roads", "a", marks="b", times="c")
 
 
-# What reveals a broken rule?
-
 LOOKS = {"answer": "a", "merged": "b", "upper": "c"}
 
 RULES = ("data", "listing", "origin")
@@ -39,8 +37,6 @@ exercise(
     turned=lambda: tells()[::-1],
 )
 
-
-# The shortest experiment
 
 LONG = Experiment(
     ((("d/old", "file", "plain"), ("note", "file", "plain")),),
@@ -75,8 +71,6 @@ exercise(
 )
 
 
-# What may differ?
-
 FACTS = {
     "a": "atime",
     "b": "size of directories",
@@ -106,8 +100,6 @@ exercise(
     only_times="ac",
 )
 
-
-# What is proved?
 
 exercise(
     "07-proved",

@@ -43,15 +43,10 @@ def digits(value: Any) -> Any:
     return text.removeprefix("sha256:").rstrip("….")[:DIGITS] if isinstance(text, str) else value
 
 
-# Predictions
-
 prediction("08-docker29", "b", config="a", chain="c", random="d")
 prediction("08-equal", "b", ids="a", folders="c", all="d")
 prediction("08-copies", "d", shared="a", each="b", only_random="c")
 prediction("08-zstd", "b", only_blobs="a", id_too="c", all="d")
-
-
-# On your own
 
 
 def docker29() -> tuple[Image, Descriptor, Manifest]:

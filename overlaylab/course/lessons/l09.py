@@ -30,8 +30,6 @@ prediction("09-wasted", "b", deleters="a", gone="c")
 prediction("09-file", "c", id="a", nobody="b", engine="d")
 prediction("09-pointer", "b", config="a", all="c", nobody="d")
 
-# Which names change
-
 
 def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
     """The five names of an image with one layer, whose blob is compressed in some way."""
@@ -72,8 +70,6 @@ exercise(
     all="abcde",
     manifest_only="b",
 )
-
-# Who notices a flip in a blob
 
 
 @cache
@@ -122,8 +118,6 @@ exercise(
     chain="cde",
 )
 
-# What is wasted
-
 STACK: tuple[Mapping[str, str], ...] = (
     {"app/": "", "app/data": "d" * 400, "app/log": "l" * 100, "note": "n" * 50},
     {"app/": "", "app/log": "l" * 130},
@@ -155,8 +149,6 @@ exercise(
     seen=lambda: total() - wasted(),
     total=total,
 )
-
-# A forger who repairs digests
 
 
 def forged(diff_id_too: bool) -> Own:

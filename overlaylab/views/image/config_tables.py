@@ -100,9 +100,6 @@ def image_table(store: Store) -> DigestTable:
     return DigestTable.of(columns, rows)
 
 
-# Pictures
-
-
 def config_picture(config: ImageConfig, name: str) -> Picture:
     """From a name of the image to its ID, and the config that the ID is computed from."""
     sheet, lines = Sheet("config"), _card(config)

@@ -21,9 +21,6 @@ from .text import counts, joined, lookup_step_text, outcome, path_text, trace
 MOST, LONGEST = 9, 34
 
 
-# The stack
-
-
 def stack_picture(overlay: Overlay, names: Sequence[str] = (), target: str = "", path: str = "") -> Picture:
     """The stack with the bottom layer at the bottom, and beside it the merged view.
 
@@ -161,9 +158,6 @@ def _stack_text(overlay: Overlay, called: Sequence[str], provenance: Mapping[str
     return "\n".join(lines)
 
 
-# The layers side by side
-
-
 def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -> Picture:
     """Panes from left to right: the lower layers, topmost first; the upper; the merged view. One row a path.
 
@@ -258,9 +252,6 @@ def _panes_text(
     return "\n".join([*columns([heads, *rows], "   "), *([""] if lines else []), *lines])
 
 
-# One lookup through a high stack
-
-
 def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Picture:
     """One path through the stack, topmost layer first, with the verdict of each layer.
 
@@ -284,9 +275,6 @@ def lookup_picture(overlay: Overlay, path: str, names: Sequence[str] = ()) -> Pi
     sheet.text(2, 6, f"{say('overlay.looking_for')} {path_text(found.path, 90)}", width=890)
     sheet.text(2, 34 + len(steps) * 32 + 6, fitted(outcome(overlay, path, names), 108), width=900)
     return Picture(sheet.dot, outcome(overlay, path, names), str(trace(overlay, path, names)))
-
-
-# One layer of an image
 
 
 def layer_picture(overlay: Overlay, layer: int, names: Sequence[str] = (), step: str = "") -> Picture:

@@ -71,8 +71,6 @@ class Playground(Panel):
         self._settle()
         self._offer()
 
-    # --- the controls
-
     def _make_controls(self, given: bool) -> None:
         # The browser sends the line as a whole: with every key sent, a busy kernel would run the first half of it.
         self.typed = text_field(say("play.command"), say("play.hint"), width="30em")
@@ -102,8 +100,6 @@ class Playground(Panel):
             control_row(self.back, self.next, self.number, self.path),
             control_row(self.kernel, self.start, self.again),
         ]
-
-    # --- the state
 
     def _reset(self, start: str) -> None:
         """Begin anew with one of the stacks."""
@@ -180,8 +176,6 @@ class Playground(Panel):
             quick.description, quick.layout.display = line, None if line else "none"
         self._settle_kernel()
 
-    # --- events
-
     def _entered(self) -> None:
         """Enter was pressed in the field."""
         self.awaited = True
@@ -196,8 +190,6 @@ class Playground(Panel):
         self.awaited = False
         line, self.typed.value = self.typed.value, ""
         self.enter(line)
-
-    # --- the kernel
 
     def _settle_kernel(self) -> None:
         """Disable the button, and say why, where no kernel can be used or the stack cannot be written to disk."""
@@ -222,8 +214,6 @@ class Playground(Panel):
         how = say("sides.root" if result.kernel.mode == ROOT else "sides.user")
         where = say("play.kernel_was", kernel=result.kernel.kernel.partition("-")[0], how=how)
         self.kernel_says.value = _status(f"{'✓' if result.equal else '✗'} {result}\n{where}")
-
-    # --- the view
 
     def show(self) -> Picture:
         """The stack at the present step, and what the last command did."""

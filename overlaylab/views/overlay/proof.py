@@ -100,9 +100,6 @@ def _name_text(path: str, inode: Inode) -> str:
     return path + (f" ({', '.join(words)})" if words else "")
 
 
-# --- recorded experiments
-
-
 def recorded_list() -> Any:
     """All recorded experiments of the kit: the number of operations of each, and what differs."""
     columns = ("", *(say(f"believe.column.{key}") for key in ("about", "operations", "differs")))
@@ -152,9 +149,6 @@ def _upper_text(items: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(words) or say("believe.nothing")
 
 
-# --- generated experiments
-
-
 def experiment_table(number: int, most: int | None = None) -> Any:
     """One generated experiment: its operations, the model's results, and the effects on the upper.
 
@@ -200,9 +194,6 @@ def _at(moment: Moment, what: str, path: str) -> Mapping[str, Any] | None:
     return next((item for item in getattr(moment, what) if item["path"] == path), None)
 
 
-# --- what is compared
-
-
 def compared_table() -> Any:
     """The facts that are compared between two filesystems."""
     return table(("", say("believe.column.means")), list(COMPARED.items()))
@@ -211,9 +202,6 @@ def compared_table() -> Any:
 def not_compared_table() -> Any:
     """The facts that cannot be equal, and why."""
     return table(("", say("believe.column.why")), list(NOT_COMPARED.items()))
-
-
-# --- flattened and stacked
 
 
 def road_differences(changesets: Sequence[Any], overlay: Overlay) -> tuple[str, ...]:

@@ -70,9 +70,6 @@ def layer_names(target: Image | Container, store: Store | None = None) -> tuple[
     return (*lowers, say("overlay.container"))
 
 
-# One path through all layers
-
-
 @dataclass(frozen=True, slots=True)
 class LookupStep:
     """One step of a lookup, as it is explained.
@@ -146,9 +143,6 @@ def _look(overlay: Overlay, found: Found, seen: Seen, inode: Inode | None) -> Lo
 def paths_of(overlay: Overlay) -> tuple[str, ...]:
     """Every path that some layer has, sorted, without the root: hidden and deleted ones, too."""
     return tuple(sorted({path for root in layers_of(overlay) for path, _ in walk(root)} - {"."}))
-
-
-# One layer among the others
 
 
 @dataclass(frozen=True, slots=True)

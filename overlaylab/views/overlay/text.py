@@ -184,9 +184,6 @@ def _branches(directory: Directory, indent: str) -> Iterable[str]:
             yield from _branches(child, indent + ("    " if last else "│\u00a0\u00a0 "))
 
 
-# Tables
-
-
 def mount_words(command: str) -> Any:
     """A mount command word by word, with what each word means.
 

@@ -82,9 +82,6 @@ def brief_text(text: str, limit: int) -> str:
     return fitted(short_digests(text), limit)
 
 
-# The way
-
-
 def journey(own: Own) -> tuple[Station, ...]:
     """From a name to the merged view: what each station claims, and what was recomputed."""
     return tuple(_stations(own))
@@ -215,9 +212,6 @@ def _short(name: str) -> str:
     return brief(name) if _is_digest(name) and len(name) > 40 else printable(name)
 
 
-# The layers
-
-
 def proof_table(own: Own) -> Any:
     """Each layer, topmost first: its digests, each with ✓ where the recomputed one is equal."""
     rows = [
@@ -279,9 +273,6 @@ def findings(own: Own) -> Text:
         for item in report.not_checked[:SHOWN]
     ]
     return Text("\n".join([*lines, *skipped, say("own.all_fits" if report.ok else "own.not_all")]))
-
-
-# What is open
 
 
 def own_picture(own: Own | None, note: str = "") -> Picture:

@@ -99,8 +99,6 @@ class SourceChooser(Panel):
         self.shipped.observe(self._choose_shipped, "value")
         self.image.observe(self._choose_image, "value")
 
-    # --- events
-
     def _open(self, _: Any = None) -> None:
         """Open the path in the field."""
         path = self.path.value.strip()

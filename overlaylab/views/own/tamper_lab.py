@@ -277,9 +277,6 @@ def _views(result: Tampering) -> tuple[str, str]:
     return before, say("tamper.differs", count=len(result.differing), path=path_text(result.differing[0], 30))
 
 
-# The widget
-
-
 class TamperLab(Panel):
     """Choose a bit, predict who will notice, flip it on a copy in memory, and look.
 

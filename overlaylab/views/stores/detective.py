@@ -57,9 +57,6 @@ ARROWS = (
 FOLDERS = ("cache-id", "snapshot", "layer-id", "mount-id")
 
 
-# The map
-
-
 def names_picture(query: str, stores: Mapping[str, Store], choice: int = 0) -> Picture:
     """The map from one name to all others.
 
@@ -173,9 +170,6 @@ def _is_asked(key: str, cell: Cell, meaning: Meaning) -> bool:
     return cell.name == meaning.value and (key in meaning.kinds or cell.word in meaning.kinds)
 
 
-# Drawing
-
-
 def _corner(top: float, key: str) -> tuple[float, float]:
     column, row = PLACES[key]
     return column * (WIDTH + GAP), top + row * (HEIGHT + DOWN)
@@ -262,9 +256,6 @@ def _others(sheet: Sheet, y: float, meaning: Meaning, stores: Mapping[str, Store
         sheet.text(632, below, short_name(digits) or say("beside.packed"), face=MONO)
 
 
-# Words
-
-
 def _alt(meaning: Meaning, found: tuple[Meaning, ...]) -> str:
     if len(found) == 1:
         return f"{meaning_text(meaning)} {say('names.one')}"
@@ -299,9 +290,6 @@ def _card(why: str) -> Picture:
     for row, line in enumerate(lines):
         sheet.text(12, 8 + row * LINE, line, width=8 * len(line))
     return Picture(sheet.dot, why, why)
-
-
-# The widget
 
 
 class Detective(Panel):

@@ -33,8 +33,6 @@ BRIDGES = ("cache-id", "mount-id")
 # The two arms of the walk's U, each with its x and its width; the bridge is between them.
 LEFT, RIGHT = (0, 404), (500, 344)
 
-# The walk
-
 
 def walk_picture(walk: Walk) -> Picture:
     """The walk as a U: down where names are computed, over the one bridge, up where names are random."""
@@ -237,9 +235,6 @@ def _made_by(layer: Layer) -> str:
     return cut(text.removeprefix("/bin/sh -c ").removeprefix("#(nop) "), 32)
 
 
-# The layerdb
-
-
 def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]) -> Picture:
     """The directories of a layerdb, each with its image, found by computing the images' chain_ids.
 
@@ -275,9 +270,6 @@ def _owner(owner: tuple[str, int, int] | None) -> str:
     image, position, count = owner
     key = "store.listing_base" if position == 0 else "store.listing_owner"
     return say(key, image=printable(image), layer=say("walk.layer", number=position + 1, count=count))
-
-
-# A mount
 
 
 def mount_picture(store: DockerRoot, container: Container) -> Picture:
@@ -318,9 +310,6 @@ def _role(folder: str, image: Image | None) -> str:
         return ""
     number = say("walk.layer", number=layer.position + 1, count=len(image.layers))
     return say("store.mount_layer", image=printable(min(image.names, key=len, default=short(image.id))), layer=number)
-
-
-# Text
 
 
 def tell_visit(visit: Visit) -> Text:

@@ -115,9 +115,6 @@ def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
     return any(value in one.links for one in store.directories() if one.name == folder)
 
 
-# Words
-
-
 def meaning_text(meaning: Meaning) -> str:
     """A meaning in one sentence: in this store, the name is that of this layer of this image."""
     name = fitting(meaning.value.rpartition(":")[2], 13)

@@ -56,9 +56,6 @@ def facts_of(store: Store) -> dict[str, Any]:
     return owner_facts(store, layer_bytes)
 
 
-# Tables
-
-
 def owners_table(store: Store, folder: str | None = None) -> DigestTable:
     """Every directory of a store: its layer, its users, and what it most likely is.
 
@@ -131,9 +128,6 @@ def sharing_table(store: Store) -> DigestTable:
         if item["names"]
     ]
     return DigestTable.of([say(f"sharing.column.{key}") for key in ("names", "id", "own", "shared", "with")], rows)
-
-
-# The picture
 
 
 def sharing_picture(store: Store, images: Sequence[str] = ()) -> Picture:

@@ -73,9 +73,6 @@ def _found(stores: Mapping[str, Store], query: str) -> dict[str, Image]:
     return {label: select_image(store, query) for label, store in stores.items()}
 
 
-# Tables
-
-
 def ids_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTable:
     """The names of an image in each store.
 
@@ -160,9 +157,6 @@ def recipe_table(store: Store, layer: Layer, rows: int = 10) -> DigestTable:
     return DigestTable.of([say(f"recipe.column.{key}") for key in ("line", "what", "name", "bytes")], shown)
 
 
-# This machine
-
-
 def own_stores(paths: Sequence[str] = DEFAULT_ROOTS) -> dict[str, Store]:
     """The stores of this machine that are readable and hold images: path -> store. They are only read."""
     visits = [visit(path) for path in paths]
@@ -181,9 +175,6 @@ def tell_roots(paths: Sequence[str] = DEFAULT_ROOTS) -> Text:
             counts = {"images": len(seen.store.images()), "containers": len(seen.store.containers())}
             lines.append(say("roots.yes", path=printable(seen.path), kind=seen.store.kind, **counts))
     return Text("\n".join(lines))
-
-
-# The picture
 
 
 def stores_picture(stores: Mapping[str, Store], query: str = "kit/app:1", layer: int | None = None) -> Picture:
