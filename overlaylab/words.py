@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-import tomllib
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 __all__ = ["known", "printable", "say", "table"]
@@ -34,6 +32,10 @@ DEFAULT = "en"
 @functools.cache
 def table(language: str) -> dict[str, str]:
     """The texts of a language by their keys, ``section.key``; empty if there is no such language."""
+    # Whoever only prints a name, as the command line does, needs neither of them.
+    import tomllib  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
     path = files("overlaylab") / "data" / "words" / f"{language}.toml"
     if not path.is_file():
         return {}

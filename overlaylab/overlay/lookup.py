@@ -62,7 +62,7 @@ def list_merged(parts: Sequence[Part]) -> set[str]:
 
     Spec:
         Kernel, section 3: the first part wins (merge-01), whiteouts are left out (wo-05). Only devices count as
-        whiteouts here (wo-18).
+        whiteouts here (wo-19).
     """
     names: set[str] = set()
     hidden: set[str] = set()

@@ -59,8 +59,9 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
         The layer as overlayfs wants it, and what was odd: ``no-op-whiteout``, ``opaque-root``, ``dangling-hardlink``.
 
     Spec:
-        image-spec, layer.md, "Whiteouts"; overlay vectors oci-01 to oci-21. A whiteout never hides an entry of its
-        own layer (oci-05); a whiteout and a directory of one name are an opaque directory (oci-06).
+        image-spec, layer.md, "Whiteouts". Kernel, section 18: a whiteout becomes a device (oci-01), an opaque marker
+        an xattr wherever it stands among its siblings (oci-03); a whiteout never hides an entry of its own layer
+        (oci-05); a whiteout and a directory of one name are an opaque directory (oci-06).
     """
     layer = _Layer(below, where)
     others: list[Change] = []
@@ -73,6 +74,7 @@ def to_lowerdir(changeset: Changeset, below: Below, where: str = "layer") -> tup
     # From the top down, because below a name that is deleted there is nothing left to delete.
     for path in sorted(change.path for change in others if isinstance(change, Whiteout)):
         layer.white_out(path)
+    # Last, since an opaque directory hides what is below it, and nothing of its own layer.
     for change in others:
         if isinstance(change, OpaqueWhiteout):
             layer.make_opaque(change.path)

@@ -59,6 +59,7 @@ class ClassicStore(TarSplitStore):
         self.not_checked = tuple(self._not_checked())
 
     def _open_driver(self) -> StorageDriver:
+        """The directories of this store, as the storage driver lays them out."""
         raise NotImplementedError
 
     # names and images

@@ -22,6 +22,7 @@ class VfsRoot(ClassicStore):
     """A data root whose storage driver is vfs; for its argument, see `ClassicStore`."""
 
     driver_name = "vfs"
+    # What follows from it stands in `audit/layer_reader.py`: layers come from tar-split, and directories are compared.
     whole_directories = True
 
     def _open_driver(self) -> StorageDriver:
@@ -33,4 +34,6 @@ class VfsRoot(ClassicStore):
         Raises:
             NotReadable: ``unsupported-driver``.
         """
-        raise NotReadable("unsupported-driver", self.place.where, "overlay2, whose directories are mounted", "vfs")
+        raise NotReadable(
+            "unsupported-driver", self.place.where, "overlay2, whose directories are mounted", self.driver_name
+        )
