@@ -62,8 +62,7 @@ Change = Upsert | Link | Whiteout | OpaqueWhiteout
 class Changeset:
     """One layer's changes in the order of its tar, and what is wrong with the tar.
 
-    Spec:
-        image-spec, layer.md, "Changeset".
+    Spec: image-spec, layer.md, "Changeset".
     """
 
     changes: tuple[Change, ...]

@@ -25,8 +25,7 @@ CHUNK = 1 << 18
 def sniff(head: bytes) -> Compression:
     """Recognise a compression by the first four bytes.
 
-    Spec:
-        RFC 1952 (gzip magic), RFC 8878 (zstd frames and skippable frames).
+    Spec: RFC 1952 (gzip magic), RFC 8878 (zstd frames and skippable frames).
     """
     if head[:2] == b"\x1f\x8b":
         return Compression.GZIP

@@ -79,8 +79,7 @@ class DiffID(Digest):
 class ChainID(Digest):
     """The digest that names the filesystem after a stack of layers is applied.
 
-    Spec:
-        image-spec, config.md, "Layer ChainID".
+    Spec: image-spec, config.md, "Layer ChainID".
     """
 
     __slots__ = ()
@@ -123,8 +122,7 @@ def verify(data: bytes, expected: Digest, where: str = "blob") -> None:
 def chain_text(parent: ChainID, diff_id: DiffID) -> str:
     """The exact text that is hashed for one step of the chain: both digests in full, one space, no newline.
 
-    Spec:
-        image-spec, config.md, "Layer ChainID".
+    Spec: image-spec, config.md, "Layer ChainID".
     """
     return f"{parent} {diff_id}"
 

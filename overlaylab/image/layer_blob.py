@@ -92,8 +92,7 @@ class Reading:
     def problems(self) -> Iterator[Problem]:
         """Compare the digests and the size that the documents promise with those of the bytes.
 
-        Spec:
-            image-spec, descriptor.md, "Verification"; config.md, "Layer DiffID".
+        Spec: image-spec, descriptor.md, "Verification"; config.md, "Layer DiffID".
         """
         layer, size = self.layer, self.stored.names.size
         if len(self.content.states | self.stored.states) > 1:

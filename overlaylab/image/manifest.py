@@ -40,8 +40,7 @@ class Platform:
     def accepts(self, offered: str) -> bool:
         """Whether an image for the platform `offered` satisfies this request; no variant matches any variant.
 
-        Spec:
-            containerd, platforms.Normalize: ``arm64/v8`` is the same as ``arm64``.
+        Spec: containerd, platforms.Normalize: ``arm64/v8`` is the same as ``arm64``.
         """
         asked, offered = (
             text.removesuffix("/v8") if text.endswith("/arm64/v8") else text for text in (str(self), offered)

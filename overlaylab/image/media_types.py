@@ -8,8 +8,7 @@ from enum import StrEnum
 class MediaType(StrEnum):
     """The media types of an image's documents and layers.
 
-    Spec:
-        image-spec, media-types.md; Docker's own are those of the distribution project.
+    Spec: image-spec, media-types.md; Docker's own are those of the distribution project.
     """
 
     OCI_INDEX = "application/vnd.oci.image.index.v1+json"

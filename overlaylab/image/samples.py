@@ -9,11 +9,7 @@ from collections.abc import Mapping
 from overlaylab.tree import MADE_AT, Directory, make_tree
 
 # The directories of the web page's overlayfs example, in the order of its listing, and the files in them.
-PAGE = {
-    "Fruits": ("Apple", "Orange", "Tomato"),
-    "Meat": ("Beef", "cccc", "Pork"),
-    "Vegetables": ("Carrots", "Tomato"),
-}
+PAGE = {"Fruits": ("Apple", "Orange", "Tomato"), "Meat": ("Beef", "cccc", "Pork"), "Vegetables": ("Carrots", "Tomato")}
 
 # Layers that broke a tool once: a title, and the members of the tar.
 ODD_LAYERS: dict[str, dict[str, str]] = {

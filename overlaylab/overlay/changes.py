@@ -15,16 +15,7 @@ from .filesystem import EXCHANGE, WHITEOUT, Node
 from .journal import Created, Moved, Removed, WhiteoutMade, WhiteoutRemoved
 from .lookup import names_of
 from .marked_lookup import is_merged_list
-from .nodes import (
-    MountedStack,
-    has_origin,
-    is_indexed,
-    is_merged,
-    is_shared,
-    parent_node,
-    parts_of_node,
-    upper_inode,
-)
+from .nodes import MountedStack, has_origin, is_indexed, is_merged, is_shared, parent_node, parts_of_node, upper_inode
 from .whiteouts import is_opaque, is_whiteout, is_whiteout_device
 
 
@@ -79,9 +70,8 @@ def _clear(overlay: MountedStack, node: Node) -> None:
 def make(overlay: MountedStack, parent: Node, name: str, inode: Inode, now: int) -> Node:
     """Put a new object into a directory.
 
-    Spec:
-        Kernel, section 6: the parent is copied up (cr-09). Over a whiteout of the upper a directory becomes opaque
-        (cr-01 to cr-03), over one of a lower it does not (cr-04); other objects just replace it (cr-05, cr-06).
+    Kernel, section 6: the parent is copied up (cr-09). Over a whiteout of the upper a directory becomes opaque (cr-01
+    to cr-03), over one of a lower it does not (cr-04); other objects just replace it (cr-05, cr-06).
     """
     upper = writable_directory(overlay, parent)
     node = Node(overlay, parent, name, inode)
@@ -117,9 +107,8 @@ def temporary(overlay: MountedStack, parent: Node, inode: Inode) -> Node:
 def link(overlay: MountedStack, node: Node, parent: Node, name: str, now: int) -> None:
     """Give an object a second name.
 
-    Spec:
-        Kernel, sections 10 and 16: the source is copied up, both names share the copy (ln-01, ln-02, ln-06); the
-        receiving directory becomes impure (ln-20); a file without data remembers where it is (mc-05).
+    Kernel, sections 10 and 16: the source is copied up, both names share the copy (ln-01, ln-02, ln-06); the receiving
+    directory becomes impure (ln-20); a file without data remembers where it is (mc-05).
     """
     inode = overlay.writable(node, data=False)
     upper = writable_directory(overlay, parent)
@@ -161,9 +150,8 @@ def _end_nlink(overlay: MountedStack, node: Node) -> None:
 def remove(overlay: MountedStack, node: Node, now: int) -> None:
     """Take a name away, leaving a whiteout if and only if a lower layer has it.
 
-    Spec:
-        Kernel, section 7: rm-01 to rm-03, rm-08, rm-09, rm-12; one whiteout for a whole tree (rm-15). A directory must
-        show no names (rm-07, rm-11), one of the upper alone must be really empty, without whiteouts too (rm-30).
+    Kernel, section 7: rm-01 to rm-03, rm-08, rm-09, rm-12; one whiteout for a whole tree (rm-15). A directory must show
+    no names (rm-07, rm-11), one of the upper alone must be really empty, without whiteouts too (rm-30).
     """
     lower = overlay.lower_has(node)
     really = node.is_dir and _is_upper_only(overlay, node) and not lower
@@ -256,9 +244,8 @@ def _exchange(overlay: MountedStack, old: Node, parent: Node, new: Node, now: in
 def may_move(overlay: MountedStack, node: Node) -> None:
     """Refuse to move a directory with a lower part.
 
-    Spec:
-        Kernel, sections 2 and 8: EXDEV even if it is empty or all is whited out (mv-08, mv-10, mv-11, mv-26), unless
-        redirect_dir=on (rd-01); directories of the upper alone move (mv-12 to mv-14).
+    Kernel, sections 2 and 8: EXDEV even if it is empty or all is whited out (mv-08, mv-10, mv-11, mv-26), unless
+    redirect_dir=on (rd-01); directories of the upper alone move (mv-12 to mv-14).
     """
     if node.is_dir and node.lowers and overlay.features.redirect != "on":
         raise fail(errno.EXDEV, node.path)
@@ -267,10 +254,9 @@ def may_move(overlay: MountedStack, node: Node) -> None:
 def _mark_moved(overlay: MountedStack, node: Node, parent: Node) -> None:
     """Write the overlay xattrs of an object that gets a new place.
 
-    Spec:
-        Kernel, sections 2, 8 and 16: a new parent becomes impure (mv-33, mv-34); a lower part is remembered (rd-01,
-        rd-02, mc-03); a directory without one becomes opaque in a merged parent, on every move (mv-12, mv-15, mv-18,
-        mv-44), in no other (mv-46).
+    Kernel, sections 2, 8 and 16: a new parent becomes impure (mv-33, mv-34); a lower part is remembered (rd-01, rd-02,
+    mc-03); a directory without one becomes opaque in a merged parent, on every move (mv-12, mv-15, mv-18, mv-44), in no
+    other (mv-46).
     """
     upper = upper_inode(node)
     same = overlay.identity(parent_node(node)) == overlay.identity(parent)

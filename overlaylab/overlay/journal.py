@@ -44,94 +44,78 @@ class Effect:
     detail: str = ""
 
     def __str__(self) -> str:
-        return self.words.format(path=_absolute(self.path), detail=self.detail)
-
-
-def _absolute(path: str) -> str:
-    return "/" if path == "." else "/" + path
+        return self.words.format(path="/" if self.path == "." else "/" + self.path, detail=self.detail)
 
 
 class CopyUp(Effect):
     """An object of a lower layer was copied to the upper."""
 
-    __slots__ = ()
     words = "copied up {path}"
 
 
 class MetadataCopyUp(Effect):
     """Only the metadata was copied; the data stays below."""
 
-    __slots__ = ()
     words = "copied up the metadata of {path}"
 
 
 class Created(Effect):
     """A new object."""
 
-    __slots__ = ()
     words = "made {path} in the upper"
 
 
 class Removed(Effect):
     """An entry of the upper went away."""
 
-    __slots__ = ()
     words = "removed {path} from the upper"
 
 
 class Moved(Effect):
     """An entry of the upper got another name."""
 
-    __slots__ = ()
     words = "moved {path} to {detail} in the upper"
 
 
 class WhiteoutMade(Effect):
     """A whiteout hides a lower name."""
 
-    __slots__ = ()
     words = "whiteout made at {path}"
 
 
 class WhiteoutRemoved(Effect):
     """A whiteout gave way to something new."""
 
-    __slots__ = ()
     words = "whiteout at {path} replaced"
 
 
 class OpaqueSet(Effect):
     """A directory hides what is below it."""
 
-    __slots__ = ()
     words = "{path} marked opaque"
 
 
 class RedirectSet(Effect):
     """A directory, or a file without data, remembers where its lower part is."""
 
-    __slots__ = ()
     words = "{path} marked: its lower part is {detail}"
 
 
 class OriginSet(Effect):
     """A copy remembers what it is a copy of."""
 
-    __slots__ = ()
     words = "{path} marked with its origin"
 
 
 class ImpureSet(Effect):
     """A directory holds copies."""
 
-    __slots__ = ()
     words = "{path} marked impure: it holds copied-up names"
 
 
 class ImpureCleared(Effect):
     """A directory holds no copies any more."""
 
-    __slots__ = ()
     words = "{path} is not impure any more"
 
 

@@ -223,11 +223,7 @@ def merged(stack: Stack) -> Directory:
         inode = parts[0].inode
         if isinstance(inode, Directory):
             inode = made[path] = Directory(
-                mode=inode.mode,
-                uid=inode.uid,
-                gid=inode.gid,
-                mtime_ns=inode.mtime_ns,
-                xattrs=inode.xattrs,
+                mode=inode.mode, uid=inode.uid, gid=inode.gid, mtime_ns=inode.mtime_ns, xattrs=inode.xattrs
             )
         if path != ".":
             parent, _, name = path.rpartition("/")

@@ -108,9 +108,8 @@ def _look_up_marked(
 ) -> tuple[Part, ...]:
     """Look a name up in every part of a directory, topmost first, following redirects, until something ends the search.
 
-    Spec:
-        Kernel, section 2: what ends it in `look_up` ends it here; opaque wins over redirect (rd-19); a redirect goes on
-        below under another name (rd-01, rd-14), an absolute one in every layer below (rd-02).
+    Kernel, section 2: what ends it in `look_up` ends it here; opaque wins over redirect (rd-19); a redirect goes on
+    below under another name (rd-01, rd-14), an absolute one in every layer below (rd-02).
     """
     seen = {} if seen is None else seen
     search = _Search([name], path)
@@ -144,9 +143,8 @@ def _missed(layer: int, path: str, search: _Search, found: Sequence[Part]) -> Se
 def _is_last(stack: MarkedStack, part: Part, search: _Search, rest: deque[Part]) -> bool:
     """Whether the xattrs of a part no longer matter, since there is no layer to go on to.
 
-    Spec:
-        Kernel, section 16: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
-        below, a file's is (mount-46).
+    Kernel, section 16: ovl_lookup. A malformed redirect in the bottom layer is not even read; with data-only layers
+    below, a file's is (mount-46).
     """
     if stack.features.redirect == "nofollow":
         return not rest
@@ -355,9 +353,8 @@ def is_merged_list(stack: MarkedStack, parts: Sequence[Part]) -> bool:
 def _has_marked_files(stack: MarkedStack, part: Part) -> bool:
     """Whether files with the whiteout xattr count as whiteouts in a listing: only where the lower directory says ``x``.
 
-    Spec:
-        Kernel, section 3: wo-18, wo-25, wo-26; in the upper ``x`` has no effect (wo-22), nor in the bottom layer below
-        its root. Read off a live mount.
+    Kernel, section 3: wo-18, wo-25, wo-26; in the upper ``x`` has no effect (wo-22), nor in the bottom layer below its
+    root. Read off a live mount.
     """
     if is_upper(stack, part) or stack.xattrs.get(part.inode, "opaque") != b"x":
         return False

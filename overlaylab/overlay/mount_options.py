@@ -1,6 +1,6 @@
 """The options of an overlay mount as one writes them: made, read back, and put into a command.
 
-How their text is escaped stands in `option_text`, how the kernel judges them in `parameters`.
+How their text is escaped, and how the kernel judges them, stands in `mount_parameters`.
 """
 
 from __future__ import annotations
@@ -41,21 +41,14 @@ class Mount:
     ) -> Mount:
         """A mount whose names are relative to `base`; `lower` is topmost first."""
         paths = tuple(f"{base}/{name}" for name in lower)
-        return cls(
-            lowerdir=paths, upperdir=upper and f"{base}/{upper}", workdir=work and f"{base}/{work}", userxattr=userxattr
-        )
+        upper, work = upper and f"{base}/{upper}", work and f"{base}/{work}"
+        return cls(lowerdir=paths, upperdir=upper, workdir=work, userxattr=userxattr)
 
     @classmethod
     def of(cls, options: MountOptions, base: str) -> Mount:
         """A mount with these options; relative paths count from `base`."""
-        start = "" if options.lowerdirs[0].startswith("/") else base
-        return cls(
-            lowerdir=options.lowerdirs,
-            upperdir=options.upperdir,
-            workdir=options.workdir,
-            userxattr=options.userxattr,
-            start=start,
-        )
+        given = {name: getattr(options, name) for name in ("upperdir", "workdir", "userxattr")}
+        return cls(lowerdir=options.lowerdirs, start="" if options.lowerdirs[0].startswith("/") else base, **given)
 
     def relative(self, base: str, names: Sequence[str] = (), upper_too: bool = True) -> Mount:
         """The same mount made from within `base`: shorter, so that many lowers fit into a page.
@@ -85,9 +78,8 @@ class Mount:
             return ""
         if self.is_bind:
             return "ro,bind"
-        return MountOptions(
-            lowerdirs=self.lowerdir, upperdir=self.upperdir, workdir=self.workdir, userxattr=self.userxattr
-        ).text()
+        given = {name: getattr(self, name) for name in ("upperdir", "workdir", "userxattr")}
+        return MountOptions(lowerdirs=self.lowerdir, **given).text()
 
     @property
     def command(self) -> str:
@@ -103,19 +95,7 @@ class Mount:
 _SHOWN = ("redirect_dir", "metacopy", "index", "xino")
 
 # Options that every file system takes, and that the kernel adds to a line of /proc/mounts.
-GENERIC = {
-    "rw",
-    "ro",
-    "relatime",
-    "noatime",
-    "nodiratime",
-    "strictatime",
-    "nosuid",
-    "nodev",
-    "noexec",
-    "sync",
-    "dirsync",
-}
+GENERIC = frozenset("rw ro relatime noatime nodiratime strictatime nosuid nodev noexec sync dirsync".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,20 +139,16 @@ class MountOptions:
             elements EINVAL (mount-33); upper without workdir EINVAL (mount-07); ``::`` before data-only layers
             (mount-46).
         """
-        upper = () if self.upperdir is None else (self.upperdir, self.workdir or "")
-        if not self.lowerdirs or not all((*self.lowerdirs, *self.datadirs, *upper)):
-            raise Finding(
-                "wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one"
-            )
-        lowers = ":".join(escaped(path).replace(":", "\\:") for path in self.lowerdirs)
-        words = ["lowerdir=" + "::".join([lowers, *(escaped(path).replace(":", "\\:") for path in self.datadirs)])]
-        if self.upperdir is not None:
-            words += ["upperdir=" + escaped(self.upperdir), "workdir=" + escaped(self.workdir or "")]
-        if self.userxattr:
-            words.append("userxattr")
-        for name in _SHOWN:
-            if (value := getattr(self, name)) is not None:
-                words.append(f"{name}={value}")
+        upper = {} if self.upperdir is None else {"upperdir": self.upperdir, "workdir": self.workdir or ""}
+        if not self.lowerdirs or not all((*self.lowerdirs, *self.datadirs, *upper.values())):
+            raise _empty_path()
+        lowers, data = (
+            [escaped(path).replace(":", "\\:") for path in each] for each in (self.lowerdirs, self.datadirs)
+        )
+        words = ["lowerdir=" + "::".join([":".join(lowers), *data])]
+        words += [f"{name}={escaped(path)}" for name, path in upper.items()]
+        words += ["userxattr"] * self.userxattr
+        words += [f"{name}={value}" for name in _SHOWN if (value := getattr(self, name)) is not None]
         return ",".join(words)
 
     def data(self) -> bytes:
@@ -185,30 +161,17 @@ class MountOptions:
             Kernel: more than 500 layers EINVAL (mount-38, mount-39); what is beyond the page is cut off without a word,
             so a mount might show fewer layers than were asked for.
         """
-        if len(self.lowerdirs) + len(self.datadirs) > MOST_LOWERS:
-            raise Finding(
-                "limit",
-                "mount options",
-                f"at most {MOST_LOWERS} lower layers",
-                len(self.lowerdirs) + len(self.datadirs),
-            )
-        data = self._bytes()
-        if len(data) >= PAGE:
-            raise Finding(
-                "limit",
-                "mount options",
-                f"at most {PAGE - 1} bytes: shorter names, or relative ones",
-                f"{len(data)} bytes",
-            )
-        return data
-
-    def _bytes(self) -> bytes:
+        if (count := len(self.lowerdirs) + len(self.datadirs)) > MOST_LOWERS:
+            raise Finding("limit", "mount options", f"at most {MOST_LOWERS} lower layers", count)
+        if self.size >= PAGE:
+            expected = f"at most {PAGE - 1} bytes: shorter names, or relative ones"
+            raise Finding("limit", "mount options", expected, f"{self.size} bytes")
         return self.text().encode("utf-8", "surrogateescape")
 
     @property
     def size(self) -> int:
         """The bytes of the text: what the page is filled with."""
-        return len(self._bytes())
+        return len(self.text().encode("utf-8", "surrogateescape"))
 
     def command(self, target: str) -> str:
         """The line that a person would type, quoted for the shell.
@@ -285,6 +248,10 @@ def _refused(key: str, value: str) -> Finding:
         return Finding("wrong-call", "mount options", f"{key}={' or '.join(VALUES[key])}", value or "nothing")
     if value.count(":") >= MOST_LOWERS:
         return Finding("limit", "mount options", f"at most {MOST_LOWERS} lower layers", "more")
+    return _empty_path()
+
+
+def _empty_path() -> Finding:
     return Finding("wrong-call", "mount options", "a path for each lowerdir, upperdir and workdir", "an empty one")
 
 

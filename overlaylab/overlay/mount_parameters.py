@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from overlaylab.errors import fail
@@ -21,6 +21,9 @@ PAGE = 4096
 # Kernel: more lower layers are EINVAL (overlay vectors mount-38, mount-39, mount-45).
 MOST_LOWERS = 500
 
+# One option: a comma behind a backslash does not end it.
+OPTION = re.compile(r"(?:\\.|[^,])+", re.DOTALL)
+
 # One layer of lowerdir=: what separates it from the one before, and its path with escapes.
 LAYER = re.compile(r"(:{0,2})((?:\\.|[^\\:]|\\$)+)", re.DOTALL)
 
@@ -32,10 +35,7 @@ def escaped(path: str) -> str:
 
 def unescaped(text: str) -> str:
     """Take one backslash away before every character. Kernel: mount-24 to mount-29, mount-75."""
-    out, characters = [], iter(text)
-    for character in characters:
-        out.append(next(characters, "") if character == "\\" else character)
-    return "".join(out)
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
 
 
 def split_options(text: str) -> list[tuple[str, str | None]]:
@@ -44,17 +44,7 @@ def split_options(text: str) -> list[tuple[str, str | None]]:
     Returns:
         Key and value; None for an option without ``=``. Empty options, and ``=x``, are left out.
     """
-    words, word, characters = [], "", iter(text)
-    for character in characters:
-        if character == "\\":
-            word += character + next(characters, "")
-        elif character == ",":
-            words.append(word)
-            word = ""
-        else:
-            word += character
-    words.append(word)
-    pairs = (word.partition("=") for word in words if word and not word.startswith("="))
+    pairs = (word.partition("=") for word in OPTION.findall(text) if not word.startswith("="))
     return [(key, value if equals else None) for key, equals, value in pairs]
 
 
@@ -105,18 +95,10 @@ VALUES = {
 
 FLAGS = ("userxattr", "volatile", "default_permissions", "override_creds", "nooverride_creds")
 
-# Flags of any file system that mount(2) takes in the text, and what they set.
-SUPERBLOCK = {
-    "ro": "",
-    "rw": "",
-    "sync": "sync",
-    "async": "",
-    "dirsync": "dirsync",
-    "lazytime": "lazytime",
-    "nolazytime": "",
-    "mand": "mand",
-    "nomand": "",
-}
+# Flags of any file system that mount(2) takes in the text, and those that clear one of them.
+SUPERBLOCK = ("sync", "dirsync", "lazytime", "mand")
+
+CLEARING = {"async": "sync", "nolazytime": "lazytime", "nomand": "mand"}
 
 
 @dataclass(slots=True)
@@ -174,20 +156,16 @@ class Parsed:
             if value not in VALUES[key]:
                 raise fail(errno.EINVAL, key)
             self.values[key] = value
-        elif value is not None or key not in (*FLAGS, *SUPERBLOCK):
+        elif value is not None or key not in (*FLAGS, *SUPERBLOCK, *CLEARING, "ro", "rw"):
             raise fail(errno.EINVAL, key)
         elif key in FLAGS:
             self.flags.add(key)
-        else:
-            self._take_superblock(key)
-
-    def _take_superblock(self, key: str) -> None:
-        if key in ("ro", "rw"):
+        elif key in ("ro", "rw"):
             self.read_only = key == "ro"
-        if key in ("async", "nolazytime", "nomand"):
-            self.superblock = [word for word in self.superblock if word != key.removeprefix("no").removeprefix("a")]
-        if SUPERBLOCK[key] not in ("", *self.superblock):
-            self.superblock.append(SUPERBLOCK[key])
+        elif key in CLEARING:
+            self.superblock = [word for word in self.superblock if word != CLEARING[key]]
+        elif key not in self.superblock:
+            self.superblock.append(key)
 
     def _take_path(self, key: str, value: str) -> Iterator[tuple[str, str]]:
         if key in ("upperdir", "workdir"):
@@ -306,9 +284,8 @@ class Parsed:
         """
         words = ["ro" if read_only else "rw", *self.superblock]
         if self.added:
-            words += [f"lowerdir+={octal(path)}" for path in self.lowerdirs] + [
-                f"datadir+={octal(path)}" for path in self.datadirs
-            ]
+            words += [f"lowerdir+={octal(path)}" for path in self.lowerdirs]
+            words += [f"datadir+={octal(path)}" for path in self.datadirs]
         else:
             words.append(f"lowerdir={octal(self.lower_text or '')}")
         if self.upperdir is not None:
@@ -336,16 +313,4 @@ def parse_data(text: str) -> Parsed:
     parsed = Parsed()
     for key, value in split_options(cut(text)):
         list(parsed.take(key, value))
-    return parsed
-
-
-def parse_parameters(parameters: Iterable[Sequence[str | None]]) -> Parsed:
-    """Read options that were given one by one, with fsconfig(2).
-
-    Args:
-        parameters: Key and value; None, or nothing, for a flag.
-    """
-    parsed = Parsed()
-    for key, *value in parameters:
-        list(parsed.take(str(key), value[0] if value else None))
     return parsed

@@ -151,9 +151,8 @@ def data_of(overlay: MountedStack, node: Node) -> File:
 def nlink(overlay: MountedStack, node: Node) -> int:
     """The link count.
 
-    Spec:
-        Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20).
-        One of the upper that was removed has none; read off a live mount.
+    Kernel, section 4: 1 for merged directories (merge-23); real counts of one layer (merge-21, merge-22, rm-20). One of
+    the upper that was removed has none; read off a live mount.
     """
     if not node.is_dir:
         return overlay.xattrs.shown_nlink(upper_inode(node)) if is_indexed(overlay, node) else node.inode.nlink
@@ -197,10 +196,9 @@ def shown_inode(overlay: MountedStack, node: Node) -> Inode:
 def identity(overlay: MountedStack, node: Node) -> Hashable:
     """What makes two names one inode.
 
-    Spec:
-        Kernel, section 8: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked
-        up anew (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was
-        copied up. Read off a live mount.
+    Kernel, section 8: not two names of one lower hard link (mv-30), but of an upper one (mv-31); a link is looked up
+    anew (ovl_instantiate), so where its origin cannot be read back, it is another inode than the name that was copied
+    up. Read off a live mount.
     """
     if node.upper is None:
         return lower_slot(overlay, node)

@@ -100,9 +100,8 @@ class OverlayXattrs(XattrReader):
     def set_origin(self, copy: Inode, lower: Inode, path: str) -> None:
         """Remember what a copy is a copy of.
 
-        Spec:
-            Kernel, sections 5 and 17: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48);
-            with userxattr not on symlinks and special files (ux-04).
+        Kernel, sections 5 and 17: directories always, others if their lower link count is 1 (cu-02, cu-42, cu-48); with
+        userxattr not on symlinks and special files (ux-04).
         """
         if self._set(copy, "origin", self.numbers.handle(lower)):
             self.journal.note(OriginSet(path))
@@ -233,10 +232,8 @@ class OverlayXattrs(XattrReader):
     def set_nlink(self, inode: Inode, shown: int) -> None:
         """Keep the link count that an indexed file shows, relative to its own: ``U+1``.
 
-        Spec:
-            Kernel, section 10: ln-11. Written after each copy-up of one of its names, and before link, unlink and
-            being replaced. Its own count includes the index's entry; the count shown is that of all lower and upper
-            names.
+        Kernel, section 10: ln-11. Written after each copy-up of one of its names, and before link, unlink and being
+        replaced. Its own count includes the index's entry; the count shown is that of all lower and upper names.
         """
         self._set(inode, "nlink", f"U{shown - inode.nlink:+d}".encode())
 

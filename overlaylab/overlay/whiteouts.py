@@ -32,10 +32,7 @@ def is_whiteout(inode: Inode, marks: str = TRUSTED) -> bool:
 
 
 def is_whiteout_device(inode: Inode) -> bool:
-    """Whether an inode is a character device 0:0, the whiteout that needs no xattr.
-
-    Kernel, section 1: wo-01, wo-27.
-    """
+    """Whether an inode is a character device 0:0, the whiteout that needs no xattr. Kernel, section 1: wo-01, wo-27."""
     return isinstance(inode, Device) and inode.kind == "char" and inode.rdev == (0, 0)
 
 

@@ -7,10 +7,6 @@ from overlaylab import list_names, load_name
 __getattr__ = partial(
     load_name,
     __name__,
-    {
-        "commits": "commit",
-        "export_upper": "to_changeset",
-        "import_layer": "to_lowerdir to_lowerdirs",
-    },
+    {"commits": "commit", "export_upper": "to_changeset", "import_layer": "to_lowerdir to_lowerdirs"},
 )
 __dir__ = partial(list_names, __name__)
