@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from overlaylab.errors import Finding, NotReadable, Problem
-from overlaylab.image.config import ImageConfig, history_problems, layer_history, parse_config
+from overlaylab.image.config import ImageConfig, history_problems, parse_config
 from overlaylab.image.digest import DiffID, Digest
 from overlaylab.image.document import Node, parse_json
 from overlaylab.image.image import Container, Image, Layer
@@ -26,15 +27,17 @@ from overlaylab.stores.files.place import Place
 
 from .marker_files import IMAGES
 from .overlay_driver import OverlayDriver
+from .storage_driver import collected
 from .store import NotChecked
 from .tar_split import TarSplitStore
+from .unpacked_store import config_layers, unpacked_in
+
+T = TypeVar("T")
 
 DRIVER = "overlay"
-
 DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
 
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
-
 _PLAIN = re.compile(r"[a-z0-9.]+")
 
 
@@ -60,12 +63,11 @@ def podman_layer_ids(diff_ids: Sequence[DiffID]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayer:
-    """One entry of layers.json.
+    """One entry of layers.json: the ID is its directory's name.
 
     Args:
-        id: Its directory's name.
         parent: The ID of the layer below; empty for a bottom layer.
-        diff_id: Its diff_id; None for a container's layer.
+        diff_id: None for a container's layer.
         blob: The digest of the blob that it was unpacked from, if there was one.
     """
 
@@ -86,9 +88,6 @@ class LayerDirectories(OverlayDriver):
 class ContainersStorage(TarSplitStore):
     """A storage root as a store; a directory or a tar of one, read alike and never changed.
 
-    Args:
-        place: The root.
-
     Raises:
         NotReadable: ``unsupported-driver``.
     """
@@ -108,43 +107,26 @@ class ContainersStorage(TarSplitStore):
         self.default_root = ROOTLESS_ROOT if self.rootless else DEFAULT_ROOT
         self.marks = "user.overlay." if self.rootless else "trusted.overlay."
         problems: list[Problem] = []
-        self._layers = self._read_layers(problems)
+        self._layers = {layer.id: layer for layer in self._table("overlay-layers/layers.json", _layer, problems)}
         self._checked: dict[str, tuple[Problem, ...]] = {}
-        self._images = tuple(self._read_images(problems))
-        self._containers = tuple(self._read_containers(problems))
+        self._images = tuple(self._table(IMAGES, self._image, problems))
+        self._containers = tuple(self._table("overlay-containers/containers.json", self._container, problems))
         self.problems = tuple(problems)
         self.not_checked: tuple[NotChecked, ...] = ()
 
     # the tables
 
-    def _table(self, path: str, problems: list[Problem]) -> Iterator[Node]:
-        """The entries of a table, and of the volatile table beside it, which does not survive a reboot."""
+    def _table(self, path: str, make: Callable[[Node], T], problems: list[Problem]) -> Iterator[T]:
+        """Make something of each entry of a table, and of the volatile table beside it, which a boot deletes."""
         directory, _, name = path.rpartition("/")
         for part in (path, f"{directory}/volatile-{name}"):
             where = f"{self.place.where}: {part}"
             if not self.place.has(part):
                 continue
-            try:
-                yield from replace(parse_json(self.place.read(part), where, "bad-manifest"), where=where).items()
-            except Finding as finding:
-                problems.append(finding.problem)
-
-    def _read_layers(self, problems: list[Problem]) -> dict[str, StoredLayer]:
-        layers = {}
-        for node in self._table("overlay-layers/layers.json", problems):
-            try:
-                layer = _layer(node)
-                layers[layer.id] = layer
-            except Finding as finding:
-                problems.append(finding.problem)
-        return layers
-
-    def _read_images(self, problems: list[Problem]) -> Iterator[Image]:
-        for node in self._table(IMAGES, problems):
-            try:
-                yield self._image(node)
-            except Finding as finding:
-                problems.append(finding.problem)
+            with collected(problems):
+                for node in replace(parse_json(self.place.read(part), where, "bad-manifest"), where=where).items():
+                    with collected(problems):
+                        yield make(node)
 
     def big_data(self, image_id: str, name: str) -> str:
         """The path of a document of an image; a name with other characters than a-z, 0-9 and . is base64-encoded."""
@@ -174,8 +156,8 @@ class ContainersStorage(TarSplitStore):
             manifest=manifest,
             layers=layers,
             problems=(*problems, *found, *history_problems(config, where)),
-            indexes=indexes,
-            other_manifests=others,
+            indexes=tuple(indexes),
+            other_manifests=tuple(others),
             references=tuple(sorted(name for name in names if "@" in name)),
         )
 
@@ -188,53 +170,34 @@ class ContainersStorage(TarSplitStore):
         problems = [] if recorded == digest else [Problem("digest-mismatch", where, recorded, digest)]
         return parse_manifest(raw, where), digest, problems
 
-    def _other_documents(
-        self, node: Node, image_id: str, used: Digest
-    ) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+    def _other_documents(self, node: Node, image_id: str, used: Digest) -> tuple[list[Digest], list[Digest]]:
         """The digests of the image's indexes, and of its manifests other than the one in use."""
         indexes: list[Digest] = []
         manifests: list[Digest] = []
         for name in node.strings("big-data-names"):
-            if (
-                not name.startswith("manifest-")
-                or name == f"manifest-{used}"
-                or not self.place.has(self.big_data(image_id, name))
-            ):
+            path = self.big_data(image_id, name)
+            if not name.startswith("manifest-") or name == f"manifest-{used}" or not self.place.has(path):
                 continue
             digest = Digest(name.removeprefix("manifest-"), f"{node.where}.big-data-names")
-            where = f"{self.place.where}: {self.big_data(image_id, name)}"
-            document = parse_json(self.place.read(self.big_data(image_id, name)), where, "bad-manifest")
+            document = parse_json(self.place.read(path), f"{self.place.where}: {path}", "bad-manifest")
             (manifests if document.get("manifests") is None else indexes).append(digest)
-        return tuple(indexes), tuple(manifests)
+        return indexes, manifests
 
     def _image_layers(self, node: Node, config: ImageConfig) -> tuple[tuple[Layer, ...], list[Problem]]:
         """The layers, bottom first, and what is wrong with them; their order is that of ``parent``."""
         top = node.string("layer")
         chain, problems = self._chain(top) if top else ([], [])
         if len(chain) != len(config.diff_ids) and not problems:
-            problems.append(
-                Problem("layer-count", f"{node.where}.layer", f"{len(config.diff_ids)} layers", str(len(chain)))
-            )
-        layers = []
+            expected = f"{len(config.diff_ids)} layers"
+            problems.append(Problem("layer-count", f"{node.where}.layer", expected, str(len(chain))))
         known = dict(enumerate(reversed(chain))) if not problems else {}
-        for position, (diff_id, chain_id, step) in enumerate(
-            zip(config.diff_ids, config.chain_ids, layer_history(config), strict=True)
-        ):
-            stored = known.get(position)
-            found = self._layer_problems(stored, diff_id) if stored else ()
+        layers = []
+        for layer in config_layers(config):
+            stored = known.get(layer.position)
+            found = self._layer_problems(stored, layer.diff_id) if stored else ()
             problems += found
-            layers.append(
-                Layer(
-                    position=position,
-                    diff_id=diff_id,
-                    chain_id=chain_id,
-                    history=step,
-                    source=stored.id if stored else str(chain_id),
-                    directory=stored.id if stored else None,
-                    blobs=(stored.blob,) if stored and stored.blob else (),
-                    readable=stored is not None and not any(problem.severity == "error" for problem in found),
-                )
-            )
+            blobs = (stored.blob,) if stored and stored.blob else ()
+            layers.append(unpacked_in(layer, stored.id if stored else None, found, blobs))
         return tuple(layers), problems
 
     def _chain(self, top: str) -> tuple[list[StoredLayer], list[Problem]]:
@@ -263,13 +226,6 @@ class ContainersStorage(TarSplitStore):
         return (*self._checked[stored.id], Problem("chain-mismatch", where, diff_id, stored.diff_id))
 
     # containers and mounts
-
-    def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
-        for node in self._table("overlay-containers/containers.json", problems):
-            try:
-                yield self._container(node)
-            except Finding as finding:
-                problems.append(finding.problem)
 
     def _container(self, node: Node) -> Container:
         upper = _id(node, "layer")

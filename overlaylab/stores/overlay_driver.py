@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from overlaylab.errors import Finding, Problem
+from overlaylab.stores.files.place import Place
 
-from .storage_driver import Files, StorageDriver
+from .storage_driver import StorageDriver
 
 _LINK = re.compile(r"[A-Z0-9]{26}")
 
@@ -25,7 +26,7 @@ class OverlayDriver(StorageDriver):
 
     inner = "diff"
 
-    def __init__(self, place: Files, path: str, pattern: re.Pattern[str], noun: str) -> None:
+    def __init__(self, place: Place, path: str, pattern: re.Pattern[str], noun: str) -> None:
         super().__init__(place, path, pattern, noun)
         # A memo of short names: each occurs in the lists of all layers above its own.
         self._targets: dict[str, str] = {}
@@ -66,9 +67,8 @@ class OverlayDriver(StorageDriver):
         for short in self.lower(name):
             target = self.target(short.removeprefix("l/"))
             if target is None:
-                raise Finding(
-                    "dangling-link", f"{self.place.where}: {self.path}/{name}/lower", f"a link {short}", "nothing"
-                )
+                where = f"{self.place.where}: {self.path}/{name}/lower"
+                raise Finding("dangling-link", where, f"a link {short}", "nothing")
             found.append(target)
         return found
 

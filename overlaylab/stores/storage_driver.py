@@ -9,31 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from overlaylab.errors import Finding, Problem
 
+if TYPE_CHECKING:
+    from overlaylab.stores.files.place import Place
 
-class Files(Protocol):
-    """Read access to the files of a store: a `Place`, be it a directory or a tar of one."""
 
-    where: str
-
-    def has(self, name: str, /) -> bool:
-        """Whether there is something of this name; symlinks are followed."""
-
-    def read(self, name: str, /) -> bytes:
-        """The bytes of a file."""
-
-    def names(self, path: str, /) -> tuple[str, ...]:
-        """The names in a directory, sorted; none if it does not exist."""
-
-    def type_of(self, path: str, /) -> str | None:
-        """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
-
-    def link_target(self, path: str, /) -> str:
-        """The text of a symlink."""
+@contextmanager
+def collected(problems: list[Problem]) -> Iterator[None]:
+    """Add the problem of a finding to a list, and go on after the block."""
+    try:
+        yield
+    except Finding as finding:
+        problems.append(finding.problem)
 
 
 class StorageDriver:
@@ -52,7 +44,7 @@ class StorageDriver:
     # The subdirectory that holds the content, such as ``diff``; empty if a directory is all content.
     inner = ""
 
-    def __init__(self, place: Files, path: str, pattern: re.Pattern[str], noun: str) -> None:
+    def __init__(self, place: Place, path: str, pattern: re.Pattern[str], noun: str) -> None:
         self.place, self.path, self.pattern, self.noun = place, path, pattern, noun
         self._missed: set[str] = set()
 
@@ -115,23 +107,16 @@ class StorageDriver:
         return self.missing([name])
 
     def find(self, path: str) -> str | None:
-        """The directory that a path leads through, or that a name or the unique prefix of one means."""
-        return named_directory(path, self.path.rpartition("/")[2], self.names())
+        """The directory that a path leads through, or that a name or the unique prefix of one means.
 
-
-def named_directory(path: str, above: str, names: Sequence[str]) -> str | None:
-    """Find a directory by its name, by a unique prefix of it, or by a path that leads through it.
-
-    Args:
-        path: ``3f2c…``, or ``/var/lib/docker/overlay2/3f2c…/diff/usr``.
-        above: The name of the directory that holds them, such as ``overlay2``.
-        names: The existing directories.
-    """
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    for parent, name in pairwise(parts):
-        if parent == above and name in names:
-            return name
-    if len(parts) != 1:
-        return None
-    fitting = [name for name in names if name == parts[0]] or [name for name in names if name.startswith(parts[0])]
-    return fitting[0] if len(fitting) == 1 else None
+        Args:
+            path: ``3f2c…``, or ``/var/lib/docker/overlay2/3f2c…/diff/usr``.
+        """
+        parts, names = [part for part in path.split("/") if part not in ("", ".")], self.names()
+        for parent, name in pairwise(parts):
+            if parent == self.path.rpartition("/")[2] and name in names:
+                return name
+        if len(parts) != 1:
+            return None
+        fitting = [name for name in names if name == parts[0]] or [name for name in names if name.startswith(parts[0])]
+        return fitting[0] if len(fitting) == 1 else None

@@ -6,9 +6,12 @@ directories is derived here from the primitives of its `StorageDriver`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from overlaylab.errors import Finding
+from overlaylab.errors import Finding, Problem
+from overlaylab.image.config import ImageConfig, layer_history
+from overlaylab.image.digest import Digest
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.files.place import DirectoryPlace, Place
 from overlaylab.tree import Directory
@@ -98,3 +101,20 @@ class UnpackedStore(Store):
             if finding.problem.kind != "not-found":
                 raise
             raise self.driver.gone(name) from None
+
+
+def config_layers(config: ImageConfig) -> Iterator[Layer]:
+    """The layers that a config names, bottom first, not yet found anywhere."""
+    steps = zip(config.diff_ids, config.chain_ids, layer_history(config), strict=True)
+    for position, (diff_id, chain_id, step) in enumerate(steps):
+        yield Layer(
+            position=position, diff_id=diff_id, chain_id=chain_id, history=step, source=chain_id, readable=False
+        )
+
+
+def unpacked_in(layer: Layer, name: str | None, problems: Sequence[Problem], blobs: tuple[Digest, ...]) -> Layer:
+    """The layer as it lies in a directory, with what is wrong there; the same layer if there is no directory."""
+    if name is None:
+        return replace(layer, blobs=blobs)
+    readable = not any(problem.severity == "error" for problem in problems)
+    return replace(layer, source=name, directory=name, blobs=blobs, readable=readable)

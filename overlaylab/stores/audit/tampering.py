@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from overlaylab.errors import Finding, NotReadable, Problem
 from overlaylab.image.image import Container, Image, Layer
@@ -20,7 +21,6 @@ from .learner_image import Own, plainly
 from .validation import merged_entries
 
 _HEX = re.compile(r"[0-9a-f]{64}")
-
 _TEXT = re.compile(rb'"(?:created_by|comment|author)" ?: ?"[^"\\]*?([a-z])[a-z]')
 
 # Entries of a layer's directory that are looked at to find a file, and bytes of a document that are looked into.
@@ -28,25 +28,21 @@ ENTRIES, DOCUMENT = 20_000, 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A file that can be tampered with, and a good place in it.
+class Spot(Flip):
+    """A file that can be tampered with, and a good bit of it to begin with.
 
     Args:
-        kind: ``config``, ``diff_id`` (in the config), ``manifest``, ``index``, ``layer`` (a blob), ``file`` (in a
-            layer's directory), ``recipe``, ``table``.
-        path: In the place.
-        size: Bytes.
-        offset: A byte to begin with.
-        bit: A bit of it to begin with.
+        kind: A word of `ORDER`; ``diff_id`` lies in the config, ``layer`` is a blob, ``file`` one of its directory.
+        size: Bytes of the file.
         position: The layer that it belongs to, counted from the bottom; None if it belongs to all.
     """
 
     kind: str
-    path: str
     size: int
-    offset: int
-    bit: int = 0
     position: int | None = None
+
+
+ORDER = ("config", "diff_id", "manifest", "index", "layer", "file", "recipe", "table")
 
 
 def spots(own: Own) -> tuple[Spot, ...]:
@@ -74,18 +70,11 @@ def spots(own: Own) -> tuple[Spot, ...]:
     return tuple(sorted(known.values(), key=lambda spot: ORDER.index(spot.kind)))
 
 
-ORDER = ("config", "diff_id", "manifest", "index", "layer", "file", "recipe", "table")
-
-
 def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> Iterator[Spot]:
     """The documents that name the image and its layers; those of other images are left out."""
-    ours = {
-        digest.hex: None
-        for digest in filter(None, (image.id, image.config_digest, image.manifest_digest, *image.indexes))
-    }
-    layers = {layer.chain_id.hex: layer.position for layer in image.layers} | {
-        layer.directory: layer.position for layer in image.layers
-    }
+    named = filter(None, (image.id, image.config_digest, image.manifest_digest, *image.indexes))
+    ours = list(dict.fromkeys(digest.hex for digest in named))
+    layers = {name: layer.position for layer in image.layers for name in (layer.chain_id.hex, layer.directory)}
     for path in paths:
         size = place.size(path)
         names = _HEX.findall(path)
@@ -96,15 +85,12 @@ def _documents(own: Own, place: Place, paths: tuple[str, ...], image: Image) -> 
         if image.config and raw == image.config.raw:
             yield Spot(kind="config", path=path, size=size, **_quiet(raw))
             for layer in image.layers:
-                at = raw.find(layer.diff_id.encode()) + len("sha256:")
                 yield Spot(
-                    kind="diff_id", path=path, size=size, offset=at, bit=_hex_bit(raw[at]), position=layer.position
+                    kind="diff_id", path=path, size=size, position=layer.position, **_digit(raw, [layer.diff_id.hex])
                 )
         elif image.manifest and raw == image.manifest.raw:
             yield Spot(kind="manifest", path=path, size=size, **_digit(raw, ours))
-        elif path.endswith(("index.json", "manifest.json")) or (
-            names and names[-1] in {digest.hex for digest in image.indexes}
-        ):
+        elif path.endswith(("index.json", "manifest.json", *(digest.hex for digest in image.indexes))):
             yield Spot(kind="index", path=path, size=size, **_digit(raw, ours))
         else:
             yield Spot(kind="table", path=path, size=size, position=position, **_digit(raw, ours))
@@ -129,9 +115,8 @@ def _layer_spots(own: Own, place: RecordingPlace, store: Store, layer: Layer) ->
         for directory in [directory for directory in place.directories if directory not in directories]:
             inside = _a_file(own.reader.directory(layer.directory))
             if inside and (size := place.size(f"{directory}/{inside}")):
-                yield Spot(
-                    kind="file", path=f"{directory}/{inside}", size=size, offset=size // 2, position=layer.position
-                )
+                path = f"{directory}/{inside}"
+                yield Spot(kind="file", path=path, size=size, offset=size // 2, position=layer.position)
 
 
 def _a_file(tree: Directory) -> str:
@@ -156,12 +141,10 @@ def _digit(raw: bytes, ours: Iterable[str]) -> dict[str, int]:
     """A digit of a digest of ours, else of the first digest, and a bit that makes another digit of it."""
     text = raw.decode("latin-1")
     found = _HEX.search(text)
-    at = next((at for name in ours if (at := text.find(name)) >= 0), found.start() if found else len(raw) // 2)
-    return {"offset": at, "bit": _hex_bit(raw[at]) if found else 0}
-
-
-def _hex_bit(byte: int) -> int:
-    return next((bit for bit in range(7) if chr(byte ^ 1 << bit) in "0123456789abcdef"), 0)
+    if found is None:
+        return {"offset": len(raw) // 2}
+    at = next((at for name in ours if (at := text.find(name)) >= 0), found.start())
+    return {"offset": at, "bit": next(bit for bit in range(7) if chr(raw[at] ^ 1 << bit) in "0123456789abcdef")}
 
 
 @dataclass
@@ -182,11 +165,18 @@ class Tampering:
 
     @cached_property
     def witnesses(self) -> tuple[Witness, ...]:
-        """What each check says."""
+        """What each check of `CHECKS` says; what was wrong before the flip does not count."""
         image = self.before.image
         assert image is not None
-        reached = _made(self.after) if self.after else {"reads"}
-        return tuple(witnesses(image, self.before.report.problems, self.problems, _made(self.before), reached))
+        old = {_told(problem) for problem in self.before.report.problems}
+        found = {check_of(problem, image): problem for problem in reversed(self.problems) if _told(problem) not in old}
+        possible, reached = _made(self.before), _made(self.after) if self.after else {"reads"}
+        return tuple(
+            Witness(check, "notices", found[check])
+            if check in found
+            else Witness(check, "absent" if check not in possible else "silent" if check in reached else "unasked")
+            for check in CHECKS
+        )
 
     @property
     def noticed(self) -> tuple[str, ...]:
@@ -205,35 +195,26 @@ class Tampering:
 def _made(own: Own) -> set[str]:
     """The checks that reading this image makes."""
     image = own.image
-    if image is None or image.config is None:
-        return {"reads", *(["manifest"] if image and image.manifest_digest else []), "config"}
-    made = (
-        {"reads", "config"}
-        | ({"manifest"} if image.manifest_digest else set())
-        | ({"tables"} if own.home.directory_kind else set())
-    )
-    for proof in own.proofs:
-        if proof.diff_id is not None:
-            made |= (
-                {"diff_id"}
-                | ({"blob"} if proof.blob is not None else set())
-                | ({"content"} if proof.layer.directory else set())
-            )
-    return made & set(CHECKS)
+    made = {"reads": True, "config": True, "manifest": bool(image and image.manifest_digest)}
+    if image and image.config:
+        proofs = [proof for proof in own.proofs if proof.diff_id is not None]
+        made |= {"tables": bool(own.home.directory_kind), "diff_id": bool(proofs)}
+        made["blob"] = any(proof.blob is not None for proof in proofs)
+        made["content"] = any(proof.layer.directory for proof in proofs)
+    return {check for check in CHECKS if made.get(check)}
 
 
-def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tampering:
+def tamper(own: Own, flip: Flip, progress: Progress | None = None) -> Tampering:
     """Turn a bit over and read again all that it can touch; nothing is written.
 
     Args:
-        flip: The bit; of a `Spot` the one that it proposes.
+        flip: The bit, such as a `Spot`.
         progress: Called with each number of bytes that was read.
 
     Raises:
         Finding: ``wrong-call`` if there is no such byte.
         NotReadable: The disk fails while it is read.
     """
-    flip = Flip(flip.path, flip.offset, flip.bit) if isinstance(flip, Spot) else flip
     if own.image is None:
         raise Finding("missing-image", own.source, "an image", "a container whose image is gone")
     place = FlippedPlace(own.place, flip)
@@ -253,9 +234,8 @@ def tamper(own: Own, flip: Flip | Spot, progress: Progress | None = None) -> Tam
 
 def _touches(flip: Flip, layer: Layer) -> bool:
     """Whether a layer's bytes may be other ones now; what cannot be touched need not be read again."""
-    return any(
-        name and name in flip.path for name in (layer.source, layer.directory, layer.chain_id.hex, layer.diff_id.hex)
-    )
+    names = (layer.source, layer.directory, layer.chain_id.hex, layer.diff_id.hex)
+    return any(name and name in flip.path for name in names)
 
 
 def _again(own: Own, store: Store) -> Image | Container | None:
@@ -265,12 +245,8 @@ def _again(own: Own, store: Store) -> Image | Container | None:
         return next((item for item in store.containers() if item.id == target.id), None)
     place = next(number for number, item in enumerate(own.store.images()) if item is target)
     images = store.images()
-    same = [
-        item
-        for item in images
-        if (item.id, item.platform, item.namespace, item.store)
-        == (target.id, target.platform, target.namespace, target.store)
-    ]
+    key = attrgetter("id", "platform", "namespace", "store")
+    same = [item for item in images if key(item) == key(target)]
     # A config of other bytes may have another ID, but goes by the names that it had.
     named = [item for item in images if item.names and item.names == target.names and item.platform == target.platform]
     at_its_place = [images[place]] if len(images) == len(own.store.images()) else []
@@ -284,15 +260,9 @@ CHECKS = ("reads", "manifest", "config", "tables", "blob", "diff_id", "content")
 KINDS_OF = {
     "diff_id": {"diffid-mismatch"},
     "content": {"crc-mismatch", "missing-content", "tarsplit-order"},
-    "tables": {
-        "chain-mismatch",
-        "dangling-link",
-        "lower-mismatch",
-        "missing-cache-dir",
-        "missing-image",
-        "missing-layer",
-        "parent-cycle",
-    },
+    "tables": set(
+        "chain-mismatch dangling-link lower-mismatch missing-cache-dir missing-image missing-layer parent-cycle".split()
+    ),
 }
 
 OF_A_NAME = {"digest-mismatch", "name-mismatch", "size-mismatch"}
@@ -315,11 +285,7 @@ class Witness:
 
 
 def check_of(problem: Problem, image: Image) -> str:
-    """Which check found this problem.
-
-    Args:
-        image: As it was before the change.
-    """
+    """Which check found this problem of an image, which is given as it was before the change."""
     if problem.kind in OF_A_NAME | KINDS_OF["diff_id"] and any(
         layer.directory and f"/{layer.directory}/" in problem.where for layer in image.layers
     ):
@@ -331,46 +297,12 @@ def check_of(problem: Problem, image: Image) -> str:
         return "reads"
     if any(problem.where.endswith(layer.source) for layer in image.layers):
         return "blob"
+    if not image.config_digest or image.config_digest.hex in problem.where:
+        return "config"
     documents = filter(None, (image.manifest_digest, *image.indexes, *image.other_manifests))
-    if (
-        image.config_digest
-        and image.config_digest.hex not in problem.where
-        and any(digest.hex in problem.where for digest in documents)
-    ):
-        return "manifest"
-    return "config"
-
-
-def witnesses(
-    image: Image,
-    before: Iterable[Problem],
-    after: Iterable[Problem],
-    possible: Collection[str],
-    reached: Collection[str],
-) -> Sequence[Witness]:
-    """What each check says.
-
-    Args:
-        image: As it was before the change.
-        before: What was wrong then; it does not count.
-        after: What is wrong now.
-        possible: The checks that this kind of store allows.
-        reached: The checks that were made after the change.
-    """
-    old = {_told(problem) for problem in before}
-    found: dict[str, Problem] = {}
-    for problem in after:
-        if _told(problem) not in old:
-            found.setdefault(check_of(problem, image), problem)
-    return tuple(_witness(check, found.get(check), check in possible, check in reached) for check in CHECKS)
+    return "manifest" if any(digest.hex in problem.where for digest in documents) else "config"
 
 
 def _told(problem: Problem) -> tuple[str, str, str, str]:
     """A problem, the same whether its store was opened as a directory or in a tar."""
     return problem.kind, problem.where.replace(": ", "/"), problem.expected, problem.found
-
-
-def _witness(check: str, problem: Problem | None, possible: bool, reached: bool) -> Witness:
-    if problem is not None:
-        return Witness(check, "notices", problem)
-    return Witness(check, "absent" if not possible else "silent" if reached else "unasked")

@@ -26,16 +26,14 @@ from overlaylab.stores.files.bolt import Bucket, read_database
 from overlaylab.stores.files.place import Place, within
 from overlaylab.stores.marker_files import DAEMON, META
 from overlaylab.stores.oci_layout import IndexWalker
-from overlaylab.stores.storage_driver import StorageDriver
+from overlaylab.stores.storage_driver import StorageDriver, collected
 from overlaylab.stores.store import Collector, NotChecked
 from overlaylab.stores.unpacked_store import UnpackedStore
 
-from .snapshots import Snapshot, Snapshots, bucket_at, text_at, varint
+from .snapshots import Snapshot, Snapshots, bucket_at, text_at, text_of, varint
 
 CONTENT = "io.containerd.content.v1.content"
-
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
-
 SNAPSHOTS = f"{SNAPSHOTTER}/snapshots"
 
 DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
@@ -43,9 +41,7 @@ DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
 MOBY = "moby"
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
-
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
-
 _BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")
 
 
@@ -97,7 +93,8 @@ class ContainerdRoot(UnpackedStore):
         found.problems += self.snapshots.problems
         missing = tuple(self.driver.missing(snapshot.number for snapshot in self.snapshots))
         self._images = tuple(self._read_images(found))
-        self.kind = "docker-containerd-root" if self.docker or self._is_dockers() else "containerd-root"
+        dockers = self.docker or any(image.namespace == MOBY for image in self._images)
+        self.kind = "docker-containerd-root" if dockers else "containerd-root"
         self._containers = tuple(self._read_containers(found))
         found.problems += missing
         self.problems = tuple(dict.fromkeys(found.problems))
@@ -107,43 +104,31 @@ class ContainerdRoot(UnpackedStore):
     def _database(self, path: str, found: Collector) -> Bucket:
         bucket, steady = read_database(self.place, path)
         if not steady:
-            found.problems.append(
-                Problem(
-                    "changed-while-reading", f"{self.place.where}: {path}", "a database at rest", "an engine at work"
-                )
-            )
+            where = f"{self.place.where}: {path}"
+            found.problems.append(Problem("changed-while-reading", where, "a database at rest", "an engine at work"))
         return bucket_at(bucket, "v1")
 
     def _read_snapshots(self, found: Collector) -> Snapshots:
         """The snapshots; none if their database cannot be read, since the blobs can be read without it."""
         path, where = f"{SNAPSHOTTER}/metadata.db", f"{self.place.where}: snapshots"
-        try:
+        with collected(found.problems):
             return Snapshots(self._meta, self._database(path, found) if self.place.has(path) else {}, where)
-        except Finding as finding:
-            found.problems.append(finding.problem)
-            return Snapshots({}, {}, where)
-
-    def _is_dockers(self) -> bool:
-        return any(image.namespace == MOBY for image in self._images)
+        return Snapshots({}, {}, where)
 
     # images
 
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces, in the order of the database; the key ``version`` beside them is not one."""
-        return tuple(
-            name.decode("utf-8", "surrogateescape") for name, value in self._meta.items() if isinstance(value, dict)
-        )
+        return tuple(text_of(name) for name, value in self._meta.items() if isinstance(value, dict))
 
     def _read_images(self, found: Collector) -> Iterator[Image]:
         for namespace in self.namespaces():
             targets: dict[Digest, tuple[Descriptor, list[str]]] = {}
             for key, entry in bucket_at(self._meta, namespace, "images").items():
-                name = key.decode("utf-8", "surrogateescape")
-                try:
+                name = text_of(key)
+                with collected(found.problems):
                     target = self._target(entry, f"{META}: {namespace} {name}")
                     targets.setdefault(target.digest, (target, []))[1].append(name)
-                except Finding as finding:
-                    found.problems.append(finding.problem)
             for target, names in targets.values():
                 yield from self._images_of(namespace, target, names, found)
 
@@ -169,9 +154,8 @@ class ContainerdRoot(UnpackedStore):
         for entry in walker.entries.values():
             missing = self.driver.missing(layer.directory for layer in entry.image.layers if layer.directory)
             problems = (*entry.image.problems, *missing)
-            yield replace(
-                entry.image, id=target.digest, names=tags, references=others, namespace=namespace, problems=problems
-            )
+            image = replace(entry.image, id=target.digest, names=tags, references=others, namespace=namespace)
+            yield replace(image, problems=problems)
 
     def _other_blobs(self) -> Iterator[NotChecked]:
         """Count the blobs that belong to no image."""
@@ -193,30 +177,20 @@ class ContainerdRoot(UnpackedStore):
             if (namespace, container_id) in known:
                 continue
             known.add((namespace, container_id))
-            try:
+            with collected(found.problems):
                 if snapshot is None:
-                    raise Finding(
-                        "missing-layer",
-                        f"{self.place.where}: container {container_id}",
-                        f"a snapshot {key or container_id}",
-                        "nothing",
-                    )
+                    where = f"{self.place.where}: container {container_id}"
+                    raise Finding("missing-layer", where, f"a snapshot {key or container_id}", "nothing")
                 yield self._container(snapshot, container_id, name, image_id)
-            except Finding as finding:
-                found.problems.append(finding.problem)
 
     def _listed_containers(self, found: Collector) -> Iterator[tuple[str, str, str, str, str]]:
         """Namespace, id, name, image, snapshot key: of Docker's configs, containerd's table, Docker's snapshots."""
         yield from self._docker_containers(found)
         for namespace in self.namespaces():
-            targets = {
-                name: image.id
-                for image in self._images
-                if image.namespace == namespace
-                for name in (*image.names, *image.references)
-            }
+            images = [image for image in self._images if image.namespace == namespace]
+            targets = {name: image.id for image in images for name in (*image.names, *image.references)}
             for key, entry in bucket_at(self._meta, namespace, "containers").items():
-                container_id = key.decode("utf-8", "surrogateescape")
+                container_id = text_of(key)
                 entry = entry if isinstance(entry, dict) else {}
                 snapshot_key, snapshotter = text_at(entry, "snapshotKey"), text_at(entry, "snapshotter")
                 if snapshotter not in ("", "overlayfs") or not (
@@ -225,9 +199,8 @@ class ContainerdRoot(UnpackedStore):
                     why = f"its files are with {snapshotter or 'another store'}, not with the overlayfs snapshotter"
                     found.not_checked.append(NotChecked(f"container {container_id}", why))
                     continue
-                name = text_at(bucket_at(entry, "labels"), "nerdctl/name") or (
-                    "" if namespace == MOBY else container_id
-                )
+                label = text_at(bucket_at(entry, "labels"), "nerdctl/name")
+                name = label or ("" if namespace == MOBY else container_id)
                 yield namespace, container_id, name, targets.get(text_at(entry, "image"), ""), snapshot_key
         for snapshot in self.snapshots:
             # An ended container is known only to Docker's own files, which may lie elsewhere.
@@ -241,15 +214,13 @@ class ContainerdRoot(UnpackedStore):
             path = f"containers/{name}/config.v2.json"
             if not _CONTAINER.fullmatch(name) or not self.docker.has(path):
                 continue
-            try:
+            with collected(found.problems):
                 config = parse_json(self.docker.read(path), f"{self.docker.where}: {path}", "bad-config")
                 if config.string("Driver") not in ("", "overlayfs"):
                     continue
                 recorded, _, rest = config.string("HostnamePath").partition("/containers/")
                 self._recorded = f"{recorded}/{DAEMON}" if rest else self._recorded
                 yield MOBY, name, config.string("Name").removeprefix("/"), config.string("Image"), name
-            except Finding as finding:
-                found.problems.append(finding.problem)
 
     def _container(self, snapshot: Snapshot, container_id: str, name: str, image_id: str) -> Container:
         below = self.snapshots.below(snapshot)

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.stores.files.bolt import Bucket
+from overlaylab.stores.storage_driver import collected
 
 KINDS = {1: "view", 2: "active", 3: "committed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One snapshot.
+    """One snapshot of a namespace.
 
     Args:
-        namespace: The namespace that it belongs to.
         key: A chain_id, a container's ID, or another text.
         name: Its name in the snapshotter's own database.
         number: Its directory in ``snapshots/``.
@@ -56,11 +56,9 @@ class Snapshots:
         self._numbers: dict[str, list[Snapshot]] = {}
         numbers = bucket_at(metadata, "snapshots")
         for namespace in meta:
-            for key, entry in bucket_at(meta, _text(namespace), "snapshots", "overlayfs").items():
-                try:
-                    self._add(_text(namespace), _text(key), entry, numbers)
-                except Finding as finding:
-                    self.problems.append(finding.problem)
+            for key, entry in bucket_at(meta, text_of(namespace), "snapshots", "overlayfs").items():
+                with collected(self.problems):
+                    self._add(text_of(namespace), text_of(key), entry, numbers)
 
     def _add(self, namespace: str, key: str, entry: bytes | Bucket, numbers: Bucket) -> None:
         name = text_at(entry, "name") if isinstance(entry, dict) else ""
@@ -127,10 +125,11 @@ def bucket_at(bucket: Bucket, *path: str) -> Bucket:
 def text_at(bucket: Mapping[bytes, bytes | Bucket], key: str) -> str:
     """A value as text; empty if there is none."""
     value = bucket.get(key.encode())
-    return _text(value) if isinstance(value, bytes) else ""
+    return text_of(value) if isinstance(value, bytes) else ""
 
 
-def _text(value: bytes) -> str:
+def text_of(value: bytes) -> str:
+    """A name as the databases have it, as text."""
     return value.decode("utf-8", "surrogateescape")
 
 

@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from overlaylab.errors import Finding, Problem
-from overlaylab.image.config import history_problems, layer_history, parse_config
+from overlaylab.image.config import history_problems, parse_config
 from overlaylab.image.digest import ChainID, Digest, ImageID
 from overlaylab.image.document import parse_json
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.files.place import Place
-from overlaylab.stores.storage_driver import StorageDriver
+from overlaylab.stores.storage_driver import StorageDriver, collected
 from overlaylab.stores.store import NotChecked
 from overlaylab.stores.tar_split import TarSplitStore
+from overlaylab.stores.unpacked_store import config_layers, unpacked_in
 
 from .layerdb import CACHE_ID, LayerDB, LayerEntry
 
@@ -78,17 +79,14 @@ class ClassicStore(TarSplitStore):
         """Image ID -> names; a tag without an image is a problem."""
         where = f"{self.place.where}: {self.db}/repositories.json"
         known: dict[str, list[str]] = {}
-        try:
+        with collected(problems):
             for tags in self.repositories().values():
                 for name, image_id in tags.items():
                     known.setdefault(image_id, []).append(name)
-        except Finding as finding:
-            problems.append(finding.problem)
         for image_id, names in known.items():
-            if not self.place.has(f"{self.db}/imagedb/content/{image_id.replace(':', '/', 1)}"):
-                problems += [
-                    Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing") for name in names
-                ]
+            config = f"{self.db}/imagedb/content/{image_id.replace(':', '/', 1)}"
+            for name in names if not self.place.has(config) else ():
+                problems.append(Problem("missing-image", f"{where}: {name}", f"a config {image_id}", "nothing"))
         return known
 
     def _pulled_blobs(self) -> dict[str, list[Digest]]:
@@ -113,11 +111,9 @@ class ClassicStore(TarSplitStore):
                 if name.startswith(".tmp-"):
                     continue
                 path = f"{directory}/{algorithm}/{name}"
-                try:
+                with collected(problems):
                     claimed = ImageID(f"{algorithm}:{name}", f"{self.place.where}: {path}")
                     yield self._image(claimed, path, names.get(claimed, []))
-                except Finding as finding:
-                    problems.append(finding.problem)
 
     def _image(self, claimed: ImageID, path: str, names: list[str]) -> Image:
         where = f"{self.place.where}: {path}"
@@ -129,24 +125,12 @@ class ClassicStore(TarSplitStore):
             problems.append(Problem("digest-mismatch", where, claimed, actual))
         layers = []
         below = None
-        for position, (diff_id, chain_id, step) in enumerate(
-            zip(config.diff_ids, config.chain_ids, layer_history(config), strict=True)
-        ):
-            directory, found = self.layerdb.checked(chain_id, diff_id, below)
-            below = chain_id
+        for layer in config_layers(config):
+            entry, found = self.layerdb.checked(layer.chain_id, layer.diff_id, below)
+            below = layer.chain_id
             problems += found
-            layers.append(
-                Layer(
-                    position=position,
-                    diff_id=diff_id,
-                    chain_id=chain_id,
-                    history=step,
-                    blobs=tuple(self._blobs.get(diff_id, ())),
-                    source=directory.cache_id if directory else str(chain_id),
-                    directory=directory.cache_id if directory else None,
-                    readable=directory is not None and not any(problem.severity == "error" for problem in found),
-                )
-            )
+            blobs = tuple(self._blobs.get(layer.diff_id, ()))
+            layers.append(unpacked_in(layer, entry.cache_id if entry else None, found, blobs))
         return Image(
             id=claimed,
             names=tuple(sorted(name for name in names if "@" not in name)),
@@ -179,12 +163,9 @@ class ClassicStore(TarSplitStore):
     def _read_containers(self, problems: list[Problem]) -> Iterator[Container]:
         mounts = f"{self.layerdb.path}/mounts"
         for name in self.place.names(mounts):
-            if not _CONTAINER.fullmatch(name):
-                continue
-            try:
-                yield self._as_mounted(self._container(name, f"{mounts}/{name}"))
-            except Finding as finding:
-                problems.append(finding.problem)
+            with collected(problems):
+                if _CONTAINER.fullmatch(name):
+                    yield self._as_mounted(self._container(name, f"{mounts}/{name}"))
 
     def _container(self, container_id: str, path: str) -> Container:
         mount_id = self.layerdb.need(f"{path}/mount-id")
@@ -225,7 +206,7 @@ class ClassicStore(TarSplitStore):
 
         They come from the list in its directory; where there is none, or one of them is missing, from the layerdb.
         """
-        try:
+        with collected(problems):
             if not self.driver.is_there(mount_id):
                 raise self.driver.gone(mount_id)
             listed = self.driver.below(mount_id)
@@ -236,8 +217,6 @@ class ClassicStore(TarSplitStore):
                 where = f"{self.place.where}: {self.driver.path}/{mount_id}/lower"
                 problems.append(Problem("lower-mismatch", where, ":".join(recorded), ":".join(found)))
             return found
-        except Finding as finding:
-            problems.append(finding.problem)
         problems += self.driver.missing(recorded or ())
         return recorded or ()
 

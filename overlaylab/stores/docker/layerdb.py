@@ -13,21 +13,19 @@ from dataclasses import dataclass
 
 from overlaylab.errors import Finding, Problem
 from overlaylab.image.digest import ChainID, DiffID, Digest, chain_text
-from overlaylab.stores.storage_driver import StorageDriver
+from overlaylab.stores.storage_driver import StorageDriver, collected
 
 CACHE_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}(-init)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerEntry:
-    """One entry of the layerdb.
+    """One entry of the layerdb: the chain_id is its directory's name, the rest is in its files.
 
     Args:
-        chain_id: The name of the entry's directory.
-        diff_id: From the file ``diff``.
-        parent: From the file ``parent``: the chain_id of the layer below; None for a bottom layer.
-        cache_id: From the file ``cache-id``: a random name that cannot be derived from anything.
-        size: From the file ``size``: the bytes of the layer's regular files, hard links counted once.
+        parent: The chain_id of the layer below; None for a bottom layer.
+        cache_id: A random name that cannot be derived from anything.
+        size: The bytes of the layer's regular files, hard links counted once.
     """
 
     chain_id: ChainID
@@ -112,10 +110,7 @@ class LayerDB:
         except Finding as finding:
             return None, (finding.problem,)
         if chain_id not in self._problems:
-            self._problems[chain_id] = (
-                *self._chain_problems(entry, diff_id, below),
-                *self._directory_problems(entry),
-            )
+            self._problems[chain_id] = (*self._chain_problems(entry, diff_id, below), *self._directory_problems(entry))
         return entry, self._problems[chain_id]
 
     def _chain_problems(self, entry: LayerEntry, diff_id: DiffID, below: ChainID | None) -> Iterator[Problem]:
@@ -163,10 +158,8 @@ class LayerDB:
             # Docker gives an entry this name before it deletes it; after a crash the entry may still be there.
             if name.endswith("-removing"):
                 continue
-            try:
+            with collected(problems):
                 yield self.entry(ChainID(f"sha256:{name}", f"{self.place.where}: {self.path}/sha256/{name}"))
-            except Finding as finding:
-                problems.append(finding.problem)
 
     def orphans(self) -> list[Problem]:
         """What is wrong with the entries that no image uses."""

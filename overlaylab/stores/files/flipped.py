@@ -7,20 +7,14 @@ alike, and needs no more memory for an image of many gigabytes.
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, cast
 
 from overlaylab.errors import Finding
-from overlaylab.tree import Directory, File, clean, find
+from overlaylab.tree import Directory, File, clean, find, walk
 
 from .place import DelegatingPlace, Place
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-
-CHUNK = 1 << 18
+from .section import FileSection, Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +30,11 @@ class Flip:
     path: str
     offset: int
     bit: int = 0
+
+    def apply(self, data: bytes, start: int = 0) -> bytes:
+        """The bytes of the file from byte `start` on, with the bit flipped if it is one of theirs."""
+        at = self.offset - start
+        return data[:at] + bytes([data[at] ^ 1 << self.bit]) + data[at + 1 :] if 0 <= at < len(data) else data
 
 
 class RecordingPlace(DelegatingPlace):
@@ -60,10 +59,6 @@ class RecordingPlace(DelegatingPlace):
 class FlippedPlace(DelegatingPlace):
     """A place in which one bit of one file is flipped.
 
-    Args:
-        place: The unchanged place.
-        flip: Which bit.
-
     Raises:
         Finding: ``wrong-call`` if there is no such byte.
     """
@@ -76,66 +71,39 @@ class FlippedPlace(DelegatingPlace):
 
     def open_plain(self, path: str) -> BinaryIO:
         """Open a file, flipped if it is the one."""
-        stream = super().open_plain(path)
-        return io.BufferedReader(_FlippedStream(stream, self.flip)) if path == self.flip.path else stream
+        return cast("BinaryIO", self._flipped()) if path == self.flip.path else super().open_plain(path)
+
+    def _flipped(self) -> FileSection:
+        stream = super().open_plain(self.flip.path)
+        return FileSection(stream, _FlippedFile(stream, self.flip))
 
     def tree(self, path: str, keep: int = 0) -> Directory:
-        """Read a directory; the file is flipped if it lies there."""
+        """Read a directory; the file is flipped under every name that it has there."""
         tree = super().tree(path, keep)
         start = "" if path == "." else f"{path}/"
-        inside = self.flip.path.removeprefix(start)
-        if self.flip.path.startswith(start):
-            old = find(tree, clean(inside, self.where)[0])
-            if isinstance(old, File):
-                _replace(tree, old, self._file(old))
+        if not self.flip.path.startswith(start):
+            return tree
+        old = find(tree, clean(self.flip.path.removeprefix(start), self.where)[0])
+        if isinstance(old, File):
+            with self._flipped() as stream:
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            new = replace(old, sha256=sha256, data=None if old.data is None else self.flip.apply(old.data))
+            for directory in [inode for _, inode in walk(tree) if isinstance(inode, Directory)]:
+                directory.names |= {name: new for name, inode in directory.names.items() if inode is old}
         return tree
 
-    def _file(self, old: File) -> File:
-        """The flipped file with its digest; its content is read once."""
-        hasher, kept = hashlib.sha256(), []
-        with self.open_plain(self.flip.path) as stream:
-            while piece := stream.read(CHUNK):
-                hasher.update(piece)
-                if old.data is not None:
-                    kept.append(piece)
-        return replace(old, sha256=hasher.hexdigest(), data=None if old.data is None else b"".join(kept))
 
-
-def _replace(tree: Directory, old: File, new: File) -> None:
-    """Replace a file by another under every name that it has."""
-    waiting = [tree]
-    while waiting:
-        directory = waiting.pop()
-        for name, inode in directory.names.items():
-            if inode is old:
-                directory.names[name] = new
-            elif isinstance(inode, Directory):
-                waiting.append(inode)
-
-
-class _FlippedStream(io.RawIOBase):
-    """A seekable stream in which one bit is flipped."""
+class _FlippedFile(Shared):
+    """A file in which one bit is flipped."""
 
     def __init__(self, stream: BinaryIO, flip: Flip) -> None:
-        self._stream, self._flip = stream, flip
+        super().__init__(stream)
+        self._flip = flip
 
-    def readable(self) -> bool:
-        return True
+    def read(self, offset: int, size: int) -> bytes:
+        return self._flip.apply(super().read(offset, size), offset)
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view, start = memoryview(buffer), self._stream.tell()
-        data = bytearray(self._stream.read(len(view)))
-        if start <= self._flip.offset < start + len(data):
-            data[self._flip.offset - start] ^= 1 << self._flip.bit
-        view[: len(data)] = data
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        data = self.read(offset, len(buffer))
+        buffer[: len(data)] = data
         return len(data)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()

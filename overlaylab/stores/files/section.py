@@ -107,10 +107,10 @@ class Section(io.RawIOBase):
 
 
 class FileSection(Section):
-    """A whole file; closing the section closes it."""
+    """A whole file, read through `shared` if that is given; closing the section closes it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__(Shared(stream), 0, stream.seek(0, 2))
+    def __init__(self, stream: BinaryIO, shared: Shared | None = None) -> None:
+        super().__init__(shared or Shared(stream), 0, stream.seek(0, 2))
         self._stream = stream
 
     def close(self) -> None:
