@@ -23,15 +23,8 @@ class Card(ipywidgets.VBox):
         self.name = name
         self.said = ipywidgets.HTML()
         question = ipywidgets.HTML(f"<p>{html.escape(say(f'exercise.{name}.question'))}</p>")
-        super().__init__(
-            [
-                question,
-                *controls,
-                ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap")),
-                self.said,
-                focus_style(),
-            ]
-        )
+        below = ipywidgets.HBox(buttons, layout=ipywidgets.Layout(flex_flow="row wrap"))
+        super().__init__([question, *controls, below, self.said, focus_style()])
         self.add_class(CSS_CLASS)
         self.tell("")
 
@@ -120,11 +113,8 @@ class Ballot(Card):
         self.tell(f"<p>{html.escape(say('predict.kept', letter=self.choice.value))}</p>")
 
     def __repr__(self) -> str:
-        lines = [
-            say(f"exercise.{self.name}.question"),
-            *(f"  {letter}  {text}" for letter, text in choices(self.name).items()),
-        ]
-        return "\n".join(lines)
+        offered = (f"  {letter}  {text}" for letter, text in choices(self.name).items())
+        return "\n".join([say(f"exercise.{self.name}.question"), *offered])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
         question = html.escape(say(f"exercise.{self.name}.question"))

@@ -114,11 +114,8 @@ def _map_alt(station: int) -> str:
     if not station:
         return say("map.alt_all", names=", ".join(say(f"map.name.{key}") for key in STATIONS))
     key = list(STATIONS)[station - 1]
-    return say(
-        "map.alt",
-        number=station,
-        **{part: say(f"map.{part}.{key}") for part in ("name", "question", "answer", "notebook")},
-    )
+    parts = {part: say(f"map.{part}.{key}") for part in ("name", "question", "answer", "notebook")}
+    return say("map.alt", number=station, **parts)
 
 
 def _map_text(seen: Sights, station: int, where: Mapping[str, str]) -> str:

@@ -36,20 +36,10 @@ def names(packing: Callable[[bytes], bytes]) -> dict[str, object]:
     tar = tiny_layer()
     blob, diff_id = packing(tar), LayerTar.of(tar).diff_id
     config = go_json({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}})
-    manifest = go_json(
-        {
-            "schemaVersion": 2,
-            "config": {"digest": Digest.of(config)},
-            "layers": [{"digest": Digest.of(blob), "size": len(blob)}],
-        }
-    )
-    return {
-        "a": Digest.of(config),
-        "b": Digest.of(manifest),
-        "c": Digest.of(blob),
-        "d": diff_id,
-        "e": chain_ids([diff_id]),
-    }
+    layers = [{"digest": Digest.of(blob), "size": len(blob)}]
+    manifest = go_json({"schemaVersion": 2, "config": {"digest": Digest.of(config)}, "layers": layers})
+    digests = (*map(Digest.of, (config, manifest, blob)), diff_id, chain_ids([diff_id]))
+    return dict(zip("abcde", digests, strict=True))
 
 
 def changed() -> str:
@@ -95,14 +85,10 @@ def noticing() -> str:
     """The letters of what changes or fails in the tampered image."""
     before, after = flipped().before.image, flipped().after
     assert before is not None and after is not None and after.image is not None
-    facts = {
-        "a": after.image.id != before.id,
-        "b": after.image.manifest_digest != before.manifest_digest,
-        "c": "blob" in flipped().noticed,
-        "d": "diff_id" in flipped().noticed,
-        "e": after.image.chain_ids != before.chain_ids,
-    }
-    return "".join(letter for letter, holds in facts.items() if holds)
+    renamed = after.image.id != before.id, after.image.manifest_digest != before.manifest_digest
+    failed = "blob" in flipped().noticed, "diff_id" in flipped().noticed
+    facts = (*renamed, *failed, after.image.chain_ids != before.chain_ids)
+    return "".join(letter for letter, holds in zip("abcde", facts, strict=True) if holds)
 
 
 exercise(

@@ -78,12 +78,8 @@ def step_text(diff_ids: Sequence[DiffID], number: int) -> str:
 def _parts(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> list[tuple[str, str]]:
     """The lines of one step: the kind of name, and the name; a line without a kind is a sentence."""
     if number == 1:
-        return [
-            ("", say("chain.base_title")),
-            ("diff_id 1", diff_ids[0]),
-            ("", say("chain.base_gives")),
-            ("chain_id 1", chain[0]),
-        ]
+        named = ("diff_id 1", diff_ids[0]), ("chain_id 1", chain[0])
+        return [("", say("chain.base_title")), named[0], ("", say("chain.base_gives")), named[1]]
     size = len(chain_text(chain[number - 2], diff_ids[number - 1]))
     return [
         ("", say("chain.title", number=number, size=size)),
@@ -98,11 +94,8 @@ def _parts(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) ->
 def _sentence(diff_ids: Sequence[DiffID], chain: Sequence[ChainID], number: int) -> str:
     if number == 1:
         return say("chain.alt_base", count=len(chain), digest=brief(chain[0]))
-    names = {
-        "parent": brief(chain[number - 2]),
-        "diff_id": brief(diff_ids[number - 1]),
-        "digest": brief(chain[number - 1]),
-    }
+    parent, diff_id, digest = map(brief, (chain[number - 2], diff_ids[number - 1], chain[number - 1]))
+    names = {"parent": parent, "diff_id": diff_id, "digest": digest}
     return say("chain.alt_step", number=number, count=len(chain), below=number - 1, **names)
 
 

@@ -34,16 +34,10 @@ DOCKER_ONLY = {"config.Image", "config.Hostname", "container", "container_config
 def field_table(raw: bytes) -> DigestTable:
     """The fields of a config, their values, and what each is for. Absent fields are left out."""
     document = json.loads(raw)
-    found = [(name, value) for name in FIELDS for value in _values(document, name)]
-    rows = [
-        (
-            name,
-            _value(name, value),
-            say(f"field.{name}"),
-            say("config.docker" if name in DOCKER_ONLY else "config.spec"),
-        )
-        for name, value in found
-    ]
+    rows = []
+    for name, value in [(field, value) for field in FIELDS for value in _values(document, field)]:
+        writer = say("config.docker" if name in DOCKER_ONLY else "config.spec")
+        rows.append((name, _value(name, value), say(f"field.{name}"), writer))
     return DigestTable.of([say(f"config.column.{name}") for name in ("field", "value", "meaning", "by")], rows)
 
 
@@ -84,18 +78,11 @@ def writing_table(raw: bytes) -> DigestTable:
 
 def image_table(store: Store) -> DigestTable:
     """All images of a store: the name of the config's file, the digest of its bytes, its size, steps and layers."""
-    rows = [
-        (
-            ", ".join(image.names) or "–",
-            image.config_digest,
-            image.config.image_id,
-            len(image.config.raw),
-            len(image.config.history),
-            len(image.diff_ids or ()),
-        )
-        for image in store.images()
-        if image.config is not None
-    ]
+    rows = []
+    for image in store.images():
+        if (config := image.config) is not None:
+            counts = len(config.raw), len(config.history), len(image.diff_ids or ())
+            rows.append((", ".join(image.names) or "–", image.config_digest, config.image_id, *counts))
     columns = [say(f"config.column.{name}") for name in ("names", "file", "computed", "bytes", "steps", "layers")]
     return DigestTable.of(columns, rows)
 
@@ -122,29 +109,21 @@ def config_picture(config: ImageConfig, name: str) -> Picture:
         sheet.text(576, y, label)
         sheet.chip(652, y + 3, text) if isinstance(text, DiffID) else None
         sheet.text(674, y, brief(text) if isinstance(text, DiffID) else text, face=MONO)
-    alt = say(
-        "config.alt", name=name, digest=brief(config.image_id), size=f"{len(config.raw):,}", layers=len(config.diff_ids)
-    )
+    size = f"{len(config.raw):,}"
+    alt = say("config.alt", name=name, digest=brief(config.image_id), size=size, layers=len(config.diff_ids))
     twin = [f"{name}  ->  image ID {brief(config.image_id)}  {PALETTE['hash'].glyph} {say('palette.hash')}:", ""]
-    twin += [
-        say("config.card", size=f"{len(config.raw):,}"),
-        *(f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines),
-    ]
+    twin += [say("config.card", size=size)]
+    twin += [f"  {label:9} {brief(text) if isinstance(text, DiffID) else text}" for label, text in lines]
     return Picture(sheet.dot, alt, "\n".join(twin))
 
 
 def _card(config: ImageConfig) -> list[tuple[str, str]]:
     """The lines about a config in the picture, each with its label; layers topmost first."""
     command = " ".join((*config.execution.entrypoint, *config.execution.cmd))
-    lines = [
-        (say("config.platform"), config.platform),
-        (say("config.runs"), cut(command or "–", 26)),
-        (say("config.history"), say("config.steps", count=len(config.history))),
-    ]
-    return lines + [
-        (say("config.layer", number=number), config.diff_ids[number - 1])
-        for number in range(len(config.diff_ids), 0, -1)
-    ]
+    lines = [(say("config.platform"), config.platform), (say("config.runs"), cut(command or "–", 26))]
+    lines += [(say("config.history"), say("config.steps", count=len(config.history)))]
+    numbered = reversed(list(enumerate(config.diff_ids, 1)))
+    return lines + [(say("config.layer", number=number), diff_id) for number, diff_id in numbered]
 
 
 def history_picture(config: ImageConfig) -> Picture:

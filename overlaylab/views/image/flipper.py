@@ -57,14 +57,8 @@ def flip_picture(before: bytes, now: bytes, position: int) -> Picture:
     sheet.text(66, 30 + ROWS * LINE, _byte(before, now, position), face=MONO, width=90 * CHAR)
     sheet.text(66, 54 + ROWS * LINE, say("flipper.legend"))
     _digests(sheet, old, new, 92 + ROWS * LINE, _verdict(count, now, bool(changed)))
-    text = [
-        title,
-        hex_dump(now, first, ROWS, {position}),
-        _byte(before, now, position),
-        "",
-        f"{say('flipper.before'):7} {old}",
-        f"{say('flipper.now'):7} {new}",
-    ]
+    text = [title, hex_dump(now, first, ROWS, {position}), _byte(before, now, position), ""]
+    text += [f"{say('flipper.before'):7} {old}", f"{say('flipper.now'):7} {new}"]
     text += [f"{'':7} {_tildes(old, new)}".rstrip(), _verdict(count, now, bool(changed))]
     alt = say("flipper.alt", position=f"{position:,}", flipped=len(changed), count=count)
     return Picture(sheet.dot, alt, "\n".join(text))

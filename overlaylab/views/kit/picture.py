@@ -62,16 +62,8 @@ def new_graph(name: str, **attributes: str) -> Any:
 
     graph = graphviz.Digraph(name)
     graph.attr("graph", bgcolor=PAPER, pad="0.3", fontname=SANS, fontsize="13", fontcolor=INK, **attributes)
-    graph.attr(
-        "node",
-        shape="box",
-        style="filled,rounded",
-        fillcolor=PAPER,
-        color=INK,
-        fontname=MONO,
-        fontsize="13",
-        fontcolor=INK,
-    )
+    box = {"shape": "box", "style": "filled,rounded", "fillcolor": PAPER, "color": INK}
+    graph.attr("node", fontname=MONO, fontsize="13", fontcolor=INK, **box)
     graph.attr("edge", color=INK, fontname=SANS, fontsize="13", fontcolor=INK, arrowsize="0.8")
     return graph
 

@@ -59,23 +59,10 @@ class Sheet:
             title: The tooltip; the text itself if it is empty.
         """
         look: Style = PALETTE[style]
-        line = "" if look.style == "solid" else f",{look.style}"
-        self._node(
-            x,
-            y,
-            width,
-            height,
-            text,
-            title,
-            middle=middle,
-            shape="box",
-            style=f"filled,rounded{line}",
-            fillcolor=look.fill,
-            color=look.line,
-            penwidth=str(look.width),
-            peripheries=str(look.peripheries),
-            fontname=MONO,
-        )
+        line = "filled,rounded" if look.style == "solid" else f"filled,rounded,{look.style}"
+        border = {"style": line, "penwidth": str(look.width), "peripheries": str(look.peripheries)}
+        colours = {"fillcolor": look.fill, "color": look.line}
+        self._node(x, y, width, height, text, title, middle, shape="box", fontname=MONO, **border, **colours)
 
     def text(
         self,
@@ -91,22 +78,9 @@ class Sheet:
     ) -> None:
         """Text without a box, which begins at x, or is centred in `width`."""
         room = width or len(text) * size * 0.75
-        self._node(
-            x,
-            y,
-            room,
-            size + 7,
-            text,
-            "",
-            middle=middle,
-            shape="none",
-            style="",
-            fillcolor="none",
-            fontname=face,
-            fontcolor=color,
-            fontsize=str(size),
-            margin="0",
-        )
+        font = {"fontname": face, "fontcolor": color, "fontsize": str(size)}
+        plain = {"shape": "none", "style": "", "fillcolor": "none", "margin": "0"}
+        self._node(x, y, room, size + 7, text, "", middle, **plain, **font)
 
     def chip(self, x: float, y: float, digest: str, size: float = 14) -> None:
         """The swatch of a digest: decoration beside its text, so it has no title of its own."""
@@ -125,25 +99,15 @@ class Sheet:
         else:
             self.square(x, y + 1)
 
-    def arrow(self, x1: float, y1: float, x2: float, y2: float, style: str = "plain", **attributes: str) -> None:
+    def arrow(self, x1: float, y1: float, x2: float, y2: float, style: str = "plain") -> None:
         """A straight arrow in a style's line colour."""
         ends = [self._node(x, y, 0, 0, "", "", shape="point", style="invis") for x, y in ((x1, y1), (x2, y2))]
         look = PALETTE[style]
-        self._graph.edge(
-            *ends, color=look.line, penwidth="2", style="solid" if look.style == "bold" else look.style, **attributes
-        )
+        line = "solid" if look.style == "bold" else look.style
+        self._graph.edge(*ends, color=look.line, penwidth="2", style=line)
 
     def _node(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        text: str,
-        title: str,
-        *,
-        middle: bool = True,
-        **attributes: str,
+        self, x: float, y: float, width: float, height: float, text: str, title: str, middle: bool = True, **look: str
     ) -> str:
         """Add a node; its name is the tooltip in a browser, so equal names differ in trailing blanks only."""
         name = title or text or " "
@@ -151,15 +115,9 @@ class Sheet:
             name += " "
         self._names.add(name)
         label = text.replace("\\", "\\\\") + ("" if middle else "\\l")
-        self._graph.node(
-            _quotable(name),
-            nohtml(label if text else ""),
-            pos=f"{x + width / 2:.1f},{-(y + height / 2):.1f}",
-            width=f"{width / 72:.3f}",
-            height=f"{height / 72:.3f}",
-            fixedsize="true",
-            **attributes,
-        )
+        place = {"pos": f"{x + width / 2:.1f},{-(y + height / 2):.1f}", "fixedsize": "true"}
+        size = {"width": f"{width / 72:.3f}", "height": f"{height / 72:.3f}"}
+        self._graph.node(_quotable(name), nohtml(label if text else ""), **place, **size, **look)
         return _quotable(name)
 
 

@@ -26,6 +26,9 @@ from .text import path_text
 # The most names of a small stack, which is shown whole; of one directory; the most rows; the most directories.
 SMALL, MOST_NAMES, MOST_ROWS, MOST_DIRECTORIES = 14, 10, 18, 3
 
+# A path, and the number of a column -> the text there and its style; None for nothing.
+Cells = Mapping[tuple[str, int], tuple[str, str] | None]
+
 # More lower layers than these share one column.
 MOST_COLUMNS = 3
 
@@ -159,21 +162,13 @@ def board_picture(board: Board) -> Picture:
         if not row.more and not row.title
         for number, column in enumerate(columns)
     }
-    lines = [
-        piece
-        for line in board.lines
-        for piece in (textwrap.wrap(line, WRAP, subsequent_indent="  ", drop_whitespace=False) or [""])
-    ]
+    lines: list[str] = []
+    for line in board.lines:
+        lines += textwrap.wrap(line, WRAP, subsequent_indent="  ", drop_whitespace=False) or [""]
     return Picture(_drawn(board, rows, columns, cells, lines), board.alt, _written(board, rows, columns, cells))
 
 
-def _drawn(
-    board: Board,
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    cells: Mapping[tuple[str, int], tuple[str, str] | None],
-    lines: Sequence[str],
-) -> str:
+def _drawn(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: Cells, lines: Sequence[str]) -> str:
     sheet = Sheet("board")
     gap, left = 24.0, 10.0
     shares = [2 if len(column.layers) > 1 else 1 for column in columns]
@@ -214,12 +209,7 @@ def _drawn(
     return sheet.dot
 
 
-def _written(
-    board: Board,
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    cells: Mapping[tuple[str, int], tuple[str, str] | None],
-) -> str:
+def _written(board: Board, rows: Sequence[Row], columns: Sequence[Column], cells: Cells) -> str:
     """The text twin: the same cells in columns, with = in front of what just changed."""
     changed = set(board.changed)
     table = [["", *(f"{PALETTE[column.role].glyph} {column.name}" for column in columns)]]

@@ -61,11 +61,8 @@ def why_text(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> st
     code = errno.errorcode.get(complaint.errno, "")
     if code == "ENOENT":
         return _missing(complaint, overlay, names)
-    special = f"play.why.{complaint.key}-{code}"
-    return say(
-        special if known(special) else f"play.why.{code}" if known(f"play.why.{code}") else "play.why.other",
-        path=absolute(complaint.path),
-    )
+    keys = (f"play.why.{complaint.key}-{code}", f"play.why.{code}")
+    return say(next(filter(known, keys), "play.why.other"), path=absolute(complaint.path))
 
 
 def _missing(complaint: Complaint, overlay: Overlay, names: Sequence[str]) -> str:
@@ -105,21 +102,13 @@ def effect_texts(steps: Iterable[Step], overlay: Overlay) -> list[str]:
     # The xattrs of a directory come after the sentence that it was made.
     effects.sort(key=lambda effect: isinstance(effect, (OpaqueSet, RedirectSet)))
     moved = {effect.path: effect.detail.strip("/") for effect in effects if isinstance(effect, Moved)}
-    sentences = list(
-        dict.fromkeys(
-            _sentence(effect, overlay, moved.get(effect.path, effect.path))
-            for effect in effects
-            if not isinstance(effect, NOTES)
-        )
-    )
+    told = [effect for effect in effects if not isinstance(effect, NOTES)]
+    sentences = list(dict.fromkeys(_sentence(each, overlay, moved.get(each.path, each.path)) for each in told))
     more = [say("play.more", count=len(sentences) - MOST)] if len(sentences) > MOST else []
     notes = list(dict.fromkeys(_note(effect) for effect in effects if isinstance(effect, NOTES)))
-    rest = len(notes) - 3
-    tail = (
-        [say("play.notes", notes=", ".join(notes[:3] + ([say("overlay.more", count=rest)] if rest > 0 else [])))]
-        if notes
-        else []
-    )
+    if len(notes) > 3:
+        notes[3:] = [say("overlay.more", count=len(notes) - 3)]
+    tail = [say("play.notes", notes=", ".join(notes))] if notes else []
     return sentences[:MOST] + more + tail
 
 

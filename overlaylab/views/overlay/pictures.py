@@ -119,15 +119,8 @@ def _merged_box(
         name = path_text(path, 17) + "/" * isinstance(overlay.lookup(path).inode, Directory)
         sheet.box(x + 12, y + 34 + row * 31, 152, 25, name, "equal" if path == lit else "plain")
         role = role_of(overlay, layer)
-        sheet.box(
-            x + 170,
-            y + 34 + row * 31,
-            width - 182,
-            25,
-            f"{PALETTE[role].glyph} {fitted(called[layer], 12)}",
-            role,
-            title=f"{name}: {called[layer]}",
-        )
+        giver, title = f"{PALETTE[role].glyph} {fitted(called[layer], 12)}", f"{name}: {called[layer]}"
+        sheet.box(x + 170, y + 34 + row * 31, width - 182, 25, giver, role, title=title)
     if len(paths) > len(shown):
         sheet.text(x + 12, y + 34 + len(shown) * 31, say("overlay.more", count=len(paths) - len(shown)))
 
@@ -167,10 +160,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
     """
     sheet = Sheet("panes")
     called = labels(overlay, names)
-    order = [
-        *reversed(range(len(overlay.lowerdirs))),
-        *([len(overlay.lowerdirs)] if overlay.upperdir is not None else []),
-    ]
+    order = [*reversed(range(len(overlay.lowerdirs))), *range(len(overlay.lowerdirs), len(layers_of(overlay)))]
     paths = list(paths_of(overlay))
     if path and path != "." and path not in paths:
         paths.append(path)
@@ -202,11 +192,8 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         lines = trace(overlay, path, names).splitlines()
         for number, line in enumerate(lines):
             sheet.text(10, y + number * 22, fitted(line, 112), width=890, face=MONO)
-    alt = (
-        outcome(overlay, path, names)
-        if path
-        else say("overlay.panes.alt", layers=joined([called[layer] for layer in order]), count=len(shown))
-    )
+    layers = joined([called[layer] for layer in order])
+    alt = outcome(overlay, path, names) if path else say("overlay.panes.alt", layers=layers, count=len(shown))
     return Picture(sheet.dot, alt, _panes_text(overlay, called, order, shown, found, lines))
 
 

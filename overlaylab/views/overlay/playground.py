@@ -222,12 +222,8 @@ class Playground(Panel):
         changed = _changed(steps, turn.said.paths if turn and turn.said else ())
         lit, looked = self._looked(turn)
         lines, alt = self._told(turn, steps)
-        head = say(
-            "play.head",
-            step=self.turn,
-            count=len(self.turns),
-            line=f"$ {printable(turn.line[:80])}" if turn else say("play.beginning"),
-        )
+        line = f"$ {printable(turn.line[:80])}" if turn else say("play.beginning")
+        head = say("play.head", step=self.turn, count=len(self.turns), line=line)
         return board_picture(Board(self.overlay, self.names, changed, lit, head, [*lines, *looked], alt))
 
     def _looked(self, turn: Turn | None) -> tuple[str, list[str]]:

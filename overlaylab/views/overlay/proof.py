@@ -158,14 +158,10 @@ def experiment_table(number: int, most: int | None = None) -> Any:
     """
     given = experiment(number - 1)
     player = Player(given.overlay(), given.ops[:most])
-    rows = [
-        (
-            f"{position}. {op_text(step.op)}",
-            result_text(step.error or comparable(step.value)),
-            "; ".join(map(str, step.effects)),
-        )
-        for position, step in enumerate(player.steps, start=1)
-    ]
+    rows = []
+    for position, step in enumerate(player.steps, start=1):
+        result, effects = result_text(step.error or comparable(step.value)), "; ".join(map(str, step.effects))
+        rows.append((f"{position}. {op_text(step.op)}", result, effects))
     return table(("", say("believe.column.model"), say("believe.column.effects")), rows)
 
 
@@ -178,11 +174,8 @@ def places_table(proof: Proof) -> Any:
 def two_sides(parting: Parting) -> tuple[str, str, str]:
     """Where two models differ: what is looked at, the right model's result, the wrong model's result."""
     if parting.what == "answer":
-        return (
-            say("believe.answer"),
-            result_text(parting.right.error or parting.right.value),
-            result_text(parting.wrong.error or parting.wrong.value),
-        )
+        right, wrong = (result_text(moment.error or moment.value) for moment in (parting.right, parting.wrong))
+        return say("believe.answer"), right, wrong
     if parting.what == "lowers":
         return say("believe.lowers"), str(parting.right.lowers), str(parting.wrong.lowers)
     path = parting.difference.partition(": ")[0]

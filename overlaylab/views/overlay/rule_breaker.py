@@ -26,15 +26,8 @@ def card(name: str, alt: str, text: str, look: str = "plain") -> Picture:
     label = "".join(line.replace("\\", "\\\\") + "\\l" for line in lines)
     style = PALETTE[look]
     graph = new_graph(name)
-    graph.node(
-        "card",
-        label,
-        fontname=MONO,
-        color=style.line,
-        fillcolor=style.fill,
-        style="filled,rounded",
-        penwidth=str(style.width),
-    )
+    border = {"color": style.line, "style": "filled,rounded", "penwidth": str(style.width)}
+    graph.node("card", label, fontname=MONO, fillcolor=style.fill, **border)
     return Picture(graph.source, alt, text)
 
 

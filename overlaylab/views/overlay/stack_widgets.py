@@ -34,13 +34,8 @@ class LookupTrace(Panel):
         self.overlay, self.names = overlay, tuple(names)
         paths = paths_of(overlay)[:SUGGESTED]
         # A path that cannot be printed cannot be typed.
-        self.path = combobox(
-            say("lookup.path"),
-            say("lookup.hint"),
-            [each for each in paths if printable(each) == each],
-            path or next(iter(paths), ""),
-            "34em",
-        )
+        options, first = [each for each in paths if printable(each) == each], path or next(iter(paths), "")
+        self.path = combobox(say("lookup.path"), say("lookup.hint"), options, first, "34em")
         self.path.observe(self.redraw, "value")
         super().__init__([self.path])
 

@@ -84,26 +84,19 @@ def outcome(overlay: Overlay, path: str, names: Sequence[str] = ()) -> str:
     if found.layer is None:
         ended = next((step for step in steps if step.kind.startswith("whiteout")), None)
         if ended is not None:
-            return say(
-                "overlay.outcome.deleted", path=shown, at=path_text(ended.at), layer=label(overlay, ended.layer, names)
-            )
+            layer = label(overlay, ended.layer, names)
+            return say("overlay.outcome.deleted", path=shown, at=path_text(ended.at), layer=layer)
         cut = next((step for step in steps if step.kind == "hidden"), None)
         if cut is not None and cut.by is not None:
-            return say(
-                "overlay.outcome.cut",
-                path=shown,
-                at=path_text(cut.at),
-                layer=label(overlay, cut.by, names),
-                hidden=joined(hidden),
-            )
+            at, layer = path_text(cut.at), label(overlay, cut.by, names)
+            return say("overlay.outcome.cut", path=shown, at=at, layer=layer, hidden=joined(hidden))
         return say("overlay.outcome.nowhere", path=shown)
     giver = label(overlay, found.layer, names)
     if len(found.parts) > 1:
         others = joined([label(overlay, part.layer, names) for part in found.parts])
         return say("overlay.outcome.merged", path=shown, layers=others, top=giver)
-    return say(
-        "overlay.outcome.hides" if hidden else "overlay.outcome.from", path=shown, layer=giver, hidden=joined(hidden)
-    )
+    key = "overlay.outcome.hides" if hidden else "overlay.outcome.from"
+    return say(key, path=shown, layer=giver, hidden=joined(hidden))
 
 
 def joined(items: Sequence[str]) -> str:
@@ -133,33 +126,19 @@ def listing(tree: Directory) -> Text:
                 if name.endswith(ACTING)
             )
             target = f" -> {printable(inode.target)}" if isinstance(inode, Symlink) else ""
-            rows.append(
-                (
-                    _mode(inode),
-                    f"{inode.uid}:{inode.gid}",
-                    _size(inode),
-                    path_text(path) + "/" * isinstance(inode, Directory) + target + marks,
-                )
-            )
+            name = path_text(path) + "/" * isinstance(inode, Directory) + target + marks
+            rows.append((_mode(inode), f"{inode.uid}:{inode.gid}", _size(inode), name))
     if not rows:
         return Text(say("overlay.empty"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return Text(
-        "\n".join(f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {rest}" for mode, owner, size, rest in rows)
-    )
+    lines = (f"{mode}  {owner:<{widths[1]}}  {size:>{widths[2]}}  {name}" for mode, owner, size, name in rows)
+    return Text("\n".join(lines))
 
 
 def _mode(inode: Inode) -> str:
     """The ten characters of ``ls -l``."""
-    kinds = {
-        "file": stat.S_IFREG,
-        "dir": stat.S_IFDIR,
-        "symlink": stat.S_IFLNK,
-        "char": stat.S_IFCHR,
-        "block": stat.S_IFBLK,
-        "fifo": stat.S_IFIFO,
-        "socket": stat.S_IFSOCK,
-    }
+    kinds = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "symlink": stat.S_IFLNK, "char": stat.S_IFCHR}
+    kinds |= {"block": stat.S_IFBLK, "fifo": stat.S_IFIFO, "socket": stat.S_IFSOCK}
     return stat.filemode(kinds[inode.type] | inode.mode)
 
 
@@ -261,10 +240,5 @@ def counts(story: Sequence[LayerEntry]) -> tuple[int, ...]:
     seen = sum(
         line.fate.kind in ("shown", "merged") and line.change in ("added", "changed", "emptied") for line in story
     )
-    return (
-        changes.count("added"),
-        changes.count("changed"),
-        changes.count("removed") + changes.count("emptied"),
-        gone,
-        seen,
-    )
+    deletes = changes.count("removed") + changes.count("emptied")
+    return changes.count("added"), changes.count("changed"), deletes, gone, seen

@@ -102,24 +102,15 @@ def browse_picture(own: Own, layer: int) -> Picture:
     _bars(sheet, own, layer, names)
     mine = work[layer]
     title = f"{label(own.overlay, layer, names)}  {_step(own, layer)}".rstrip()
-    counts = say(
-        "browse.counts",
-        added=mine.added,
-        changed=mine.changed,
-        removed=mine.removed,
-        size=size_text(mine.size),
-        wasted=size_text(mine.wasted),
-    )
+    changes = {"added": mine.added, "changed": mine.changed, "removed": mine.removed}
+    counts = say("browse.counts", size=size_text(mine.size), wasted=size_text(mine.wasted), **changes)
     sheet.text(360, 0, fitted(title, 76), width=556)
     sheet.text(360, 22, counts, width=556)
     lines = _story(own, layer, names)
     for row, (text, style) in enumerate(lines):
         sheet.box(360, 50 + row * 28, 556, 24, fitted(text, 66), style, title=text)
-    total = say(
-        "browse.total",
-        size=size_text(sum(item.size for item in work)),
-        wasted=size_text(sum(item.wasted for item in work)),
-    )
+    size, wasted = sum(item.size for item in work), sum(item.wasted for item in work)
+    total = say("browse.total", size=size_text(size), wasted=size_text(wasted))
     sheet.text(0, 26 + (len(_window(len(work), layer)) + 1) * 26, total, width=340)
     alt = say("browse.alt", layer=label(own.overlay, layer, names), counts=counts)
     bars = [_bar_text(own, number, names, number == layer) for number in _window(len(work), layer)]
@@ -193,9 +184,7 @@ def _line(own: Own, layer: int, path: str, inode: Inode, names: Sequence[str]) -
     if found.layer == layer and found.inode is inode:
         return f"+ {shown}{size}", "lower"
     by = next((step.by for step in found.trace if step.layer == layer), None)
-    hider = say(
-        "browse.hidden" if by is None else "browse.hidden_by", layer="" if by is None else label(own.overlay, by, names)
-    )
+    hider = say("browse.hidden") if by is None else say("browse.hidden_by", layer=label(own.overlay, by, names))
     return f"{PALETTE['hidden'].glyph} {shown}{size}  {hider}", "hidden"
 
 

@@ -54,21 +54,16 @@ def called(target: Image | Container) -> str:
     if isinstance(target, Container):
         return say("own.container", name=printable(target.name or target.id[:12]))
     name = min(target.names, key=len, default="")
-    more = [part for part in (target.platform, target.namespace, target.store) if part]
-    return f"{printable(name) if name else say('own.no_name')} · {short(target.id)}" + (
-        f" · {', '.join(map(printable, more))}" if more else ""
-    )
+    more = ", ".join(printable(part) for part in (target.platform, target.namespace, target.store) if part)
+    return f"{printable(name) if name else say('own.no_name')} · {short(target.id)}{f' · {more}' if more else ''}"
 
 
 def sentence(problem: Problem) -> str:
     """A finding in words for a person."""
     text = say("own.finding", meaning=KINDS[problem.kind][1], where=brief_text(problem.where, 90))
     if problem.expected or problem.found:
-        text += say(
-            "own.expected",
-            expected=brief_text(problem.expected or say("own.nothing"), 60),
-            found=brief_text(problem.found or say("own.nothing"), 60),
-        )
+        expected, found = (brief_text(part or say("own.nothing"), 60) for part in (problem.expected, problem.found))
+        text += say("own.expected", expected=expected, found=found)
     return text
 
 
@@ -130,9 +125,8 @@ def _blamed(own: Own, digest: Digest) -> str:
 
 def _id_is(image: Image) -> str:
     """Which document's digest the IMAGE ID is."""
-    known = {image.config_digest: "config", image.manifest_digest: "manifest"} | {
-        digest: "index" for digest in image.indexes
-    }
+    known = {image.config_digest: "config", image.manifest_digest: "manifest"}
+    known |= dict.fromkeys(image.indexes, "index")
     return say(f"own.id.{known[image.id]}") if image.id in known else ""
 
 
@@ -214,17 +208,13 @@ def _short(name: str) -> str:
 
 def proof_table(own: Own) -> Any:
     """Each layer, topmost first: its digests, each with ✓ where the recomputed one is equal."""
-    rows = [
-        (
-            proof.layer.position + 1,
-            _proved(proof.layer.descriptor.digest if proof.layer.descriptor else None, proof.blob),
-            _proved(proof.layer.diff_id, proof.diff_id),
-            _proved(proof.layer.chain_id, proof.chain_id),
-            printable((proof.layer.directory or "–")[:12]),
-            build_step_text(printable(proof.layer.history.created_by if proof.layer.history else ""), 32),
-        )
-        for proof in reversed(own.proofs)
-    ]
+    rows = []
+    for proof in reversed(own.proofs):
+        layer = proof.layer
+        blob = _proved(layer.descriptor.digest if layer.descriptor else None, proof.blob)
+        names = _proved(layer.diff_id, proof.diff_id), _proved(layer.chain_id, proof.chain_id)
+        step = build_step_text(printable(layer.history.created_by if layer.history else ""), 32)
+        rows.append((layer.position + 1, blob, *names, printable((layer.directory or "–")[:12]), step))
     columns = (say(f"own.column.{key}") for key in ("blob", "diff_id", "chain_id", "folder", "step"))
     return table(("layer", *columns), rows)
 
@@ -264,15 +254,13 @@ def _more(count: int) -> list[str]:
 def findings(own: Own) -> Text:
     """All findings in words, and what could not be checked."""
     report = own.report
-    lines = [
-        f"{'✗' if problem.severity == 'error' else '!'} {sentence(problem)}" for problem in report.problems[:SHOWN]
-    ]
+    lines = []
+    for problem in report.problems[:SHOWN]:
+        lines.append(f"{'✗' if problem.severity == 'error' else '!'} {sentence(problem)}")
     lines += _more(len(report.problems))
-    skipped = [
-        f"? {say('own.skipped', what=printable(item.what), why=printable(item.why))}"
-        for item in report.not_checked[:SHOWN]
-    ]
-    return Text("\n".join([*lines, *skipped, say("own.all_fits" if report.ok else "own.not_all")]))
+    for item in report.not_checked[:SHOWN]:
+        lines.append(f"? {say('own.skipped', what=printable(item.what), why=printable(item.why))}")
+    return Text("\n".join([*lines, say("own.all_fits" if report.ok else "own.not_all")]))
 
 
 def own_picture(own: Own | None, note: str = "") -> Picture:

@@ -93,18 +93,11 @@ class OwnReport:
         """The way as a table, and its digests in full."""
         rows = journey(self.own)
         lines = [f"## {say('report.journey')}", ""]
-        lines += _table(
-            tuple(say(f"report.{key}") for key in ("sign", "row", "claimed", "found")),
-            [
-                (
-                    VERDICTS[row.verdict][1],
-                    say(f"own.row.{row.key}"),
-                    f"`{_brief(row.claimed)}`",
-                    f"`{_brief(row.found)}`",
-                )
-                for row in rows
-            ],
-        )
+        cells = []
+        for row in rows:
+            names = f"`{_brief(row.claimed)}`", f"`{_brief(row.found)}`"
+            cells.append((VERDICTS[row.verdict][1], say(f"own.row.{row.key}"), *names))
+        lines += _table([say(f"report.{key}") for key in ("sign", "row", "claimed", "found")], cells)
         whole = {
             digits: say(f"own.row.{row.key}")
             for row in reversed(rows)

@@ -229,14 +229,8 @@ def _byte(result: Tampering, spot: Spot) -> tuple[str, str]:
         data = stream.read(24)
     old = data[flip.offset - first]
     new = old ^ 1 << flip.bit
-    title = say(
-        "tamper.byte",
-        spot=spot_name(spot),
-        offset=f"{flip.offset:,}",
-        last=f"{spot.size - 1:,}",
-        old=f'{old:02x} "{letter(old)}"',
-        new=f'{new:02x} "{letter(new)}"',
-    )
+    where = {"spot": spot_name(spot), "offset": f"{flip.offset:,}", "last": f"{spot.size - 1:,}"}
+    title = say("tamper.byte", old=f'{old:02x} "{letter(old)}"', new=f'{new:02x} "{letter(new)}"', **where)
     shown = [f"{byte:02x}" for byte in data]
     shown[flip.offset - first] = f"[{old:02x}→{new:02x}]"
     return title, f"{' '.join(shown)}   {''.join(map(letter, data))}"
@@ -249,7 +243,8 @@ def _changes(result: Tampering) -> list[tuple[str, str, str]]:
     assert old is not None
     rows = [("id", _shown(old, "id"), _shown(new, "id"))]
     if old.manifest_digest:
-        rows.append(("manifest", old.manifest_digest, _computed(new) or gone))
+        now = gone if new is None or new.manifest is None else Digest.of(new.manifest.raw)
+        rows.append(("manifest", old.manifest_digest, now))
     rows.append(("chain", _shown(old, "chain"), _shown(new, "chain")))
     rows.append(("view", *_views(result)))
     return rows
@@ -262,10 +257,6 @@ def _shown(image: Image | None, key: str) -> str:
     if key == "id":
         return image.id
     return image.chain_ids[-1] if image.chain_ids else say("tamper.gone" if image.chain_ids is None else "own.nothing")
-
-
-def _computed(image: Image | None) -> str | None:
-    return None if image is None or image.manifest is None else Digest.of(image.manifest.raw)
 
 
 def _views(result: Tampering) -> tuple[str, str]:
@@ -310,14 +301,8 @@ class TamperLab(Panel):
         if names and self.spots:
             self._flip()
         label = ipywidgets.HTML(f"<b>{html.escape(say('tamper.expect'))}</b>&emsp;")
-        super().__init__(
-            [
-                control_row(self.what, self.offset, self.bit),
-                control_row(label, *self.expect.values()),
-                control_row(self.look),
-                self.status,
-            ]
-        )
+        place, expected = control_row(self.what, self.offset, self.bit), control_row(label, *self.expect.values())
+        super().__init__([place, expected, control_row(self.look), self.status])
         self.what.observe(self._chosen, "value")
         for control in (self.offset, self.bit, *self.expect.values()):
             control.observe(self._changed, "value")

@@ -30,6 +30,9 @@ STYLES = {"hash": "hash", "random": "plain", "list": "lower"}
 
 BRIDGES = ("cache-id", "mount-id")
 
+# The key of a step -> the lines of its box.
+Cards = Mapping[str, list[str]]
+
 # The two arms of the walk's U, each with its x and its width; the bridge is between them.
 LEFT, RIGHT = (0, 404), (500, 344)
 
@@ -57,13 +60,7 @@ def walk_picture(walk: Walk) -> Picture:
 
 
 def _arm(
-    sheet: Sheet,
-    cards: Mapping[str, list[str]],
-    steps: Sequence[Step],
-    first: int,
-    arm: tuple[int, int],
-    top: float,
-    bottom: float,
+    sheet: Sheet, cards: Cards, steps: Sequence[Step], first: int, arm: tuple[int, int], top: float, bottom: float
 ) -> None:
     """One arm of the U, from top to bottom; in the right arm numbers and arrows run upwards."""
     (x, width), heights = arm, [_height(cards[step.key]) for step in steps]
@@ -108,10 +105,8 @@ def _lines(walk: Walk, step: Step) -> list[str]:
         case "chain" if walk.position == 0:
             return [say("walk.base"), f"# chain_id {short_digests(step.found)}"]
         case "chain":
-            return [
-                say("walk.hashed", below=walk.position, number=walk.position + 1),
-                f"# chain_id {short_digests(step.found)}",
-            ]
+            hashed = say("walk.hashed", below=walk.position, number=walk.position + 1)
+            return [hashed, f"# chain_id {short_digests(step.found)}"]
         case "layerdb" | "mounts" | "directory":
             return [path, short_digests(step.content)]
         case "link":
@@ -125,12 +120,8 @@ def _lines(walk: Walk, step: Step) -> list[str]:
         case "parent":
             return [path, f"# chain_id {short_digests(step.found)}"]
     lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
-    return [
-        "lowerdir=",
-        *_some(lower),
-        f"upperdir={short_digests(upper.rpartition(f'{OVERLAY2}/')[2])}",
-        f"workdir={short_digests(work.rpartition(f'{OVERLAY2}/')[2])}",
-    ]
+    upper, work = (short_digests(path.rpartition(f"{OVERLAY2}/")[2]) for path in (upper, work))
+    return ["lowerdir=", *_some(lower), f"upperdir={upper}", f"workdir={work}"]
 
 
 def _layer_number(walk: Walk) -> str:
@@ -160,17 +151,9 @@ def _walk_alt(walk: Walk) -> str:
     if walk.image is None:
         return say("walk.alt_container", query=query, mount=short(walk["mount-id"].found), lowers=_lowers(walk))
     image, layer = walk.image, walk.image.layers[walk.position]
-    return say(
-        "walk.alt_image",
-        query=query,
-        number=walk.position + 1,
-        count=len(image.layers),
-        image=short(image.id),
-        diff=short(layer.diff_id),
-        chain=short(layer.chain_id),
-        cache=short(walk["cache-id"].found),
-        lowers=_lowers(walk),
-    )
+    numbers = {"number": walk.position + 1, "count": len(image.layers), "lowers": _lowers(walk)}
+    found = {"diff": layer.diff_id, "chain": layer.chain_id, "cache": walk["cache-id"].found, "image": image.id}
+    return say("walk.alt_image", query=query, **numbers, **{key: short(name) for key, name in found.items()})
 
 
 def _walk_text(walk: Walk) -> str:
@@ -188,16 +171,10 @@ def _walk_text(walk: Walk) -> str:
 
 def walk_table(walk: Walk) -> Any:
     """The steps as a table: what was read, the name that was found, and where that name comes from."""
-    rows = [
-        (
-            number,
-            say(f"walk.what.{step.key}"),
-            short_digests(step.path) or "–",
-            short_digests(step.found.partition("\n")[0])[:60],
-            say(f"walk.origin.{step.origin}"),
-        )
-        for number, step in enumerate(walk.steps, 1)
-    ]
+    rows = []
+    for number, step in enumerate(walk.steps, 1):
+        read, found = short_digests(step.path) or "–", short_digests(step.found.partition("\n")[0])[:60]
+        rows.append((number, say(f"walk.what.{step.key}"), read, found, say(f"walk.origin.{step.origin}")))
     return table(("", "step", "read", "found", "where the name comes from"), rows)
 
 
@@ -208,17 +185,10 @@ def folders_table(store: DockerRoot, query: str) -> DigestTable:
         Finding: ``wrong-call`` for a container.
     """
     image = select_image(store, query)
-    rows = [
-        (
-            layer.position + 1,
-            layer.diff_id,
-            layer.chain_id,
-            f"□ {short(layer.directory or '?')}…",
-            _size(store, layer.chain_id),
-            _made_by(layer),
-        )
-        for layer in reversed(image.layers)
-    ]
+    rows = []
+    for layer in reversed(image.layers):
+        cache_id, size = f"□ {short(layer.directory or '?')}…", _size(store, layer.chain_id)
+        rows.append((layer.position + 1, layer.diff_id, layer.chain_id, cache_id, size, _made_by(layer)))
     return DigestTable.of(("layer", "diff_id", "chain_id", "cache-id", "size", "made by"), rows)
 
 
@@ -257,11 +227,8 @@ def layerdb_picture(names: Sequence[str], images: Mapping[str, Sequence[DiffID]]
         lines.append(f"{glyph} {name}  {_owner(owner)}")
     found = [owners[name][0] for name in names if name in owners]
     known = ", ".join(say("store.listing_known", count=found.count(image), image=printable(image)) for image in images)
-    return Picture(
-        sheet.dot,
-        say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found)),
-        "\n".join(lines),
-    )
+    alt = say("store.listing_alt", count=len(names), known=known, unknown=len(names) - len(found))
+    return Picture(sheet.dot, alt, "\n".join(lines))
 
 
 def _owner(owner: tuple[str, int, int] | None) -> str:
@@ -290,14 +257,8 @@ def mount_picture(store: DockerRoot, container: Container) -> Picture:
             sheet.text(x, y + 2, text, face=MONO)
         lines.append(f"{what:<11} {link:<26}  □ {folder}  {role}".rstrip())
     sheet.text(0, 24 + len(rows) * 28 + 26, say("store.mount_last"))
-    alt = say(
-        "store.mount_alt",
-        name=printable(container.name),
-        upper=container.upper[:12],
-        count=len(container.lower),
-        first=container.links[0] if container.links else "–",
-        last=container.links[-1] if container.links else "–",
-    )
+    links, names = container.links or ("–",), {"name": printable(container.name), "upper": container.upper[:12]}
+    alt = say("store.mount_alt", count=len(container.lower), first=links[0], last=links[-1], **names)
     return Picture(sheet.dot, alt, "\n".join(lines))
 
 

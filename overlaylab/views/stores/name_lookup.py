@@ -18,7 +18,7 @@ from overlaylab.words import printable, say
 _DIGITS = re.compile(r"[0-9a-f]{4,128}(-init)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Meaning:
     """One thing that a name can mean in one store.
 
@@ -94,17 +94,8 @@ def _meaning(label: str, value: str, position: int | None, matches: list[tuple[S
     container = next((item for item in store.containers() if value in (item.id, item.upper, item.init)), None)
     if container and shown is None:
         shown = next((image for image in store.images() if image.id == container.image_id), None)
-    kinds = dict.fromkeys(match.kind for _, match in matches)
-    return Meaning(
-        label=label,
-        store=store,
-        value=value,
-        kinds=tuple(kinds),
-        image=shown,
-        position=position,
-        container=container,
-        images=len(images),
-    )
+    kinds = tuple(dict.fromkeys(match.kind for _, match in matches))
+    return Meaning(label, store, value, kinds, shown, position, container, len(images))
 
 
 def _has(store: Store, image: Image, value: str, position: int | None) -> bool:
@@ -153,17 +144,11 @@ def names_table(query: str, stores: Mapping[str, Store]) -> DigestTable:
     Raises:
         Finding: ``wrong-call`` for digits that no name can begin with.
     """
-    rows = [
-        (
-            meaning.label,
-            say("names.and").join(meaning.kinds),
-            name_of(meaning.image) if meaning.image else "–",
-            "–" if meaning.position is None else meaning.position + 1,
-            max(meaning.images, int(meaning.image is not None)),
-            printable(meaning.value),
-        )
-        for meaning in find_meanings(query, stores)
-    ]
-    return DigestTable.of(
-        [say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")], rows
-    )
+    rows = []
+    for meaning in find_meanings(query, stores):
+        kinds, image = say("names.and").join(meaning.kinds), name_of(meaning.image) if meaning.image else "–"
+        layer = "–" if meaning.position is None else meaning.position + 1
+        count = max(meaning.images, int(meaning.image is not None))
+        rows.append((meaning.label, kinds, image, layer, count, printable(meaning.value)))
+    columns = [say(f"names.table.{key}") for key in ("store", "kinds", "image", "layer", "images", "value")]
+    return DigestTable.of(columns, rows)

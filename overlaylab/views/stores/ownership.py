@@ -116,17 +116,11 @@ def _label(image: Image) -> str:
 
 def sharing_table(store: Store) -> DigestTable:
     """Every named image: the bytes that it alone uses, the bytes that it shares, and with how many others."""
-    rows = [
-        (
-            fitted(", ".join(map(printable, item["names"])), 60),
-            item["id"],
-            item["own_bytes"],
-            item["shared_bytes"],
-            len(item["shared_with"]),
-        )
-        for item in facts_of(store)["images"]
-        if item["names"]
-    ]
+    rows = []
+    for item in facts_of(store)["images"]:
+        if item["names"]:
+            names = fitted(", ".join(map(printable, item["names"])), 60)
+            rows.append((names, item["id"], item["own_bytes"], item["shared_bytes"], len(item["shared_with"])))
     return DigestTable.of([say(f"sharing.column.{key}") for key in ("names", "id", "own", "shared", "with")], rows)
 
 
@@ -259,10 +253,5 @@ def _alt(known: Sequence[Image], chosen: Sequence[int], groups: Sequence[Group],
     shared = sum(len(group.places) for group in groups if len(group.users) > 1)
     alone = sum(len(group.places) for group in groups if len(group.users) == 1)
     orphans = sum(item["guess"] in ORPHANS for item in facts["directories"])
-    return say(
-        "sharing.alt",
-        images=", ".join(_label(known[number]) for number in chosen),
-        shared=shared,
-        alone=alone,
-        orphans=orphans,
-    )
+    images = ", ".join(_label(known[number]) for number in chosen)
+    return say("sharing.alt", images=images, shared=shared, alone=alone, orphans=orphans)

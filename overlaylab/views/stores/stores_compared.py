@@ -25,21 +25,9 @@ WIDTH, GAP = 898, 18
 HEIGHT = 2 * LINE + 10
 
 # The kinds of names, in the order of the course.
-KINDS = (
-    "config",
-    "manifest",
-    "index",
-    "layer-blob",
-    "diff_id",
-    "chain_id",
-    "cache-id",
-    "layer-id",
-    "snapshot",
-    "link",
-    "container",
-    "mount-id",
-    "v1-id",
-)
+KINDS = """
+    config manifest index layer-blob diff_id chain_id cache-id layer-id snapshot link container mount-id v1-id
+""".split()
 
 
 def which_id(image: Image) -> str:
@@ -79,20 +67,12 @@ def ids_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTa
     Args:
         stores: What to call each -> the store.
     """
-    rows = [
-        (
-            label,
-            image.id,
-            say(f"beside.of.{which_id(image)}"),
-            image.config_digest,
-            image.manifest_digest or say("beside.no_manifest"),
-            tuple(map(printable, image.names)),
-        )
-        for label, image in _found(stores, query).items()
-    ]
-    return DigestTable.of(
-        [say(f"beside.column.{key}") for key in ("store", "id", "of", "config", "manifest", "names")], rows
-    )
+    rows = []
+    for label, image in _found(stores, query).items():
+        of, manifest = say(f"beside.of.{which_id(image)}"), image.manifest_digest or say("beside.no_manifest")
+        rows.append((label, image.id, of, image.config_digest, manifest, tuple(map(printable, image.names))))
+    columns = [say(f"beside.column.{key}") for key in ("store", "id", "of", "config", "manifest", "names")]
+    return DigestTable.of(columns, rows)
 
 
 def layers_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> DigestTable:
@@ -101,15 +81,10 @@ def layers_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> Diges
     first = next(iter(images.values()))
     columns = ["layer", "diff_id", "chain_id"]
     columns += [f"{label} {_word(stores[label], image)}" for label, image in images.items()]
-    rows = [
-        (
-            layer.position + 1,
-            layer.diff_id,
-            layer.chain_id,
-            *(_place(stores[label], image, layer.position) for label, image in images.items()),
-        )
-        for layer in reversed(first.layers)
-    ]
+    rows = []
+    for layer in reversed(first.layers):
+        places = (_place(stores[label], image, layer.position) for label, image in images.items())
+        rows.append((layer.position + 1, layer.diff_id, layer.chain_id, *places))
     return DigestTable.of(columns, rows)
 
 
@@ -256,12 +231,6 @@ def _band(sheet: Sheet, y: float, title: str, names: Sequence[str]) -> None:
 def _alt(stores: Mapping[str, Store], images: Mapping[str, Image], query: str, position: int) -> str:
     places = {kept_as(home(stores[label], image), image.layers[position])[1] for label, image in images.items()}
     same = all(len(set(names)) == 1 for _, names in _shared_names(images, position))
-    return say(
-        "beside.alt",
-        query=printable(query),
-        stores=len(images),
-        ids=len({image.id for image in images.values()}),
-        layer=position + 1,
-        places=len(places),
-        equal=say("beside.all_equal") if same else say("beside.not_equal"),
-    )
+    ids, equal = {image.id for image in images.values()}, say("beside.all_equal" if same else "beside.not_equal")
+    counts = {"stores": len(images), "ids": len(ids), "places": len(places)}
+    return say("beside.alt", query=printable(query), layer=position + 1, equal=equal, **counts)
