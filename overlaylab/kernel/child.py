@@ -98,21 +98,24 @@ def _empty(directory: str) -> None:
         shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
 
 
-def _views(request: Request, place: str) -> tuple[KernelView, ...]:
-    return tuple(
-        _view(request, stack, _make_directory(place, str(number))) for number, stack in enumerate(request.stacks)
-    )
+def _each(task: Callable[[Request, Stack, str, tuple[Op, ...]], object]) -> Callable[[Request, str], object]:
+    """A task for every stack of a request, each in a directory of its own, with the operations for it."""
+
+    def every(request: Request, place: str) -> tuple[object, ...]:
+        cases = zip(request.stacks, request.ops or ((),) * len(request.stacks), strict=True)
+        return tuple(
+            task(request, stack, _make_directory(place, str(number)), ops) for number, (stack, ops) in enumerate(cases)
+        )
+
+    return every
 
 
-def _view(request: Request, stack: Stack, directory: str) -> KernelView:
+def _view(request: Request, stack: Stack, directory: str, ops: tuple[Op, ...] = ()) -> KernelView:
     """Write one stack to disk, mount it, read it, unmount it, and read the layers again."""
     assert stack.options is not None, "mount.py fills them in"
     options = replace(stack.options, userxattr=stack.options.userxattr or request.mode != ROOT)
-    os.chdir(directory)
-    left_out: dict[str, None] = {}
     names = [*options.lowerdirs, *filter(None, [options.upperdir])]
-    for name, tree in zip(names, [*stack.lowerdirs, *filter(None, [stack.upperdir])], strict=True):
-        left_out |= dict.fromkeys(_write(tree, _make_directory(directory, name), request.mode))
+    left_out = _write_stack(request, stack, directory)
     with mounted(options, directory) as merged:
         # List first. Kernel: a lookup sets xattrs on the upper, and these change a later listing (cu-23, wo-36).
         listing = dict(_listing(merged))
@@ -125,22 +128,15 @@ def _view(request: Request, stack: Stack, directory: str) -> KernelView:
         options=options,
         kernel=os.uname().release,
         mode=request.mode,
-        left_out=tuple(left_out),
+        left_out=left_out,
         lowerdirs=tuple(after[: len(options.lowerdirs)]),
         upperdir=after[-1] if options.upperdir else None,
     )
 
 
-def _replays(request: Request, place: str) -> tuple[Replayed, ...]:
-    cases = zip(request.stacks, request.ops, strict=True)
-    return tuple(
-        _replay(request, stack, ops, _make_directory(place, str(number))) for number, (stack, ops) in enumerate(cases)
-    )
-
-
-def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], directory: str) -> Replayed:
+def _replay(request: Request, stack: Stack, directory: str, ops: tuple[Op, ...]) -> Replayed:
     """Write one stack to disk, mount it, run operations in it with the mount as root directory, and read the result."""
-    options, left_out = _write_stack(request, stack, directory)
+    options, left_out = _replay_options(request, stack), _write_stack(request, stack, directory)
     with mounted(options, directory) as merged:
         os.umask(0o022)
         with confined(merged):
@@ -157,30 +153,28 @@ def _replay(request: Request, stack: Stack, ops: tuple[Op, ...], directory: str)
     )
 
 
-def _write_stack(request: Request, stack: Stack, directory: str) -> tuple[MountOptions, tuple[str, ...]]:
-    """Write one stack to disk; returns its mount options, and what had to be left out."""
+def _replay_options(request: Request, stack: Stack) -> MountOptions:
     assert stack.options is not None and stack.upperdir is not None, "replays.py checks it"
-    options = stack.options
-    if request.mode != ROOT:
-        # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
-        options = replace(options, userxattr=True, redirect_dir=None, metacopy=None)
+    if request.mode == ROOT:
+        return stack.options
+    # Kernel: userxattr and redirect_dir or metacopy exclude each other (mount-55).
+    return replace(stack.options, userxattr=True, redirect_dir=None, metacopy=None)
+
+
+def _write_stack(request: Request, stack: Stack, directory: str) -> tuple[str, ...]:
+    """Write one stack to disk; returns what had to be left out."""
+    assert stack.options is not None, "mount.py fills them in"
     os.chdir(directory)
     left_out: dict[str, None] = {}
-    for name, tree in zip([*options.lowerdirs, str(options.upperdir)], [*stack.lowerdirs, stack.upperdir], strict=True):
+    names = [*stack.options.lowerdirs, *filter(None, [stack.options.upperdir])]
+    for name, tree in zip(names, [*stack.lowerdirs, *filter(None, [stack.upperdir])], strict=True):
         left_out |= dict.fromkeys(_write(tree, _make_directory(directory, name), request.mode))
-    return options, tuple(left_out)
+    return tuple(left_out)
 
 
-def _watches(request: Request, place: str) -> tuple[Watched, ...]:
-    cases = zip(request.stacks, request.ops, strict=True)
-    return tuple(
-        _watch(request, stack, ops, _make_directory(place, str(number))) for number, (stack, ops) in enumerate(cases)
-    )
-
-
-def _watch(request: Request, stack: Stack, ops: tuple[Op, ...], directory: str) -> Watched:
+def _watch(request: Request, stack: Stack, directory: str, ops: tuple[Op, ...]) -> Watched:
     """Like `_replay`, but read everything after each operation."""
-    options, _ = _write_stack(request, stack, directory)
+    options, _ = _replay_options(request, stack), _write_stack(request, stack, directory)
     upper = os.path.join(directory, str(options.upperdir))
     lowers = [os.path.join(directory, name) for name in options.lowerdirs]
     with mounted(options, directory) as merged:
@@ -296,11 +290,11 @@ def _xattr(path: str, name: str) -> bytes | None:
 
 
 TASKS: dict[str, Callable[[Request, str], object]] = {
-    "views": _views,
+    "views": _each(_view),
     "trial": _trial,
     "native-diff": _native_diff,
-    "replay": _replays,
-    "watch": _watches,
+    "replay": _each(_replay),
+    "watch": _each(_watch),
 }
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from overlaylab.linux.proof.mutants import BROKEN, Mutant
 from overlaylab.overlay.overlay import Overlay
 from overlaylab.words import say
 
-from .recorded_replays import Comparison, compare_with_kernel
+from .recorded_replays import Comparison, compare_with_kernel, origin
 from .replays import Watched, as_mounted, compared, watched
 from .syscalls import ROOT
 
@@ -76,9 +76,7 @@ class Proof:
     @property
     def origin(self) -> str:
         """Where the kernel's side comes from."""
-        how = say("sides.root" if self.kernel.mode == ROOT else "sides.user")
-        release = self.kernel.kernel.partition("-")[0]
-        return say("tried.now" if self.kernel.now else "tried.recorded", kernel=release, how=how, why=self.kernel.why)
+        return origin(self.kernel.kernel, self.kernel.mode, self.kernel.now, self.kernel.why)
 
     def __repr__(self) -> str:
         words = {"experiments": self.experiments, "operations": f"{self.operations:,}", "count": len(self.partings)}
@@ -93,9 +91,7 @@ def prove(model: type[Overlay] = Overlay, first: int = 0, experiments: int = EXP
     """Run experiments on model and kernel; compare answer, upper, merged view and lowers after every operation.
 
     Args:
-        model: The model to compare, by default the right one.
         first: The number of the first experiment, from 0.
-        experiments: How many experiments to run.
 
     Raises:
         Finding: ``wrong-call`` for fewer than one experiment, or more than `MOST`.
@@ -141,11 +137,8 @@ def recording() -> dict[str, Any]:
         KernelUnavailable: This machine cannot mount an overlay.
     """
     kernel = _digests(watched([(one.overlay(), one.ops) for one in map(experiment, range(EXPERIMENTS))], ROOT))
-    return {
-        "kernel": kernel.kernel.partition("-")[0],
-        "mode": kernel.mode,
-        "digests": [list(one) for one in kernel.digests],
-    }
+    digests = [list(one) for one in kernel.digests]
+    return {"kernel": kernel.kernel.partition("-")[0], "mode": kernel.mode, "digests": digests}
 
 
 # --- mutants

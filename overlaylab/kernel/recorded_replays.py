@@ -46,12 +46,16 @@ class Comparison:
     @property
     def origin(self) -> str:
         """Where the kernel's side comes from."""
-        how = say("sides.root" if self.replay.kernel.mode == ROOT else "sides.user")
-        kernel = self.replay.kernel.kernel.partition("-")[0]
-        return say("tried.now" if self.now else "tried.recorded", kernel=kernel, how=how, why=self.why)
+        return origin(self.replay.kernel.kernel, self.replay.kernel.mode, self.now, self.why)
 
     def __repr__(self) -> str:
         return repr(self.replay)
+
+
+def origin(release: str, mode: str, now: bool, why: str) -> str:
+    """Say where a kernel's side comes from: this machine's kernel, or a record and why."""
+    how = say("sides.root" if mode == ROOT else "sides.user")
+    return say("tried.now" if now else "tried.recorded", kernel=release.partition("-")[0], how=how, why=why)
 
 
 def compare_with_kernel(overlay: Overlay, ops: Sequence[Op], record: str, model: type[Overlay] = Overlay) -> Comparison:
@@ -59,9 +63,7 @@ def compare_with_kernel(overlay: Overlay, ops: Sequence[Op], record: str, model:
 
     Args:
         overlay: The stack before the operations.
-        ops: The operations, in order.
         record: The name of the record of these operations.
-        model: The model to compare, by default the right one.
     """
     try:
         done = replay(overlay, ops, model=model)
@@ -82,9 +84,8 @@ def recorded(name: str) -> Replayed:
 
 @cache
 def _records() -> dict[str, Any]:
-    records: dict[str, Any] = json.loads(
-        files("overlaylab").joinpath("data", "replays.json").read_text(encoding="utf-8")
-    )
+    text = files("overlaylab").joinpath("data", "replays.json").read_text(encoding="utf-8")
+    records: dict[str, Any] = json.loads(text)
     return records
 
 
@@ -103,13 +104,8 @@ def to_plain(done: Replayed) -> dict[str, Any]:
 def from_plain(data: dict[str, Any]) -> Replayed:
     """The other way."""
     answers = tuple(Answer(number, _unpacked(value)) for number, value in data["answers"])
-    return Replayed(
-        answers=answers,
-        merged=_unpacked(data["merged"]),
-        upper=_unpacked(data["upper"]),
-        kernel=data["kernel"],
-        mode=data["mode"],
-    )
+    listings = {side: _unpacked(data[side]) for side in ("merged", "upper")}
+    return Replayed(answers=answers, kernel=data["kernel"], mode=data["mode"], **listings)
 
 
 def _packed(value: Any) -> Any:

@@ -99,9 +99,8 @@ class Replay:
     def __repr__(self) -> str:
         if self.equal:
             return say("replay.equal", count=len(self.ops))
-        return "\n".join(
-            [say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel), *self.differences]
-        )
+        head = say("replay.differs", count=len(self.ops), model=KERNEL, kernel=self.kernel.kernel)
+        return "\n".join([head, *self.differences])
 
 
 def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: type[Overlay] = Overlay) -> Replay:
@@ -109,9 +108,7 @@ def replay(overlay: Overlay, ops: Sequence[Op], mode: str | None = None, model: 
 
     Args:
         overlay: The stack before the operations; small layers whose files carry their content.
-        ops: The operations, in order.
         mode: `ROOT` or `USER`; None takes what works.
-        model: The model to compare, by default the right one.
 
     Raises:
         KernelUnavailable: This machine cannot mount the stack; the reason says why.
@@ -151,15 +148,11 @@ def compared(overlay: Overlay, ops: Sequence[Op], done: Replayed, model: type[Ov
 def _stack(overlay: Overlay) -> Stack:
     """The layers of an overlay, with the options that make the kernel behave as the overlay does."""
     stack, features = Stack(lowerdirs=overlay.lowerdirs, upperdir=overlay.upperdir), overlay.features
-    on = {True: "on", False: "off"}
-    options = replace(
-        with_options(stack),
-        redirect_dir=on[features.redirect == "on"],
-        metacopy=on[features.metacopy],
-        index=on[features.index],
-        xino=on[features.xino],
-    )
-    return replace(stack, options=options)
+    settings: dict[str, Any] = {
+        name: "on" if getattr(features, name) else "off" for name in ("metacopy", "index", "xino")
+    }
+    settings["redirect_dir"] = "on" if features.redirect == "on" else "off"
+    return replace(stack, options=replace(with_options(stack), **settings))
 
 
 def obstacle(overlay: Overlay) -> str:

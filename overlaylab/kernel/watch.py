@@ -32,20 +32,14 @@ def fingerprint(directory: str) -> list[tuple[Any, ...]]:
 
 
 def watch_ops(
-    ops: Sequence[Op],
-    inside: Callable[[], AbstractContextManager[None]],
-    upper: str,
-    lowers: Sequence[str],
-    keep: int,
+    ops: Sequence[Op], inside: Callable[[], AbstractContextManager[None]], upper: str, lowers: Sequence[str], keep: int
 ) -> Iterator[Moment]:
     """Run operations by system calls of this process, and read everything after each.
 
     Args:
-        ops: The operations, in order.
         inside: Returns a context in which the mount is the root directory.
-        upper: The upper directory on disk.
+        upper: The upper directory on disk, of which `keep` bytes of file content are kept.
         lowers: The lower directories on disk.
-        keep: Bytes of file content to keep of the upper directory.
     """
     calls, identities = OsCalls(), Identities()
     before = [fingerprint(lower) for lower in lowers]

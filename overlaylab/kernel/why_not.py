@@ -33,17 +33,13 @@ def _obstacle(mode: str, step: str, number: int) -> str:
         return "no-room" if number in (errno.ENOSPC, errno.EDQUOT) else "unknown"
     if step == "overlay" and number == errno.ENODEV:
         return "no-overlay"
-    if mode == "root":
-        return _root_obstacle(step, number)
-    return _user_obstacle(step, number)
-
-
-def _root_obstacle(step: str, number: int) -> str:
+    if mode != "root":
+        return _user_obstacle(step, number)
     if number not in REFUSED:
         return "unknown"
     if os.geteuid() != 0:
         return "not-root"
-    if not _has_admin():
+    if not int(_status("CapEff") or "0", 16) >> 21 & 1:  # CAP_SYS_ADMIN
         return "lost-root"
     return "seccomp" if _seccomp() else "unknown"
 
@@ -63,11 +59,6 @@ def _user_obstacle(step: str, number: int) -> str:
     if _seccomp():
         return "seccomp"
     return "old-kernel" if step == "overlay" else "unknown"
-
-
-def _has_admin() -> bool:
-    """Whether this process has CAP_SYS_ADMIN, bit 21 of its capabilities."""
-    return bool(int(_status("CapEff") or "0", 16) >> 21 & 1)
 
 
 def _seccomp() -> bool:

@@ -7,12 +7,7 @@ from overlaylab import list_names, load_name
 __getattr__ = partial(
     load_name,
     __name__,
-    {
-        "mount_command": "parse_mount",
-        "operations": "Op Player Step op simulate",
-        "shell": "after",
-        "system": "System",
-    },
+    {"mount_command": "parse_mount", "operations": "Op Player Step op simulate", "shell": "after", "system": "System"},
     rooms=["proof"],
 )
 __dir__ = partial(list_names, __name__)

@@ -31,9 +31,7 @@ from .open_files import (
     store,
     truncate_node,
 )
-from .open_files import (
-    open as open_path,
-)
+from .open_files import open as open_path
 from .process import O_RDONLY, O_WRONLY, Descriptor, Fd, Process
 
 # --- reading and writing

@@ -65,11 +65,7 @@ class Identities:
         self._names: dict[int, str] = {}
 
     def name(self, number: int) -> str:
-        """The name of an inode.
-
-        Args:
-            number: Its inode number, or another number that is its own.
-        """
+        """The name of an inode, by its inode number or another number that is its own."""
         return self._names.setdefault(number, f"i{len(self._names) + 1}")
 
 
@@ -164,11 +160,7 @@ def mount_listing(calls: Any, identities: Identities | None = None) -> Listing:
 
 
 def stat_entry(stat: Any, identities: Identities) -> dict[str, Any]:
-    """What a listing says of a stat.
-
-    Args:
-        stat: A `Stat` of the model or an `os.stat_result`.
-    """
+    """What a listing says of a stat, a `Stat` of the model or an `os.stat_result`."""
     return {
         "type": next(name for name, bits in TYPES.items() if bits == stat.st_mode & 0o170000),
         "mode": f"{stat.st_mode & 0o7777:04o}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from overlaylab.errors import OverlayLabError
 from overlaylab.linux.operations import Step
@@ -37,16 +37,13 @@ PLACES = (
 class Coverage:
     """Counts the calls, errors and situations that were reached.
 
-    Args:
-        counts: Counts to begin with.
-
     Example:
         >>> Coverage().missing(PLACES)[0]
         'copy-up of a file'
     """
 
-    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
-        self.counts = Counter(counts or {})
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
         self._gone: set[str] = set()
 
     def begin(self) -> None:
@@ -54,12 +51,7 @@ class Coverage:
         self._gone = set()
 
     def take(self, step: Step, overlay: Overlay) -> None:
-        """Count what a step reached.
-
-        Args:
-            step: What the model did.
-            overlay: The model's overlay after it.
-        """
+        """Count what a step reached; `overlay` is the model's after it."""
         self.counts[step.op.call] += 1
         self.counts.update(self._errors(step) if step.errno else ())
         self.counts.update(self._copies(step, overlay))
@@ -75,12 +67,8 @@ class Coverage:
     def _copies(self, step: Step, overlay: Overlay) -> Iterator[str]:
         # Copies are noted before anything moves, so the first notes are those of this step.
         copied = sum(isinstance(effect, (CopyUp, MetadataCopyUp)) for effect in step.effects)
-        notes = [
-            change.after
-            for change in step.changes
-            if change.thing is overlay.xattrs.copies and change.after is not ABSENT
-        ]
-        lowers = [lower for _, lower in notes[:copied]]
+        changes = (change.after for change in step.changes if change.thing is overlay.xattrs.copies)
+        lowers = [lower for _, lower in [after for after in changes if after is not ABSENT][:copied]]
         if any(isinstance(lower, File) for lower in lowers):
             yield "copy-up of a file"
         if sum(isinstance(lower, Directory) for lower in lowers) > 1:

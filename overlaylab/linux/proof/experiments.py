@@ -29,20 +29,7 @@ NAMES = ("a", "b", "c")
 # Most paths lie below a and a/b, so that layers and operations meet there.
 PATHS = NAMES * 3 + tuple(f"a/{name}" for name in NAMES) * 4 + ("a/b/a", "a/b/b") * 2 + ("b/a", "c/b")
 
-KINDS = (
-    "dir",
-    "file",
-    "dir",
-    "file",
-    "dir",
-    "whiteout",
-    "opaque",
-    "file",
-    "hard link",
-    "hard link",
-    "link to a",
-    "fifo",
-)
+KINDS = ("dir", "file") * 2 + ("dir", "whiteout", "opaque", "file", "hard link", "hard link", "link to a", "fifo")
 
 # dress -> owner, group, mode of a directory, mode of anything else, attributes
 DRESSES: dict[str, tuple[int, int, int, int, dict[str, bytes]]] = {
@@ -78,10 +65,10 @@ def layer(
     for path, kind, dress in entries:
         parent, name = parent_of(path)
         directory = make_directories(root, parent)
-        if directory is not None and (directory.names.get(name) is None):
-            inode = (make or entry)(root, kind, dress, number, prefix)
-            if inode is not None:
-                directory.names[name] = inode
+        if directory is None or directory.names.get(name) is not None:
+            continue
+        if (inode := (make or entry)(root, kind, dress, number, prefix)) is not None:
+            directory.names[name] = inode
     return root
 
 
@@ -102,9 +89,6 @@ def entry(root: Directory, kind: str, dress: str, number: int, prefix: str) -> I
     Args:
         root: The layer; the kind "hard link" gives its first file once more.
         kind: One of `KINDS`, or another kind that a test makes.
-        dress: One of `DRESSES`.
-        number: Of the layer.
-        prefix: The namespace of overlay xattrs.
     """
     uid, gid, directory_mode, mode, xattrs = DRESSES[dress]
     common: dict[str, Any] = {"uid": uid, "gid": gid, "mtime_ns": OLD + number * 10**9 + 7}
@@ -248,16 +232,9 @@ class Moment:
     lowers: bool = True
 
     def digest(self, numbers: bool = True) -> str:
-        """A short hash of all of it.
-
-        Args:
-            numbers: Whether the hash covers which names of the merged view share an inode.
-        """
-        merged = (
-            self.merged
-            if numbers
-            else [{key: value for key, value in item.items() if key != "number"} for item in self.merged]
-        )
+        """A short hash of all of it; without `numbers` not of which names of the merged view share an inode."""
+        left_out = () if numbers else ("number",)
+        merged = [{key: value for key, value in item.items() if key not in left_out} for item in self.merged]
         text = repr((self.error, self.value, self.upper, merged, self.lowers))
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
@@ -268,8 +245,6 @@ def moments(
     """Run operations on a model and list everything after each.
 
     Args:
-        overlay: The start. It is not changed.
-        ops: The operations, in order.
         model: A subclass of `Overlay` to try a mutant.
         coverage: Counts the places that were reached.
     """
@@ -280,13 +255,8 @@ def moments(
         if coverage is not None:
             coverage.take(step, player.overlay)
         upper, merged = layer_listing(player.overlay.upperdir or Directory()), mount_listing(player.system, identities)
-        yield Moment(
-            step.error,
-            comparable(step.value),
-            upper,
-            merged,
-            before == [layer_listing(lower) for lower in overlay.lowerdirs],
-        )
+        same = before == [layer_listing(lower) for lower in overlay.lowerdirs]
+        yield Moment(step.error, comparable(step.value), upper, merged, same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,12 +296,7 @@ def parting(given: Experiment, wrong: type[Overlay], right: type[Overlay] = Over
 
 
 def shortest(given: Experiment, differs: Callable[[Experiment], bool]) -> Experiment:
-    """Shrink an experiment until no operation, layer or entry of it can be left out.
-
-    Args:
-        given: An experiment that shows a difference.
-        differs: Whether an experiment shows one.
-    """
+    """Shrink an experiment that `differs` until no operation, layer or entry of it can be left out."""
     while (smaller := next(filter(differs, _smaller(given)), None)) is not None:
         given = smaller
     return given

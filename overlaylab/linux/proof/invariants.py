@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from overlaylab.errors import OverlayLabError
 from overlaylab.linux.path_walk import LONGEST_NAME
 from overlaylab.overlay.overlay import Overlay
-from overlaylab.tree import Directory, Inode
+from overlaylab.tree import Directory, Inode, walk
 
 from .compare import layer_listing
 
@@ -23,10 +25,9 @@ class Guard:
 
     def __init__(self, overlay: Overlay) -> None:
         self.overlay = overlay
-        self._lowers = [layer_listing(layer) for layer in (*overlay.lowerdirs, *overlay.datadirs)]
-        self._foreign: set[int] = set()
-        for layer in (*overlay.lowerdirs, *overlay.datadirs):
-            self._collect(layer, self._foreign)
+        self._layers = (*overlay.lowerdirs, *overlay.datadirs)
+        self._lowers = [layer_listing(layer) for layer in self._layers]
+        self._foreign = {id(inode) for layer in self._layers for _, inode in walk(layer)}
 
     def check(self, deep: bool = True) -> None:
         """Check everything.
@@ -40,42 +41,28 @@ class Guard:
         """
         if self.overlay.upperdir is not None:
             self._check_upper(self.overlay.upperdir)
-        if deep and self._lowers != [
-            layer_listing(layer) for layer in (*self.overlay.lowerdirs, *self.overlay.datadirs)
-        ]:
+        if deep and self._lowers != [layer_listing(layer) for layer in self._layers]:
             raise Corrupt("a lower layer has changed")
 
     def _check_upper(self, upper: Directory) -> None:
-        inodes: list[Inode] = []
-        names: dict[int, int] = {}
-        waiting: list[tuple[str, Inode]] = [(".", upper)]
-        while waiting:
-            path, inode = waiting.pop()
-            names[id(inode)] = names.get(id(inode), 0) + 1
-            inodes.append(inode)
+        inodes: dict[int, Inode] = {}
+        names: Counter[int] = Counter()
+        for path, inode in walk(upper):
+            inodes[id(inode)] = inode
+            names[id(inode)] += 1
             if id(inode) in self._foreign:
                 raise Corrupt(f"{path} is an inode of a lower layer")
             if isinstance(inode, Directory):
                 if names[id(inode)] > 1:
                     raise Corrupt(f"{path} is a directory with two names")
-                waiting += [(f"{path}/{self._name(path, name)}", child) for name, child in inode.names.items()]
-        self._check_links(inodes, names)
-
-    def _name(self, path: str, name: str) -> str:
-        if name in ("", ".", "..") or "/" in name or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
-            raise Corrupt(f"{name!r} in {path} is no name")
-        return name
-
-    def _check_links(self, inodes: list[Inode], names: dict[int, int]) -> None:
+                for name in inode.names:
+                    if (
+                        name in ("", ".", "..")
+                        or "/" in name
+                        or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME
+                    ):
+                        raise Corrupt(f"{name!r} in {path} is no name")
         indexed = {id(inode) for inode in self.overlay.index.values()}
-        for inode in inodes:
-            if not isinstance(inode, Directory) and inode.nlink != names[id(inode)] + (id(inode) in indexed):
-                raise Corrupt(f"a {inode.type} has {names[id(inode)]} names and counts {inode.nlink}")
-
-    def _collect(self, directory: Directory, into: set[int]) -> None:
-        waiting: list[Inode] = [directory]
-        while waiting:
-            inode = waiting.pop()
-            into.add(id(inode))
-            if isinstance(inode, Directory):
-                waiting += inode.names.values()
+        for key, inode in inodes.items():
+            if not isinstance(inode, Directory) and inode.nlink != names[key] + (key in indexed):
+                raise Corrupt(f"a {inode.type} has {names[key]} names and counts {inode.nlink}")

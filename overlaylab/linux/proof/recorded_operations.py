@@ -13,53 +13,44 @@ from overlaylab.overlay.filesystem import EXCHANGE, NOREPLACE, TYPES, WHITEOUT, 
 
 from .records import data_bytes, device_numbers, field, octal
 
-# Recorded name -> the call of `System` and its arguments, as `_Arguments` reads them; after ``=`` the default.
-RECORDED = {
-    "create": "create path data mode=0644",
-    "write_file": "write_file path data",
-    "overwrite": "overwrite path data",
-    "append": "append path data",
-    "read_file": "read_file path",
-    "open": "open path open_flags mode=0644 fd",
-    "read": "pread fd all offset=0",
-    "write": "write fd data",
-    "pwrite": "pwrite fd data offset",
-    "close": "close fd",
-    "fstat": "fstat fd",
-    "ftruncate": "ftruncate fd size",
-    "fchmod": "fchmod fd mode",
-    "fchown": "fchown fd uid gid",
-    "fallocate": "posix_fallocate fd offset=0 size",
-    "mmap": "mmap fd map",
-    "mread": "mread map",
-    "linkfd": "linkfd fd dst",
-    "opendir": "opendir path fd",
-    "readdir": "readdir fd",
-    "rewinddir": "rewinddir fd",
-    "listdir": "listdir path",
-    "mkdir": "mkdir path mode=0755",
-    "rmdir": "rmdir path",
-    "unlink": "unlink path",
-    "readlink": "readlink path",
-    "rename": "rename src dst rename_flags",
-    "link": "link src dst follow",
-    "symlink": "symlink target path",
-    "mknod": "mknod path type_and_mode rdev",
-    "chmod": "chmod path mode",
-    "chown": "chown path uid gid follow",
-    "utimens": "utime path mtime follow",
-    "truncate": "truncate path size",
-    "setxattr": "setxattr path name value xattr_flag",
-    "getxattr": "getxattr path name",
-    "removexattr": "removexattr path name",
-    "listxattr": "listxattr path",
-    "lstat": "lstat path",
-    "stat": "stat path",
-    "access": "access path want",
-    "umask": "umask mask",
-    "remount": "remount",
-    "rotate": "rotate",
+# Arguments, as `_Arguments` reads them (after ``=`` the default) -> the recorded names of the calls that take them.
+SIGNATURES = {
+    "": "remount rotate",
+    "path": "read_file listdir rmdir unlink readlink listxattr lstat stat",
+    "path data": "write_file overwrite append",
+    "path data mode=0644": "create",
+    "path open_flags mode=0644 fd": "open",
+    "path fd": "opendir",
+    "fd": "close fstat readdir rewinddir",
+    "fd all offset=0": "read",
+    "fd data": "write",
+    "fd data offset": "pwrite",
+    "fd size": "ftruncate",
+    "fd mode": "fchmod",
+    "fd uid gid": "fchown",
+    "fd offset=0 size": "fallocate",
+    "fd map": "mmap",
+    "map": "mread",
+    "fd dst": "linkfd",
+    "path mode=0755": "mkdir",
+    "path mode": "chmod",
+    "path type_and_mode rdev": "mknod",
+    "path uid gid follow": "chown",
+    "path mtime follow": "utimens",
+    "path size": "truncate",
+    "path want": "access",
+    "src dst rename_flags": "rename",
+    "src dst follow": "link",
+    "target path": "symlink",
+    "path name value xattr_flag": "setxattr",
+    "path name": "getxattr removexattr",
+    "mask": "umask",
 }
+
+RECORDED = {name: arguments.split() for arguments, names in SIGNATURES.items() for name in names.split()}
+
+# Where `System` has another name for a recorded call.
+CALLS = {"read": "pread", "fallocate": "posix_fallocate", "utimens": "utime"}
 
 ALL = 1 << 62
 
@@ -89,12 +80,7 @@ class _Arguments:
         return field(self._record, name, kind, self._where, default)
 
     def read(self, name: str, default: str = "") -> dict[str, Any]:
-        """An argument of a call.
-
-        Args:
-            name: As it is called in `RECORDED`.
-            default: The text after ``=`` there.
-        """
+        """An argument of a call, by its name in `SIGNATURES`, and the text after ``=`` there."""
         match name:
             case "data":
                 return {name: self.get(name, str).encode("utf-8", "surrogateescape")}
@@ -179,12 +165,11 @@ def parse_op(record: Any, where: str = "op") -> Op:
     name = "pwrite" if name == "write" and "offset" in record else name
     if name not in RECORDED:
         raise Finding("wrong-call", f"{where}.op", "a recorded operation", repr(name))
-    call, *names = RECORDED[name].split()
     arguments: dict[str, Any] = {}
-    for argument in names:
+    for argument in RECORDED[name]:
         argument, _, default = argument.partition("=")
         arguments |= fields.read(argument, default)
     caller = _Arguments(record.get("as", {}), f"{where}.as")
-    made = Op(call, arguments, caller.get("uid", int, 0), caller.get("gid", int, 0))
+    made = Op(CALLS.get(name, name), arguments, caller.get("uid", int, 0), caller.get("gid", int, 0))
     fields.finish()
     return made

@@ -67,26 +67,19 @@ def new_inode(
     Args:
         kind: As `Inode.type` calls it: ``file``, ``dir``, ``symlink``, ``char``, ``block``, ``fifo`` or ``socket``.
         attributes: Mode, owner, time and the like.
-        data: Of a file.
-        target: Of a symbolic link.
-        rdev: Of a device.
 
     Raises:
         ValueError: There is no such type.
     """
-    match kind:
-        case "file":
-            return File.of(data, **attributes)
-        case "dir":
-            return Directory(**attributes)
-        case "symlink":
-            return Symlink(target=target, **attributes)
-        case "char" | "block":
-            return Device(kind=kind, rdev=rdev, **attributes)
-        case "fifo":
-            return Fifo(**attributes)
-        case "socket":
-            return Socket(**attributes)
+    if kind == "file":
+        return File.of(data, **attributes)
+    if kind == "symlink":
+        return Symlink(target=target, **attributes)
+    if kind in ("char", "block"):
+        return Device(kind=kind, rdev=rdev, **attributes)
+    plain: dict[str, type[Inode]] = {"dir": Directory, "fifo": Fifo, "socket": Socket}
+    if kind in plain:
+        return plain[kind](**attributes)
     raise ValueError(f"expected a type of a file, found {kind!r}")
 
 

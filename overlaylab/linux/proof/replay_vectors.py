@@ -31,12 +31,7 @@ class Difference(OverlayLabError, AssertionError):
 def compare_entries(
     what: str, expected: Listing, found: Listing, skip: Sequence[str] = (), ignored: Sequence[str] = ()
 ) -> None:
-    """Compare two listings; the first difference is raised.
-
-    Args:
-        skip: Keys that do not count.
-        ignored: Ends of the names of overlay xattrs that do not count.
-    """
+    """Raise the `first_difference` of two listings."""
     if difference := first_difference(expected, found, skip, ignored):
         raise Difference(f"{what}: {difference}")
 
@@ -86,25 +81,17 @@ class Results:
             here = f"{where}[{position}] {operation!r}"
             before = self.upper()
             step = run(self.system, operation)
-            self.guard()
+            overlay = self.system.overlay
+            if self.watch is None or self.watch.overlay is not overlay:
+                self.watch = Guard(overlay)
+            self.watch.check()
             compare(here, named(want), step.error)
             if operation.call == "rotate":
                 compare_upper(here, want["value"], before, self.level, here)
             elif "value" in want or (
                 step.errno is None and operation.call in ("lstat", "stat", "fstat", "read_file", "pread")
             ):
-                self.value(here, want.get("value", "nothing"), step.value)
-
-    def guard(self) -> None:
-        """Check the invariants."""
-        overlay = self.system.overlay
-        if self.watch is None or self.watch.overlay is not overlay:
-            self.watch = Guard(overlay)
-        self.watch.check()
-
-    def value(self, here: str, want: Any, value: Any) -> None:
-        """Compare the value of a call."""
-        compare(here, *self.alike(want, value))
+                compare(here, *self.alike(want.get("value", "nothing"), step.value))
 
     def alike(self, want: Any, value: Any) -> tuple[Any, Any]:
         """A recorded value and ours, in one form."""
@@ -168,9 +155,9 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
     """
     expected = field(vector, "expected", dict, where)
     ops = operations(field(vector, "ops", list, where, []), f"{where}.ops")
+    error = ""
     try:
         system = mounted(vector, where)
-        error = ""
     except OSError as failure:
         error = error_name(failure.errno or 0)
     compare("mount", named(field(expected, "mount", dict, where)), error)
@@ -187,10 +174,8 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
             compare("upper_links", sorted(expected.get("upper_links", [])), links)
     compare_merged("merged", expected, system, level, where)
     system.remount()
-    after = dict(expected)
-    after.setdefault("merged_after_remount", expected["merged"])
-    after.setdefault("merged_links_after_remount", expected.get("merged_links", []))
-    compare_merged("merged_after_remount", after, system, level, where)
+    same = {"merged_after_remount": expected["merged"], "merged_links_after_remount": expected.get("merged_links", [])}
+    compare_merged("merged_after_remount", {**same, **expected}, system, level, where)
     compare("lower layers", before, [raw(lower) for lower in lowers])
     return system
 
@@ -198,16 +183,12 @@ def run_ordinary(vector: Any, level: int, where: str) -> System | None:
 def outcomes(vector: Any) -> list[tuple[Any, Any]]:
     """The answers of kernel and model to each operation of an experiment: an errno's name, or the value."""
     system, expected = mounted(vector, "vector"), field(vector, "expected", dict, "vector")
+    ops = operations(field(vector, "ops", list, "vector", []), "vector.ops")
     results, rows = Results(system, 3), []
-    for operation, want in zip(
-        operations(field(vector, "ops", list, "vector", []), "vector.ops"), expected["results"], strict=True
-    ):
-        step = run(system, operation)
-        kernel, model = (
-            results.alike(want["value"], step.value)
-            if "value" in want and not step.errno
-            else (want.get("value"), None)
-        )
+    for operation, want in zip(ops, expected["results"], strict=True):
+        step, kernel, model = run(system, operation), want.get("value"), None
+        if "value" in want and not step.errno:
+            kernel, model = results.alike(kernel, step.value)
         rows.append((named(want) or kernel, step.error or model))
     return rows
 

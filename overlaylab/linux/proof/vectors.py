@@ -15,24 +15,13 @@ from overlaylab.linux.system import System
 from overlaylab.tree import Directory, Inode, parent_of, whiteout
 
 from .compare import Listing, layer_listing, mount_listing
-from .recorded_operations import parse_op
+from .recorded_operations import RECORDED, parse_op
 from .records import data_bytes, device_numbers, field, new_inode, octal, plant
 
 DEFAULT_TIME = 1_000_000_000
 
-# The arguments of operations in their short form, a list.
-SHORT = {
-    "unlink": ("path",),
-    "rmdir": ("path",),
-    "mkdir": ("path", "mode"),
-    "create": ("path", "data", "mode"),
-    "append": ("path", "data"),
-    "write_file": ("path", "data"),
-    "rename": ("src", "dst"),
-    "link": ("src", "dst"),
-    "symlink": ("target", "path"),
-    "chmod": ("path", "mode"),
-}
+# Operations that have a short form, a list of the first arguments.
+SHORT = ("unlink", "rmdir", "mkdir", "create", "append", "write_file", "rename", "link", "symlink", "chmod")
 
 
 def content(item: Mapping[str, Any], where: str) -> bytes:
@@ -45,11 +34,8 @@ def content(item: Mapping[str, Any], where: str) -> bytes:
 def inode(item: Any, where: str) -> Inode:
     """A recorded entry as an inode.
 
-    Args:
-        where: Its position, for the error.
-
     Raises:
-        Finding: ``wrong-call`` with the position.
+        Finding: ``wrong-call`` with the position, `where`.
     """
     kind = field(item, "type", str, where)
     if kind == "whiteout":
@@ -75,10 +61,9 @@ def tree(items: Sequence[Any], where: str) -> Directory:
 
     Args:
         items: Entries, each directory before its content.
-        where: The position of the list, for the error.
 
     Raises:
-        Finding: ``wrong-call`` with the position.
+        Finding: ``wrong-call`` with the position, below `where`.
     """
     return plant(_inodes(items, where))
 
@@ -109,7 +94,8 @@ def operations(records: Sequence[Any], where: str) -> list[Op]:
         if isinstance(record, list):
             if not record or record[0] not in SHORT:
                 raise Finding("wrong-call", here, "an operation", repr(record))
-            record = {"op": record[0], **dict(zip(SHORT[record[0]], record[1:], strict=False))}
+            names = [argument.partition("=")[0] for argument in RECORDED[record[0]]]
+            record = {"op": record[0], **dict(zip(names, record[1:], strict=False))}
         made.append(parse_op(record, here))
     return made
 
@@ -136,11 +122,7 @@ def _grouped(listing: Listing) -> tuple[Listing, list[list[str]]]:
 
 
 def recorded(items: Sequence[Any], where: str) -> Listing:
-    """A recorded listing with every key, defaults filled in.
-
-    Args:
-        where: The position of the list, for the error.
-    """
+    """A recorded listing with every key, defaults filled in."""
     out = []
     directories = [item["path"] for item in items if item.get("type") == "dir"]
     for position, item in enumerate(items):
