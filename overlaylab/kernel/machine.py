@@ -11,6 +11,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def check_machine() -> tuple[Fact, ...]:
     It makes a few trial mounts in child processes, in less than a second.
     """
     linux = sys.platform.startswith("linux")
-    basics, engines = (_python(), _pictures(), _kernel(linux)), (_docker(), _podman())
+    python = _fact("python", platform.python_version(), sys.version_info >= (3, 11))
+    basics, engines = (python, _pictures(), _kernel(linux)), _engines()
     if not linux:
         unknown = (_fact(key, _value("unknown"), None) for key in ("driver", "backing", "d_type", "diff"))
         return (*basics, *engines, *unknown)
@@ -77,10 +79,6 @@ def _fact(key: str, value: str, ok: bool | None) -> Fact:
 
 def _value(key: str, **values: object) -> str:
     return say(f"machine.value.{key}", **values)
-
-
-def _python() -> Fact:
-    return _fact("python", platform.python_version(), sys.version_info >= (3, 11))
 
 
 def _pictures() -> Fact:
@@ -105,23 +103,14 @@ def _overlay() -> tuple[Fact, ...]:
     )
 
 
-def _docker() -> Fact:
-    found = [_value("program")] if shutil.which("docker") else []
-    found += [_value("socket")] if os.path.exists(DOCKER_SOCKET) else []
-    return _fact("docker", ", ".join([*found, *_data_root(DOCKER_ROOT)]) or _value("nothing"), None)
-
-
-def _podman() -> Fact:
-    found = [_value("program")] if shutil.which("podman") else []
-    for root in PODMAN_ROOTS:
-        found += _data_root(os.path.expanduser(root))
-    return _fact("podman", ", ".join(dict.fromkeys(found)) or _value("nothing"), None)
-
-
-def _data_root(path: str) -> list[str]:
-    if not os.path.isdir(path):
-        return []
-    return [_value("root") if _readable(path) else _value("locked")]
+def _engines() -> Iterator[Fact]:
+    """Which parts of Docker and Podman are here: the program, the daemon's socket, data roots."""
+    for name, socket, roots in (("docker", DOCKER_SOCKET, (DOCKER_ROOT,)), ("podman", "", PODMAN_ROOTS)):
+        found = [_value("program")] if shutil.which(name) else []
+        found += [_value("socket")] if os.path.exists(socket) else []
+        places = [path for path in map(os.path.expanduser, roots) if os.path.isdir(path)]
+        found += [_value("root" if _readable(path) else "locked") for path in places]
+        yield _fact(name, ", ".join(dict.fromkeys(found)) or _value("nothing"), None)
 
 
 def _readable(path: str) -> bool:
@@ -153,10 +142,9 @@ def _backing() -> Fact:
     kind = filesystem_of(path, table)
     if not kind:
         return _fact("backing", _value("unknown"), None)
+    value = _value("backing", docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place)
     # Kernel: an overlay cannot be the upper layer of another (overlay vector mount-67).
-    return _fact(
-        "backing", _value("backing", docker=DOCKER_NAMES.get(kind, kind), kind=kind, place=place), kind != "overlay"
-    )
+    return _fact("backing", value, kind != "overlay")
 
 
 def _d_type() -> Fact:

@@ -144,8 +144,7 @@ def native_diff(mode: str | None = None) -> str:
     Spec:
         moby, daemon/graphdriver/overlay2, doesSupportNativeDiff.
     """
-    reason: str = ask_child("native-diff", mode=mode).value
-    return reason
+    return str(ask_child("native-diff", mode=mode).value)
 
 
 def mounted_view(
@@ -214,9 +213,8 @@ def ask_child(task: Task, mode: str | None = None, **request: Any) -> Reply:
         Finding: The child refuses the input.
     """
     if not sys.platform.startswith("linux"):
-        raise KernelUnavailable(
-            f"overlayfs is a part of Linux, and this machine runs {platform.system() or sys.platform}"
-        )
+        system = platform.system() or sys.platform
+        raise KernelUnavailable(f"overlayfs is a part of Linux, and this machine runs {system}")
     if not sys.executable:
         raise KernelUnavailable("the mount needs a second Python process, and this one does not know where Python is")
     reasons = []

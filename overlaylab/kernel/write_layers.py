@@ -174,11 +174,10 @@ def _made(call: Callable[..., None], path: str, *arguments: object) -> None:
     try:
         call(*arguments)
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise Finding(
-                "limit", path, "a name of at most 255 bytes in a path of at most 4095", "a longer one"
-            ) from None
-        raise
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        most = "a name of at most 255 bytes in a path of at most 4095"
+        raise Finding("limit", path, most, "a longer one") from None
 
 
 def _dress(path: str, there: bytes, inode: Inode, left_out: _LeftOut) -> None:

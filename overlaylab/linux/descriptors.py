@@ -62,11 +62,7 @@ def lseek(process: Process, fd: Fd, position: int, whence: int = 0) -> int:
 
 
 def read(process: Process, fd: Fd, count: int) -> bytes:
-    """Read on from the position.
-
-    Spec:
-        Kernel, section 11: an old descriptor reads new data after copy-up (cu-29).
-    """
+    """Read on from the position. Kernel, section 11: an old descriptor reads new data after copy-up (cu-29)."""
     descriptor = descriptor_of(process, fd)
     if isinstance(descriptor.node.inode, Fifo):
         return _read_pipe(process, descriptor, count)
@@ -118,7 +114,7 @@ def posix_fallocate(process: Process, fd: Fd, offset: int, length: int) -> None:
     if not isinstance(node.inode, File):
         raise fail(errno.ESPIPE if isinstance(node.inode, Fifo) else errno.ENODEV)
     remove_privileges(process, node)
-    store(process, descriptor.node, node_content(descriptor.node).ljust(offset + length, b"\0"), always=True)
+    store(process, node, node_content(node).ljust(offset + length, b"\0"), always=True)
 
 
 def _read_at(descriptor: Descriptor, count: int, offset: int) -> bytes:
@@ -202,11 +198,7 @@ def linkfd(process: Process, fd: Fd, dst: str) -> None:
 
 
 def mmap(process: Process, fd: Fd, *, map: Fd) -> None:
-    """Map a file into memory, shared, for reading.
-
-    Args:
-        map: What to call the map.
-    """
+    """Map a file into memory, shared, for reading; `map` is what to call it."""
     descriptor = descriptor_of(process, fd)
     if not descriptor.reads:
         raise fail(errno.EACCES)
@@ -318,6 +310,6 @@ def _put(calls: _Calls, path: str, data: bytes, flags: int, mode: int = 0o777) -
 
 
 class Shorthand:
-    """The five calls above as methods, for a class that has the real calls of an operating system."""
+    """The five calls above as methods, for a class that has the calls that they are made of."""
 
     create, write_file, overwrite, append, read_file = create, write_file, overwrite, append, read_file

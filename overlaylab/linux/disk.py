@@ -19,15 +19,12 @@ class Disk:
         tree: Its root; it is changed in place.
         journal: Where changes are noted; one of its own if there is none.
         numbers: Gives out inode numbers; one of its own if there is none.
-        device: The number that stat shows as its device.
     """
 
     hidden = ""
 
-    def __init__(
-        self, tree: Directory, journal: Journal | None = None, numbers: InodeAllocator | None = None, device: int = 1
-    ) -> None:
-        self.tree, self.device = tree, device
+    def __init__(self, tree: Directory, journal: Journal | None = None, numbers: InodeAllocator | None = None) -> None:
+        self.device = 1
         self.journal, self.numbers = journal or Journal(), numbers or InodeAllocator()
         self.read_only = self.no_devices = False
         self.dead: dict[int, bool] = {}
@@ -35,12 +32,12 @@ class Disk:
 
     def look(self, parent: Node, name: str) -> Node | None:
         """Find a name in a directory."""
-        inode = _directory(parent).names.get(name)
+        inode = directory_of(parent).names.get(name)
         return None if inode is None else Node(self, parent, name, inode)
 
     def names(self, node: Node) -> list[str]:
         """List a directory."""
-        return list(_directory(node).names)
+        return list(directory_of(node).names)
 
     def writable(self, node: Node, data: bool = True, size: int | None = None) -> Inode:
         """The inode itself."""
@@ -82,7 +79,7 @@ class Disk:
 
     def make(self, parent: Node, name: str, inode: Inode, now: int) -> Node:
         """Put a new inode into a directory."""
-        self.journal.put(_directory(parent).names, name, inode)
+        self.journal.put(directory_of(parent).names, name, inode)
         self.journal.set(parent.inode, "mtime_ns", now)
         return Node(self, parent, name, inode)
 
@@ -93,7 +90,7 @@ class Disk:
     def link(self, node: Node, parent: Node, name: str, now: int) -> None:
         """Give an inode another name."""
         self.journal.set(node.inode, "nlink", node.inode.nlink + 1)
-        self.journal.put(_directory(parent).names, name, node.inode)
+        self.journal.put(directory_of(parent).names, name, node.inode)
         self.journal.set(parent.inode, "mtime_ns", now)
 
     def remove(self, node: Node, now: int) -> None:
@@ -116,7 +113,7 @@ class Disk:
 
     def rename(self, old: Node, parent: Node, name: str, new: Node | None, flags: int, now: int) -> None:
         """Move a name; the flag `WHITEOUT` leaves one behind."""
-        here, there = _parent(old), _directory(parent)
+        here, there = _parent(old), directory_of(parent)
         if flags & EXCHANGE and new is not None:
             self.journal.put(here.names, old.name, new.inode)
         else:
@@ -130,7 +127,8 @@ class Disk:
             self.journal.set(directory, "mtime_ns", now)
 
 
-def _directory(node: Node) -> Directory:
+def directory_of(node: Node) -> Directory:
+    """The inode of a node that must be a directory, else ENOTDIR."""
     if not isinstance(node.inode, Directory):
         raise fail(errno.ENOTDIR, node.path)
     return node.inode
@@ -140,7 +138,7 @@ def _parent(node: Node) -> Directory:
     """The directory that holds a name; EBUSY for the root."""
     if node.parent is None:
         raise fail(errno.EBUSY, node.path)
-    return _directory(node.parent)
+    return directory_of(node.parent)
 
 
 def snapshot(node: Node) -> Directory:

@@ -61,11 +61,7 @@ def parse_mount(command: str) -> MountCommand:
 
 
 def flags_and_words(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Sort the words after ``mount``.
-
-    Returns:
-        ``-t`` and ``-o`` with their values, several ``-o`` joined by commas; and all other words.
-    """
+    """The words after ``mount``: ``-t`` and ``-o`` with their values, several ``-o`` joined by commas; all others."""
     flags: dict[str, str] = {}
     plain: list[str] = []
     rest = iter(words)

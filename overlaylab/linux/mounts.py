@@ -16,9 +16,9 @@ from overlaylab.overlay.overlay import Overlay
 from overlaylab.overlay.whiteouts import TRUSTED, USER
 from overlaylab.tree import Directory, File, Inode
 
-from .disk import Disk, snapshot
+from .disk import Disk, directory_of, snapshot
 from .mount_command import flags_and_words
-from .path_walk import find
+from .path_walk import find, with_parents
 from .process import Mount, Process
 
 MS_RDONLY = 1
@@ -178,12 +178,7 @@ def _layer_node(process: Process, path: str, kind: str) -> Node:
 
 
 class _NewStack:
-    """The layers of a mount that is being made.
-
-    Args:
-        process: The caller of mount.
-        parsed: The mount's options, each of which is valid by itself.
-    """
+    """The layers of a mount that is being made; each of the `parsed` options is valid by itself."""
 
     def __init__(self, process: Process, parsed: Parsed) -> None:
         self.process, self.parsed = process, parsed
@@ -212,7 +207,7 @@ class _NewStack:
         overlay = Overlay(
             lowerdirs=[_tree(node) for node in lowers],
             datadirs=[_tree(node) for node in datas],
-            upperdir=_directory(self.upper) if self.upper else None,
+            upperdir=directory_of(self.upper) if self.upper else None,
             features=self.features,
             userns=process.caller.userns,
             read_only=read_only,
@@ -232,12 +227,14 @@ class _NewStack:
         work = _layer_node(self.process, self.parsed.workdir, "work")
         self._trap(upper)
         self._refuse_in_use(upper)
-        if upper.fs is not work.fs or _is_inside(work, upper) or _is_inside(upper, work):
+        nested = any(node.inode is upper.inode for node in with_parents(work))
+        nested = nested or any(node.inode is work.inode for node in with_parents(upper))
+        if upper.fs is not work.fs or nested:
             raise fail(errno.EINVAL, "workdir")
         self._refuse_in_use(work)
         self._trap(work)
         self.upper, self.work = upper, work
-        self._prepare(_directory(work))
+        self._prepare(directory_of(work))
 
     def _trap(self, node: Node) -> None:
         if _identity(node) in self.traps:
@@ -268,13 +265,10 @@ class _NewStack:
             self._settle_uuid(self.upper.inode)
             if self.features.index:
                 self._check_owner(self.upper.inode, "origin", lowers[0])
-                self._check_owner(_directory(self.work).names["index"], "upper", self.upper)
+                self._check_owner(directory_of(self.work).names["index"], "upper", self.upper)
         for node in every:
-            above = node.parent
-            while above is not None:
-                if _identity(above) in self.traps:
-                    raise fail(errno.ELOOP, node.path)
-                above = above.parent
+            if any(above is not node and _identity(above) in self.traps for above in with_parents(node)):
+                raise fail(errno.ELOOP, node.path)
 
     def _without_handles(self) -> None:
         """An overlay as a lower layer has no file handles, which the index needs. Read off a live mount."""
@@ -297,11 +291,7 @@ class _NewStack:
             self._set_xattr(inode, name, numbers.handle(owner.inode))
 
     def _prepare(self, work: Directory) -> None:
-        """Make ``work/work`` anew.
-
-        Spec:
-            Kernel, section 14: mount-61; what ``volatile`` left blocks the mount (mount-62).
-        """
+        """Make ``work/work`` anew. Kernel, section 14: mount-61; what ``volatile`` left blocks the mount (mount-62)."""
         journal = self.process.journal
         now = journal.now()
         old = work.names.get("work")
@@ -357,23 +347,6 @@ def _empty(now: int, **names: Inode) -> Directory:
     return Directory(mode=0, mtime_ns=now, names=dict(names))
 
 
-def _is_inside(node: Node, directory: Node) -> bool:
-    """Whether a node is a directory or lies inside it."""
-    here: Node | None = node
-    while here is not None:
-        if here.inode is directory.inode:
-            return True
-        here = here.parent
-    return False
-
-
-def _directory(node: Node) -> Directory:
-    """The inode of a node that is known to be a directory."""
-    if not isinstance(node.inode, Directory):
-        raise fail(errno.ENOTDIR, node.path)
-    return node.inode
-
-
 def _tree(node: Node) -> Directory:
     """A layer: a directory of the disk itself, or what an overlay shows now (mount-65)."""
-    return _directory(node) if isinstance(node.fs, Disk) else snapshot(node)
+    return directory_of(node) if isinstance(node.fs, Disk) else snapshot(node)

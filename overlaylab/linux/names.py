@@ -23,7 +23,7 @@ from overlaylab.overlay.filesystem import (
 )
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
-from .path_walk import Last, encoded, find, step, walk
+from .path_walk import Last, encoded, find, step, walk, with_parents
 from .permissions import EXECUTE, WRITE, check, check_delete, check_link, inherit
 from .process import Process
 
@@ -251,14 +251,10 @@ def _check_rename(process: Process, here: Last, there: Last, old: Node, new: Nod
         check(caller, new.inode, WRITE, there.name)
 
 
-def _is_above(node: Node, below: Node | None) -> bool:
+def _is_above(node: Node, below: Node) -> bool:
     """Whether a node is `below` or one of its ancestors."""
     mine = node.fs.identity(node)
-    while below is not None:
-        if below.fs is node.fs and below.fs.identity(below) == mine:
-            return True
-        below = below.parent
-    return False
+    return any(here.fs is node.fs and here.fs.identity(here) == mine for here in with_parents(below))
 
 
 # --- looking
@@ -282,11 +278,9 @@ def stat_node(node: Node) -> Stat:
         numbers cu-40.
     """
     inode, fs = node.inode, node.fs
-    size = 0
+    size = inode.size if isinstance(inode, File) else 0
     if isinstance(inode, Symlink):
         size = len(inode.target.encode("utf-8", "surrogateescape"))
-    elif isinstance(inode, File):
-        size = inode.size
     return Stat(
         st_mode=TYPES[inode.type] | inode.mode & 0o7777,
         st_ino=fs.number(node),

@@ -276,11 +276,7 @@ def content(file: File, path: str) -> bytes:
 
 
 def store(process: Process, node: Node, data: bytes, always: bool = False) -> None:
-    """Give a file new content; its time changes, except when an empty file is truncated (tmpfs does so).
-
-    Args:
-        always: Set the time in any case.
-    """
+    """Give a file new content; unless `always`, truncating an empty file leaves its time (tmpfs does so)."""
     inode, journal = node.fs.writable(node), process.journal
     if not isinstance(inode, File):
         raise fail(errno.EINVAL, node.path)

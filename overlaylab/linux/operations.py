@@ -103,7 +103,6 @@ def simulate(overlay: Overlay, ops: Iterable[Op], options: MountOptions | Featur
 
     Args:
         overlay: The start. It is not changed.
-        ops: What to do, in order.
         options: Mount options, if not those of `overlay`.
     """
     return Player(overlay, ops, options).steps

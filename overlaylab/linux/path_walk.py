@@ -6,6 +6,7 @@ Failures are `OSError` with Linux's errno. Linux 6.18, fs/namei.c: path_lookupat
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from overlaylab.errors import fail
@@ -127,6 +128,14 @@ def link_target(link: Node, hops: list[int]) -> str:
     if hops[0] > MOST_LINKS or not isinstance(link.inode, Symlink):
         raise fail(errno.ELOOP, link.path)
     return link.inode.target
+
+
+def with_parents(node: Node) -> Iterator[Node]:
+    """A node and all directories above it, up to the root of its file system."""
+    here: Node | None = node
+    while here is not None:
+        yield here
+        here = here.parent
 
 
 def chdir(process: Process, path: str) -> None:

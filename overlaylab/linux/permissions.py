@@ -53,8 +53,6 @@ def check(caller: Caller, inode: Inode, want: int, path: str = "") -> None:
     """Check the permission bits.
 
     Args:
-        caller: Who asks.
-        inode: What for.
         want: `READ`, `WRITE`, `EXECUTE` (search, for a directory), added up.
         path: For the error.
 
@@ -152,16 +150,7 @@ def check_xattr(caller: Caller, inode: Inode, name: str, want: int, path: str = 
 
 
 def inherit(caller: Caller, parent: Inode, mode: int, directory: bool = False) -> tuple[int, int]:
-    """The mode and group of a new object.
-
-    Args:
-        caller: Who makes it.
-        parent: The directory of the new name.
-        mode: The mode of the call, the umask already taken off.
-        directory: Whether the object is a directory.
-
-    Returns:
-        Mode and group.
+    """The mode and group of a new object in a directory; the umask is already taken off the `mode` of the call.
 
     Spec:
         Kernel, section 6: objects in a setgid directory get its group, and directories also the bit (cr-15).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -62,11 +62,7 @@ class Said:
 
 
 def carry_out(command: Command, do: Callable[[Op], Step]) -> Said:
-    """Carry out a command.
-
-    Args:
-        command: As `parse` returns it.
-        do: Runs one operation, such as `Player.do`.
+    """Carry out a command by `do`, which runs one operation, such as `Player.do`.
 
     Returns:
         What it printed. After `MOST_CALLS` operations it stops with a complaint; its effects stay.
@@ -150,6 +146,12 @@ class _Run:
         found = self.stat(path)
         return found is not None and stat.S_ISDIR(found.st_mode)
 
+    def paths(self) -> Iterator[str]:
+        """Each path that the command was given, noted in `said`; without one the root."""
+        for path in self.command.words or ("/",):
+            self.said.paths.append(path)
+            yield path
+
     def into(self, source: str, target: str) -> str:
         """The path of a file that goes to a target: below it if that is a directory."""
         name = parent_of(source.rstrip("/"))[1] if source.strip("/") else ""
@@ -180,23 +182,20 @@ class _Run:
 
     def _cat(self) -> None:
         data = b""
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             data += self.attempt("cat.read", path, "read_file", path=path).value or b""
         self._output(data)
 
     def _readlink(self) -> None:
-        path = self.command.words[0]
-        self.said.paths.append(path)
-        step = self.attempt("stat.stat", path, "readlink", path=path)
-        if not step.errno:
-            self.write(step.value)
+        for path in self.paths():
+            step = self.attempt("stat.stat", path, "readlink", path=path)
+            if not step.errno:
+                self.write(step.value)
 
     # --- looking
 
     def _ls(self) -> None:
-        for path in self.command.words or ("/",):
-            self.said.paths.append(path)
+        for path in self.paths():
             found = self.attempt("ls.access", path, "lstat", path=path).value
             if found is None:
                 continue
@@ -224,8 +223,7 @@ class _Run:
         return f"{stat.filemode(found.st_mode)} {found.st_nlink} {owner} {found.st_size:>5} {name}{target}"
 
     def _stat(self) -> None:
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             found = self.attempt("stat.stat", path, "lstat", path=path).value
             if found is not None:
                 mode, when = found.st_mode, datetime.fromtimestamp(found.st_mtime_ns // 10**9, UTC)
@@ -236,10 +234,9 @@ class _Run:
                 self.write(f"Modify: {when:%Y-%m-%d %H:%M:%S}")
 
     def _find(self) -> None:
-        path = (self.command.words or ("/",))[0]
-        self.said.paths.append(path)
-        if not self.attempt("find.find", path, "lstat", path=path).errno:
-            self._walk(path)
+        for path in self.paths():
+            if not self.attempt("find.find", path, "lstat", path=path).errno:
+                self._walk(path)
 
     def _walk(self, path: str) -> None:
         if len(self.said.lines) == MOST_LINES:
@@ -258,8 +255,7 @@ class _Run:
     # --- removing
 
     def _rm(self) -> None:
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             found = self.stat(path, follow=False)
             if found is None and "f" in self.command.flags:
                 continue
@@ -279,15 +275,13 @@ class _Run:
         self.attempt("rm.remove", path, "rmdir", path=path)
 
     def _rmdir(self) -> None:
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             self.attempt("rmdir.remove", path, "rmdir", path=path)
 
     # --- making
 
     def _mkdir(self) -> None:
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             if "p" not in self.command.flags:
                 self.attempt("mkdir.create", path, "mkdir", path=path)
                 continue
@@ -298,8 +292,7 @@ class _Run:
                     break
 
     def _touch(self) -> None:
-        for path in self.command.words:
-            self.said.paths.append(path)
+        for path in self.paths():
             if self.stat(path) is None:
                 self.attempt("touch.touch", path, "write_file", path=path, data=b"")
             else:
@@ -357,10 +350,7 @@ class _Run:
                 self.complain("cp.directory", errno.EISDIR, source)
             elif f"{target.strip('/')}/".startswith(f"{source.strip('/')}/"):
                 self.complain("cp.itself", errno.EINVAL, source, target)
-            elif (
-                self.is_dir(target)
-                or not self.attempt("cp.directory_made", target, "mkdir", path=target, mode=found.st_mode & 0o777).errno
-            ):
+            elif self.is_dir(target) or self._made_like(found, target):
                 for name in sorted(self.call("listdir", path=source).value or []):
                     child = self.stat(f"{source}/{name}", follow=False)
                     if child is not None:
@@ -371,6 +361,10 @@ class _Run:
             self._copy_file(source, target, found)
         else:
             self.complain("cp.special", 0, source)
+
+    def _made_like(self, found: Stat, target: str) -> bool:
+        mode = found.st_mode & 0o777
+        return not self.attempt("cp.directory_made", target, "mkdir", path=target, mode=mode).errno
 
     def _copy_file(self, source: str, target: str, found: Stat) -> None:
         there = self.stat(target)

@@ -92,9 +92,8 @@ def parse(line: str) -> Command:
     known, least, most = COMMANDS[name.text]
     flags, plain = _flags(name.text, known, rest)
     if len(plain) < least:
-        raise _wrong(
-            len(line) + 1, f"{least} {'path' if least == 1 else 'words'} after {name.text}", "the end of the line"
-        )
+        words_wanted = f"{least} {'path' if least == 1 else 'words'} after {name.text}"
+        raise _wrong(len(line) + 1, words_wanted, "the end of the line")
     if most is not None and len(plain) > most:
         raise _wrong(plain[most].at, f"at most {most} after {name.text}", plain[most].text)
     if redirect and name.text not in ("echo", "cat"):

@@ -14,7 +14,7 @@ from .disk import Disk
 from .permissions import Caller
 
 
-class System(process.Process):
+class System(process.Process, descriptors.Shorthand):
     """A process with its system calls as methods.
 
     Args:
@@ -80,12 +80,6 @@ class System(process.Process):
     readdir = descriptors.readdir
     rewinddir = descriptors.rewinddir
     listdir = descriptors.listdir
-    # Open, write and close in one.
-    create = descriptors.create
-    write_file = descriptors.write_file
-    overwrite = descriptors.overwrite
-    append = descriptors.append
-    read_file = descriptors.read_file
     # Mounts.
     mount_disk = mounts.mount_disk
     mount = mounts.mount
