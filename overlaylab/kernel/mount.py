@@ -188,7 +188,12 @@ def with_options(stack: Stack) -> MountOptions:
         raise Finding("wrong-call", "lowerdirs", "two lower layers, or one and an upper", count)
     if count > MOST_LOWERS:
         raise Finding("limit", "lowerdirs", f"at most {MOST_LOWERS} lower layers", count)
-    options = stack.options or _default_options(count, stack.upperdir is not None)
+    options = stack.options
+    if options is None:
+        # Many layers get short names, so that they fit into one page.
+        prefix, (upper, work) = "lower" if count < 100 else "", ("upper", "work") if stack.upperdir else (None, None)
+        lowers = tuple(f"{prefix}{number}" for number in range(1, count + 1))
+        options = MountOptions(lowerdirs=lowers, upperdir=upper, workdir=work)
     names = [*options.lowerdirs, *filter(None, (options.upperdir, options.workdir)), "merged"]
     if len(options.lowerdirs) != count or (options.upperdir is None) != (stack.upperdir is None):
         raise Finding("wrong-call", "options", "a name for each layer", options.text())
@@ -196,13 +201,6 @@ def with_options(stack: Stack) -> MountOptions:
         raise Finding("wrong-call", "options", "different plain names, none of them 'merged'", options.text())
     options.data()
     return options
-
-
-def _default_options(count: int, upper: bool) -> MountOptions:
-    """Name the layers; many layers get short names, so that they fit into one page."""
-    prefix = "lower" if count < 100 else ""
-    lowerdirs = tuple(f"{prefix}{number}" for number in range(1, count + 1))
-    return MountOptions(lowerdirs=lowerdirs, upperdir="upper" if upper else None, workdir="work" if upper else None)
 
 
 def ask_child(task: Task, mode: str | None = None, **request: Any) -> Reply:
@@ -239,11 +237,13 @@ def _in_child(request: Request) -> Reply:
             # Without site packages and the current directory: the child needs only Python and this package.
             [sys.executable, "-S", "-P", "-X", "utf8", "-m", "overlaylab.kernel.child"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
-            input=_pickled(replace(request, directory=directory)),
+            input=pickle.dumps(replace(request, directory=directory)),
             capture_output=True,
             timeout=PATIENCE,
             check=False,
         )
+    except RecursionError:
+        raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
     except subprocess.TimeoutExpired:
         return Reply(step="child", detail=f"it took longer than {PATIENCE:.0f} seconds")
     except OSError as error:
@@ -255,13 +255,6 @@ def _in_child(request: Request) -> Reply:
         return reply
     said = outcome.stderr.decode("utf-8", "replace").strip().splitlines()
     return Reply(step="child", detail=said[-1] if said else f"it ended with {outcome.returncode}")
-
-
-def _pickled(request: Request) -> bytes:
-    try:
-        return pickle.dumps(request)
-    except RecursionError:
-        raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
 
 
 def _remove(directory: str) -> None:

@@ -131,11 +131,7 @@ def _digests(done: Sequence[Watched]) -> Kernel:
 
 
 def recording() -> dict[str, Any]:
-    """Record the proof on this machine's kernel, as data for JSON; needs root.
-
-    Raises:
-        KernelUnavailable: This machine cannot mount an overlay.
-    """
+    """Record the proof on this machine's kernel, as data for JSON; needs root, else KernelUnavailable."""
     kernel = _digests(watched([(one.overlay(), one.ops) for one in map(experiment, range(EXPERIMENTS))], ROOT))
     digests = [list(one) for one in kernel.digests]
     return {"kernel": kernel.kernel.partition("-")[0], "mode": kernel.mode, "digests": digests}
@@ -173,11 +169,8 @@ def catch(name: str) -> Caught:
     The right model is the oracle for shrinking, because a kernel would need a mount for each step. Then a kernel, or
     its record, is compared on the result.
 
-    Args:
-        name: The name of the rule, one of `BROKEN`.
-
     Raises:
-        Finding: ``wrong-call`` if there is no such rule, or no experiment detects it.
+        Finding: ``wrong-call`` if the name is not one of `BROKEN`, or no experiment detects it.
     """
     if name not in BROKEN:
         raise Finding("wrong-call", "rule", ", ".join(BROKEN), name)

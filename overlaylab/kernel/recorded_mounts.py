@@ -75,10 +75,8 @@ def to_plain(view: KernelView) -> dict[str, Any]:
             line["content"] = (inode.data or b"").decode("utf-8", "surrogateescape")
         merged.append(line)
     options = {key: value for key, value in asdict(view.options).items() if value not in (None, False)}
-    # The local suffix of a release says nothing about overlayfs.
-    kernel = view.kernel.partition("-")[0]
     return {
-        "kernel": kernel,
+        "kernel": view.kernel.partition("-")[0],  # The local suffix says nothing about overlayfs.
         "mode": view.mode,
         "options": options,
         "mount_line": view.line_at(TARGET),
@@ -102,7 +100,6 @@ def _from_plain(data: Mapping[str, Any]) -> KernelView:
 
 
 def _inode(line: Mapping[str, Any]) -> Inode:
-    """Convert a line to an inode."""
     attributes = {
         "mode": int(line["mode"], 8),
         "uid": line["uid"],

@@ -74,11 +74,7 @@ def compare_with_kernel(overlay: Overlay, ops: Sequence[Op], record: str, model:
 
 
 def recorded(name: str) -> Replayed:
-    """Read the record of a replay.
-
-    Raises:
-        KeyError: There is no such record.
-    """
+    """Read the record of a replay; KeyError if there is none."""
     return from_plain(_records()[name])
 
 

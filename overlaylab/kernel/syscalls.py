@@ -65,9 +65,7 @@ def mount(
 
     Args:
         source: What to mount; for tmpfs and overlay any name.
-        target: The directory to mount on.
         kind: The type of the file system, as in /proc/filesystems.
-        flags: ``MS_`` flags.
         data: The options, less than one page.
         step: The step's name in the error; `kind` if empty.
 

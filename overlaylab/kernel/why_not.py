@@ -17,8 +17,7 @@ def explain(mode: str, step: str, number: int, detail: str = "") -> str:
         mode: ``root`` or ``user-namespace``.
         step: The step that failed: ``unshare``, ``id-map``, ``private``, ``tmpfs``, ``marks``, ``place``, ``write``,
             ``overlay``, ``child``.
-        number: The errno.
-        detail: More about it; by default the text of the errno.
+        detail: More about it; by default the text of the errno, `number`.
     """
     obstacle = _obstacle(mode, step, number)
     sentence = say(f"reason.{obstacle}", step=step, detail=detail or os.strerror(number))

@@ -48,8 +48,7 @@ def chown(process: Process, path: str, uid: int, gid: int, *, follow_symlinks: b
     """Change owner and group.
 
     Args:
-        uid: The new owner; -1 keeps the old one.
-        gid: The new group; -1 keeps the old one.
+        uid, gid: The new owner and group; -1 keeps the old one.
 
     Spec:
         Kernel, sections 5, 11 and 12: clears setuid and setgid of non-directories (cu-12); -1 and -1 is open to all and

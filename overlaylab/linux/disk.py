@@ -94,11 +94,7 @@ class Disk:
         self.journal.set(parent.inode, "mtime_ns", now)
 
     def remove(self, node: Node, now: int) -> None:
-        """Remove a name.
-
-        Raises:
-            OSError: ENOTEMPTY.
-        """
+        """Remove a name; ENOTEMPTY for a directory that holds others."""
         self._unlink(node)
         parent = _parent(node)
         self.journal.drop(parent.names, node.name)

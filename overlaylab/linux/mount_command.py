@@ -16,7 +16,6 @@ class MountCommand:
     Args:
         kind: The file system's type, after ``-t``.
         source: The device; for an overlay only a name, which /proc/mounts shows.
-        target: The directory to mount on.
         options: The value of ``-o``.
     """
 

@@ -74,8 +74,7 @@ def fsmount(process: Process, at: str, parameters: Iterable[Sequence[str | None]
 def run_command(process: Process, command: str) -> int:
     """Run ``mount -t overlay ... -o OPTIONS ... DIR`` or ``umount DIR``; any other command does nothing.
 
-    Returns:
-        The exit status as `os.system` gives it.
+    Returns the exit status as `os.system` does.
     """
     words = shlex.split(command)
     try:
@@ -161,7 +160,9 @@ def _mount_overlay(process: Process, at: str, options: Iterable[tuple[str, str |
     stack = _NewStack(process, parsed)
     overlay = stack.overlay(bool(flags & MS_RDONLY) if parsed.read_only is None else parsed.read_only)
     shown = parsed.shown(overlay.read_only, stack.several)
-    return _attach(process, Mount(target, overlay.root, shown, stack.in_use))
+    # Upper and work directory, which no other mount may use.
+    in_use = tuple(node.inode for node in (stack.upper, stack.work) if node is not None)
+    return _attach(process, Mount(target, overlay.root, shown, in_use))
 
 
 # --- the layers of a new mount
@@ -188,11 +189,6 @@ class _NewStack:
         self.traps: dict[tuple[int, int], Node] = {}
         # Whether the layers lie on several file systems.
         self.several = False
-
-    @property
-    def in_use(self) -> tuple[Inode, ...]:
-        """Upper and work directory, which no other mount may use."""
-        return tuple(node.inode for node in (self.upper, self.work) if node is not None)
 
     def overlay(self, read_only: bool) -> Overlay:
         """Check everything, prepare the work directory, and build the overlay."""
@@ -257,7 +253,11 @@ class _NewStack:
             self._trap(node)
             self._refuse_in_use(node)
         if not all(isinstance(node.fs, Disk) for node in every):
-            self._without_handles()
+            # An overlay as a lower layer has no file handles, which the index needs. Read off a live mount.
+            self.parsed.values["index"] = self.parsed.values["nfs_export"] = "off"
+            if self.upper is not None and self.parsed.value("xino") == "auto":
+                self.parsed.values["xino"] = "off"
+            self.features = self.parsed.features()
         self.several = len({id(node.fs) for node in (*lowers, *([self.upper] if self.upper else []))}) > 1
         if self.several and self.parsed.value("uuid") == "off":
             self.parsed.values["uuid"] = "null"
@@ -269,13 +269,6 @@ class _NewStack:
         for node in every:
             if any(above is not node and _identity(above) in self.traps for above in with_parents(node)):
                 raise fail(errno.ELOOP, node.path)
-
-    def _without_handles(self) -> None:
-        """An overlay as a lower layer has no file handles, which the index needs. Read off a live mount."""
-        self.parsed.values["index"] = self.parsed.values["nfs_export"] = "off"
-        if self.upper is not None and self.parsed.value("xino") == "auto":
-            self.parsed.values["xino"] = "off"
-        self.features = self.parsed.features()
 
     def _check_owner(self, inode: Inode, xattr: str, owner: Node) -> None:
         """With index=on an upper belongs to one lower layer, and an index to one upper: ESTALE with another one.

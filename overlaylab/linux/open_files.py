@@ -15,7 +15,7 @@ from overlaylab.tree import Device, Fifo, File, Socket, Symlink
 
 from .attributes import drop_capability, set_attributes
 from .names import check_access, check_create, check_writable, make
-from .path_walk import Last, encoded, find, finish, link_target, step, walk
+from .path_walk import encoded, find, finish, link_target, step, walk
 from .permissions import EXECUTE, READ, WRITE, check, kept_mode
 from .process import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, Descriptor, Fd, Process
 
@@ -54,9 +54,6 @@ def open(process: Process, path: str, flags: int, mode: int = 0o777, *, fd: Fd |
         mode: For a new file; the umask is taken off.
         fd: What to call the descriptor; None for the smallest free number from 3.
 
-    Returns:
-        The descriptor.
-
     Spec:
         Kernel, sections 5, 6 and 11: cu-33, cu-39; O_CREAT cr-20, cr-21; O_TRUNC cu-06, cu-07; O_TMPFILE cr-24.
     """
@@ -73,16 +70,12 @@ def open(process: Process, path: str, flags: int, mode: int = 0o777, *, fd: Fd |
     pipe = None
     if isinstance(node.inode, Fifo):
         pipe = next((other.pipe for other in _open_on(process, node)), object())
-    return _install(process, Descriptor(node, flags, pipe), fd)
-
-
-def _install(process: Process, descriptor: Descriptor, fd: Fd | None) -> Fd:
     files = process.files
     if fd is None:
         fd = next(number for number in range(3, len(files) + 4) if number not in files)
     elif fd in files:
         close(process, fd)
-    process.journal.put(files, fd, descriptor)
+    process.journal.put(files, fd, Descriptor(node, flags, pipe))
     return fd
 
 
@@ -176,16 +169,12 @@ def _find_or_create(process: Process, path: str, flags: int, mode: int) -> tuple
             raise fail(errno.EISDIR, path)
         node = step(process, last.parent, last.name)
         if node is None:
-            return _create(process, last, mode, path), True
+            check_writable(last.parent.fs, path)
+            check_create(process, last)
+            return make(process, last, File(), mode & 0o7777 & ~process.mask), True
         if last.special or not isinstance(node.inode, Symlink) or flags & (O_EXCL | O_NOFOLLOW):
             return node, False
         path, start = link_target(node, hops), last.parent
-
-
-def _create(process: Process, last: Last, mode: int, path: str) -> Node:
-    check_writable(last.parent.fs, path)
-    check_create(process, last)
-    return make(process, last, File(), mode & 0o7777 & ~process.mask)
 
 
 def _check_create_in_sticky(process: Process, node: Node) -> None:
@@ -244,13 +233,9 @@ def truncate(process: Process, path: str, length: int) -> None:
 
 
 def truncate_node(process: Process, node: Node, length: int, always: bool = False) -> None:
-    """Cut a file, or fill it up with zeros.
+    """Cut a file, or fill it up with zeros. Kernel: do_truncate.
 
-    Args:
-        always: Set the time even if nothing changes, as a call on a descriptor does (read off a live mount).
-
-    Spec:
-        Kernel: do_truncate.
+    `always` sets the time even if nothing changes, as a call on a descriptor does (read off a live mount).
     """
     remove_privileges(process, node)
     node.fs.writable(node)
@@ -263,11 +248,7 @@ def node_content(node: Node) -> bytes:
 
 
 def content(file: File, path: str) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        Finding: ``missing-content`` for a file of a large image whose content was not kept.
-    """
+    """The bytes of a file; Finding ``missing-content`` for one of a large image whose content was not kept."""
     if file.data is not None:
         return file.data
     if not file.size:

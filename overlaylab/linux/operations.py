@@ -47,12 +47,10 @@ class Op:
 
 
 def op(call: str, /, *, by: tuple[int, int] = (0, 0), **args: Any) -> Op:
-    """Make an operation.
+    """Make an operation: the name of a method of `System`, and its arguments.
 
     Args:
-        call: The name of a method of `System`.
         by: Effective user and group of the caller.
-        args: The call's arguments.
 
     Raises:
         Finding: ``wrong-call`` for a call that `System` does not have.

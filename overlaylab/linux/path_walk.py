@@ -24,7 +24,6 @@ class Last:
     """Where a walk ended: in the directory `parent`, before the last `name` of the path.
 
     Args:
-        parent: The directory that holds the name, or is to hold it.
         name: The last component; empty if the path is the root.
         slash: Whether a slash follows it.
     """
@@ -82,8 +81,7 @@ def walk(process: Process, path: str, hops: list[int], start: Node | None = None
     """Go to the directory that holds the last component of a path.
 
     Args:
-        hops: As in `finish`.
-        start: Where a relative path begins, if not in the current directory.
+        hops, start: As in `finish`.
 
     Raises:
         OSError: ENOENT for an empty path; ENAMETOOLONG; ENOTDIR; EACCES without search permission on the way.
@@ -115,7 +113,9 @@ def step(process: Process, parent: Node, name: str) -> Node | None:
     if name in ("", "."):
         return parent
     if name == "..":
-        return _up(process, parent)
+        while parent.parent is None and parent.covered is not None:
+            parent = parent.covered
+        return parent if parent.parent is None or parent is process.root else _into(process, parent.parent)
     if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
         raise fail(errno.ENAMETOOLONG, name)
     node = parent.fs.look(parent, name)
@@ -153,12 +153,6 @@ def _follow(process: Process, link: Node, parent: Node, hops: list[int]) -> Node
 
 def _search(process: Process, directory: Node) -> None:
     check(process.caller, directory.inode, EXECUTE, directory.path)
-
-
-def _up(process: Process, node: Node) -> Node:
-    while node.parent is None and node.covered is not None:
-        node = node.covered
-    return node if node.parent is None or node is process.root else _into(process, node.parent)
 
 
 def _into(process: Process, node: Node) -> Node:

@@ -75,8 +75,6 @@ def check_delete(caller: Caller, parent: Inode, victim: Inode, as_directory: boo
     """Check that a name may be removed, or be given to another object.
 
     Args:
-        parent: The directory that holds the name.
-        victim: The object that loses the name.
         as_directory: Whether the call expects a directory there.
 
     Raises:

@@ -109,11 +109,7 @@ class Process:
 
     @property
     def overlay(self) -> Overlay:
-        """The overlay that the current directory lies in.
-
-        Raises:
-            TypeError: It lies on a plain disk.
-        """
+        """The overlay that the current directory lies in; TypeError if that lies on a plain disk."""
         fs = self.cwd.fs
         if not isinstance(fs, Overlay):
             raise TypeError(f"expected a process that stands in an overlay, found one on {type(fs).__name__}")

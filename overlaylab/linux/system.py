@@ -32,59 +32,25 @@ class System(process.Process, descriptors.Shorthand):
         return cls(overlay, overlay.userns)
 
     # The process itself.
-    chdir = path_walk.chdir
-    umask = process.umask
-    seteuid = process.seteuid
-    setegid = process.setegid
+    chdir, umask, seteuid, setegid = path_walk.chdir, process.umask, process.seteuid, process.setegid
     acting = process.acting
     # Names.
-    mkdir = names.mkdir
-    symlink = names.symlink
-    mknod = names.mknod
-    link = names.link
-    unlink = names.unlink
-    rmdir = names.rmdir
-    rename = names.rename
-    lstat = names.lstat
-    stat = names.stat
-    readlink = names.readlink
-    access = names.access
+    mkdir, symlink, mknod, link, unlink = names.mkdir, names.symlink, names.mknod, names.link, names.unlink
+    rmdir, rename, lstat, stat = names.rmdir, names.rename, names.lstat, names.stat
+    readlink, access = names.readlink, names.access
     # Attributes.
-    chmod = attributes.chmod
-    chown = attributes.chown
-    lchown = attributes.lchown
-    utime = attributes.utime
-    setxattr = attributes.setxattr
-    removexattr = attributes.removexattr
-    getxattr = attributes.getxattr
+    chmod, chown, lchown, utime = attributes.chmod, attributes.chown, attributes.lchown, attributes.utime
+    setxattr, removexattr, getxattr = attributes.setxattr, attributes.removexattr, attributes.getxattr
     listxattr = attributes.listxattr
     # Files, opened, closed and cut.
-    open = open_files.open
-    close = open_files.close
-    truncate = open_files.truncate
+    open, close, truncate = open_files.open, open_files.close, open_files.truncate
     # Open files.
-    lseek = descriptors.lseek
-    read = descriptors.read
-    pread = descriptors.pread
-    write = descriptors.write
-    pwrite = descriptors.pwrite
-    ftruncate = descriptors.ftruncate
-    posix_fallocate = descriptors.posix_fallocate
-    fstat = descriptors.fstat
-    fchmod = descriptors.fchmod
-    fchown = descriptors.fchown
-    linkfd = descriptors.linkfd
-    mmap = descriptors.mmap
-    mread = descriptors.mread
-    opendir = descriptors.opendir
-    readdir = descriptors.readdir
-    rewinddir = descriptors.rewinddir
-    listdir = descriptors.listdir
+    lseek, read, pread, write = descriptors.lseek, descriptors.read, descriptors.pread, descriptors.write
+    pwrite, ftruncate = descriptors.pwrite, descriptors.ftruncate
+    posix_fallocate, fstat, fchmod = descriptors.posix_fallocate, descriptors.fstat, descriptors.fchmod
+    fchown, linkfd, mmap = descriptors.fchown, descriptors.linkfd, descriptors.mmap
+    mread, opendir, readdir = descriptors.mread, descriptors.opendir, descriptors.readdir
+    rewinddir, listdir = descriptors.rewinddir, descriptors.listdir
     # Mounts.
-    mount_disk = mounts.mount_disk
-    mount = mounts.mount
-    fsmount = mounts.fsmount
-    umount = mounts.umount
-    remount = mounts.remount
-    rotate = mounts.rotate
-    system = mounts.run_command
+    mount_disk, mount, fsmount, umount = mounts.mount_disk, mounts.mount, mounts.fsmount, mounts.umount
+    remount, rotate, system = mounts.remount, mounts.rotate, mounts.run_command

@@ -188,11 +188,7 @@ class _Dice:
 
 
 def experiment(number: int, length: int = LENGTH) -> Experiment:
-    """The experiment of a number: one to three lower layers, and operations.
-
-    Args:
-        number: The seed.
-        length: How many operations.
+    """The experiment of a number, the seed: one to three lower layers, and `length` operations.
 
     Example:
         >>> experiment(1) == experiment(1), len(experiment(1).ops)
@@ -265,7 +261,6 @@ class Parting:
 
     Args:
         number: Of the operation, from 1.
-        op: The operation.
         what: What differs: ``answer``, ``upper``, ``merged`` or ``lowers``.
         right: The moment of the right model.
         wrong: The moment of the other.

@@ -17,11 +17,7 @@ class Corrupt(OverlayLabError, RuntimeError):
 
 
 class Guard:
-    """Checks the invariants of an overlay in tests.
-
-    Args:
-        overlay: The overlay; the present state of its lower layers is recorded.
-    """
+    """Checks the invariants of an overlay; the present state of its lower layers is recorded."""
 
     def __init__(self, overlay: Overlay) -> None:
         self.overlay = overlay
@@ -30,10 +26,7 @@ class Guard:
         self._foreign = {id(inode) for layer in self._layers for _, inode in walk(layer)}
 
     def check(self, deep: bool = True) -> None:
-        """Check everything.
-
-        Args:
-            deep: Whether the lower layers are compared with their recorded state.
+        """Check everything; the lower layers only if `deep`.
 
         Raises:
             Corrupt: A directory has two names, a link count is wrong, a name is impossible, an inode of a lower layer

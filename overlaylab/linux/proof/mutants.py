@@ -20,9 +20,7 @@ class Mutant:
     """One rule and its wrong form.
 
     Args:
-        name: A word for it.
         owner: The class that has it as a method; the tests break functions of modules too.
-        attribute: The name of the method.
         wrong: Makes the wrong function from the right one.
     """
 

@@ -84,11 +84,7 @@ def new_inode(
 
 
 def plant(entries: Iterable[tuple[str, Inode]]) -> Directory:
-    """A tree of paths and inodes, each directory before its content; ``.`` is the root.
-
-    Raises:
-        KeyError: A path lies in what is not a directory.
-    """
+    """A tree of paths and inodes, each directory before its content, ``.`` the root; KeyError without a directory."""
     directories = {".": Directory()}
     for path, inode in entries:
         if path != ".":

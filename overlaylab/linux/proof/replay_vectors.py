@@ -102,21 +102,16 @@ class Results:
             if isinstance(want, dict):
                 want = "\0" * want["zeros"]
         if isinstance(value, Stat):
-            value = self.stat(value)
+            stat, value = value, stat_entry(value, self.identities)
+            value["ino"] = value.pop("number")
+            if value["type"] in ("file", "symlink"):
+                value["size"] = stat.st_size
+            if value["type"] in ("char", "block"):
+                value["rdev"] = list(numbers_of(stat.st_rdev))
             for key in ("mtime", "nlink", "ino") if self.level < 3 else ():
                 value.pop(key, None)
                 want = {name: item for name, item in want.items() if name != key}
         return want, value
-
-    def stat(self, stat: Stat) -> dict[str, Any]:
-        """A stat in the form of the record."""
-        entry = stat_entry(stat, self.identities)
-        entry["ino"] = entry.pop("number")
-        if entry["type"] in ("file", "symlink"):
-            entry["size"] = stat.st_size
-        if entry["type"] in ("char", "block"):
-            entry["rdev"] = list(numbers_of(stat.st_rdev))
-        return entry
 
 
 def named(want: Mapping[str, Any]) -> str:

@@ -32,11 +32,7 @@ def content(item: Mapping[str, Any], where: str) -> bytes:
 
 
 def inode(item: Any, where: str) -> Inode:
-    """A recorded entry as an inode.
-
-    Raises:
-        Finding: ``wrong-call`` with the position, `where`.
-    """
+    """A recorded entry as an inode; a wrong one is a Finding ``wrong-call`` with its position, `where`."""
     kind = field(item, "type", str, where)
     if kind == "whiteout":
         return whiteout()
