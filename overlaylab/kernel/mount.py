@@ -237,13 +237,11 @@ def _in_child(request: Request) -> Reply:
             # Without site packages and the current directory: the child needs only Python and this package.
             [sys.executable, "-S", "-P", "-X", "utf8", "-m", "overlaylab.kernel.child"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
-            input=pickle.dumps(replace(request, directory=directory)),
+            input=_pickled(replace(request, directory=directory)),
             capture_output=True,
             timeout=PATIENCE,
             check=False,
         )
-    except RecursionError:
-        raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
     except subprocess.TimeoutExpired:
         return Reply(step="child", detail=f"it took longer than {PATIENCE:.0f} seconds")
     except OSError as error:
@@ -255,6 +253,13 @@ def _in_child(request: Request) -> Reply:
         return reply
     said = outcome.stderr.decode("utf-8", "replace").strip().splitlines()
     return Reply(step="child", detail=said[-1] if said else f"it ended with {outcome.returncode}")
+
+
+def _pickled(request: Request) -> bytes:
+    try:
+        return pickle.dumps(request)
+    except RecursionError:
+        raise Finding("limit", "tree", "directories nested less deeply", "too many levels") from None
 
 
 def _remove(directory: str) -> None:
