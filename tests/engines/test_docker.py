@@ -21,21 +21,6 @@ CONTAINERS = ["web", "deep", "done", "never"]
 RUNNING = ["web", "deep"]
 
 
-@pytest.fixture(scope="module")
-def seen(docker):
-    """What ``overlaylab inspect`` sees while dockerd runs."""
-    return overlaylab("inspect", docker.root)
-
-
-@pytest.fixture(scope="module")
-def told(docker):
-    """What ``docker inspect`` tells of every image and container, by ID."""
-    images = docker.docker("images", "--all", "--quiet", "--no-trunc").split()
-    containers = docker.docker("ps", "--all", "--quiet", "--no-trunc").split()
-    answers = json.loads(docker.docker("inspect", *dict.fromkeys(images), *containers))
-    return {answer["Id"]: answer for answer in answers}
-
-
 def layer_folders(answer):
     """The folders of an image's layers by ``docker inspect``, topmost first: its top layer is not in LowerDir."""
     data = answer["GraphDriver"]["Data"]

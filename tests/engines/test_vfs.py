@@ -1,6 +1,5 @@
 """What we read in the data root of a dockerd with the storage driver vfs is what dockerd says, and what lies there."""
 
-import json
 import os
 import shutil
 import tarfile
@@ -40,21 +39,6 @@ def docker(tmp_path_factory):
         daemon.stop()
         unmount_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def seen(docker):
-    """What ``overlaylab inspect`` sees while dockerd runs."""
-    return overlaylab("inspect", docker.root)
-
-
-@pytest.fixture(scope="module")
-def told(docker):
-    """What ``docker inspect`` tells of every image and container, by ID."""
-    images = docker.docker("images", "--all", "--quiet", "--no-trunc").split()
-    containers = docker.docker("ps", "--all", "--quiet", "--no-trunc").split()
-    answers = json.loads(docker.docker("inspect", *dict.fromkeys(images), *containers))
-    return {answer["Id"]: answer for answer in answers}
 
 
 def image_called(seen, name):
