@@ -159,10 +159,7 @@ def tree(path: str, image: str, as_json: bool, **options: Any) -> int:
     with ProgressLine("read") as progress:
         part = home(store, target)
         entries, problems = merged_view(target, part, LayerReader(part, limits_of(options), progress=progress))
-    if _damaged(problems, as_json):
-        return 1
-    _print(entries, as_json, "tree_text")
-    return 0
+    return 1 if _damaged(problems, as_json) else _print(entries, as_json, "tree_text")
 
 
 @cli.command()
@@ -190,10 +187,7 @@ def layers(path: str, image: str, as_json: bool, **options: Any) -> int:
             if finding.problem.severity == "warning":
                 raise
             problems.append(finding.problem)
-    if _damaged(problems, as_json):
-        return 1
-    _print(facts, as_json, "layers_text")
-    return 0
+    return 1 if _damaged(problems, as_json) else _print(facts, as_json, "layers_text")
 
 
 @cli.command()
@@ -215,10 +209,7 @@ def mount(path: str, image: str, root: str, as_json: bool, **options: Any) -> in
         if finding.problem.kind == "wrong-call" or finding.problem.severity == "warning":
             raise
         problems.append(finding.problem)
-    if _damaged(problems, as_json):
-        return 1
-    _print(mount_facts(made), as_json, "mount_text")
-    return 0
+    return 1 if _damaged(problems, as_json) else _print(mount_facts(made), as_json, "mount_text")
 
 
 @cli.command()
@@ -237,8 +228,7 @@ def owners(path: str, folder: str | None, as_json: bool, **options: Any) -> int:
     with ProgressLine("read") as progress:
         readers = {id(part): LayerReader(part, limits_of(options), progress=progress) for part in store.parts}
         facts = owner_facts(store, lambda part, layer: readers[id(part)].bytes_of(layer), folder)
-    _print(facts, as_json, "owners_text")
-    return 0
+    return _print(facts, as_json, "owners_text")
 
 
 @cli.command("id")
@@ -250,8 +240,7 @@ def identify(name: str, paths: tuple[str, ...], as_json: bool, **options: Any) -
     from overlaylab.stores.audit.identify import investigate, match_facts
 
     facts = match_facts(name, investigate(name, ((path, open_path(path, options)) for path in paths)))
-    _print(facts, as_json, "matches_text")
-    return 0
+    return _print(facts, as_json, "matches_text")
 
 
 def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
@@ -268,8 +257,8 @@ def _damaged(problems: Sequence[Problem], as_json: bool) -> bool:
     return False
 
 
-def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> None:
-    """Print facts as JSON, or as text by a function of `text`."""
+def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> int:
+    """Print facts as JSON, or as text by a function of `text`; returns the exit status 0."""
     try:
         if as_json:
             click.echo(json.dumps(facts, indent=1))
@@ -280,6 +269,7 @@ def _print(facts: Any, as_json: bool, text: str, *arguments: Any) -> None:
     except BrokenPipeError:
         # The reader, head or a pager, has closed the pipe. The exit status stays the same.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

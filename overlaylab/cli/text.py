@@ -11,9 +11,8 @@ from overlaylab.words import printable
 # Kind of name -> what it is, and what it is often mistaken for.
 MEANINGS = {
     "config": "the digest of an image's config: the IMAGE ID in Docker's classic store and podman",
-    "manifest": (
-        "the digest of an image's manifest: what registries and `pull image@sha256:…` know; not the classic IMAGE ID"
-    ),
+    "manifest": "the digest of an image's manifest: what registries and `pull image@sha256:…` know; "
+    "not the classic IMAGE ID",
     "index": "the digest of an index: one for all platforms",
     "layer-blob": "the digest of a layer as stored or sent, packed; another packing gives another digest",
     "diff_id": "the digest of a layer's plain tar; it says nothing about what lies below",
@@ -74,10 +73,8 @@ def tree_text(entries: dict[str, Any]) -> str:
     """The merged view, one file a line."""
     rows = [("LAYER", "TYPE", "MODE", "OWNER", "SIZE", "PATH")]
     for path, item in entries.items():
-        owner, size = (
-            f"{item['uid']}:{item['gid']}",
-            str(item.get("size", "")) or ":".join(map(str, item.get("rdev", ""))),
-        )
+        owner = f"{item['uid']}:{item['gid']}"
+        size = str(item.get("size", "")) or ":".join(map(str, item.get("rdev", "")))
         target = f" -> {item['target']}" if "target" in item else ""
         rows.append((str(item["layer"]), item["type"], item["mode"], owner, size, path + target))
     return _table(rows)
@@ -101,18 +98,14 @@ def layers_text(facts: list[dict[str, Any]]) -> str:
         rows.append((str(number), _short(item["chain_id"]), _short(item["diff_id"]), *counts, item["created_by"][:80]))
     wasted = sum(item["wasted_bytes"] for item in facts)
     total = sum(item["bytes"] for item in facts)
-    return (
-        f"{_table(rows)}\n\n{total} bytes in all, of which {wasted} are hidden by higher layers. Layer 0 is the bottom."
-    )
+    summary = f"{total} bytes in all, of which {wasted} are hidden by higher layers. Layer 0 is the bottom."
+    return f"{_table(rows)}\n\n{summary}"
 
 
 def mount_text(facts: dict[str, Any]) -> str:
     """The directories of a mount, topmost first, and the command."""
-    lines = (
-        [f"upper  {facts['upperdir']}", f"work   {facts['workdir']}"]
-        if facts["upperdir"]
-        else ["read-only: every layer is a lower"]
-    )
+    writable = [f"upper  {facts['upperdir']}", f"work   {facts['workdir']}"]
+    lines = writable if facts["upperdir"] else ["read-only: every layer is a lower"]
     lines += [f"lower  {path}" for path in facts["lowerdir"]]
     if len(facts["lowerdir"]) == 1 and not facts["upperdir"]:
         lines.append("one layer alone is no overlay: engines bind the directory")

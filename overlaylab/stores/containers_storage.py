@@ -33,10 +33,8 @@ from .tar_split import TarSplitStore
 from .unpacked_store import config_layers, unpacked_in
 
 T = TypeVar("T")
-
 DRIVER = "overlay"
 DEFAULT_ROOT, ROOTLESS_ROOT = "/var/lib/containers/storage", "~/.local/share/containers/storage"
-
 LAYER_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN = re.compile(r"[a-z0-9.]+")
 

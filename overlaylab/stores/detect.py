@@ -19,7 +19,6 @@ from .oci_layout import OciLayout
 from .store import Store
 
 LEVELS = 6
-
 READINGS = 5
 
 # Seconds to wait before a directory with errors is read again; doubled before each further reading.
@@ -122,7 +121,9 @@ def _recognise(place: Place) -> Store:
     refused: list[Problem] = []
     stores = list(_stores(place, refused))
     if not stores and not refused:
-        stores = [store for inner in _inner_roots(place) for store in _stores(inner, refused)]
+        # The engines' roots within a larger directory, such as /var/lib.
+        inner = (within(place, path) for path in INNER if place.type_of(path) == "dir")
+        stores = [store for root in inner for store in _stores(root, refused)]
     if not stores:
         raise NotReadable.of(refused) if refused else _refusal(place)
     store: Store = stores[0]
@@ -188,30 +189,21 @@ def _storage(place: Place) -> Store | None:
     return ContainersStorage(place)
 
 
-def _inner_roots(place: Place) -> Iterator[Place]:
-    """The engines' roots within a larger directory, such as ``/var/lib``."""
-    for path in INNER:
-        if place.type_of(path) == "dir":
-            yield within(place, path)
-
-
 def _refusal(place: Place) -> NotReadable:
     """Why nothing can be read here, in terms of what it looks like."""
     names = place.names(".")
+    kind, expected = "not-an-image", "manifest.json, oci-layout or image/overlay2"
+    found = ", ".join(names[:8]) or "nothing"
     if isinstance(place, Tar) and not place.complete:
-        return NotReadable(
-            "truncated", place.where, "manifest.json or index.json", "neither before the end, and no closing blocks"
-        )
-    if "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
-        return NotReadable("legacy-v1", place.where, "manifest.json", "repositories and version-1 folders")
-    if place.has(DAEMON) or "overlay2" in names or ("containers" in names and "image" in names):
-        return NotReadable(
-            "no-layerdb", place.where, "image/overlay2/layerdb", "a Docker root that keeps its images in containerd"
-        )
-    if any(name.startswith("io.containerd.") for name in names):
-        return NotReadable("not-an-image", place.where, META, "a containerd root without its database")
-    if "overlay-images" in names:
-        return NotReadable("not-an-image", place.where, IMAGES, "a containers-storage root without its table of images")
-    return NotReadable(
-        "not-an-image", place.where, "manifest.json, oci-layout or image/overlay2", ", ".join(names[:8]) or "nothing"
-    )
+        kind, expected = "truncated", "manifest.json or index.json"
+        found = "neither before the end, and no closing blocks"
+    elif "repositories" in names and any(place.has(f"{name}/layer.tar") for name in names):
+        kind, expected, found = "legacy-v1", "manifest.json", "repositories and version-1 folders"
+    elif place.has(DAEMON) or "overlay2" in names or ("containers" in names and "image" in names):
+        kind, expected = "no-layerdb", "image/overlay2/layerdb"
+        found = "a Docker root that keeps its images in containerd"
+    elif any(name.startswith("io.containerd.") for name in names):
+        expected, found = META, "a containerd root without its database"
+    elif "overlay-images" in names:
+        expected, found = IMAGES, "a containers-storage root without its table of images"
+    return NotReadable(kind, place.where, expected, found)

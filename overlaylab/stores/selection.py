@@ -25,11 +25,8 @@ def familiar(name: str) -> str:
     Spec:
         distribution/reference, FamiliarName: ``library/`` goes only where one part follows it.
     """
-    name = (
-        name.removeprefix("index.").removeprefix("docker.io/")
-        if name.startswith(("docker.io/", "index.docker.io/"))
-        else name
-    )
+    if name.startswith(("docker.io/", "index.docker.io/")):
+        name = name.removeprefix("index.").removeprefix("docker.io/")
     if name.startswith("library/") and name.count("/") == 1:
         name = name.removeprefix("library/")
     last = name.rpartition("/")[2]
@@ -54,19 +51,14 @@ def select(
     images = [image for image in store.images() if platform is None or platform.accepts(image.platform)]
     images = [image for image in images if namespace in (None, image.namespace)]
     containers = [container for container in store.containers() if namespace in (None, container.namespace)]
-    named = (
-        [container for container in containers if query.removeprefix("/") in (container.name, container.id)]
-        if query
-        else []
-    )
-    for matches in (_exact(images, query), _familiar(images, query), named, _by_prefix(images, containers, query)):
+    exact = [image for image in images if query in image.names or query in image.references]
+    name = query.removeprefix("/")
+    named = [container for container in containers if query and name in (container.name, container.id)]
+    for matches in (exact, _familiar(images, query), named, _by_prefix(images, containers, query)):
         if matches:
             return _only(matches, query)
-    asked = (
-        "a name or an ID"
-        + (f" for {platform}" if platform else "")
-        + (f" in namespace {namespace}" if namespace is not None else "")
-    )
+    asked = "a name or an ID" + (f" for {platform}" if platform else "")
+    asked += f" in namespace {namespace}" if namespace is not None else ""
     raise NoSuchImage("no-such-image", query, asked, _names(store.images()))
 
 
@@ -81,10 +73,6 @@ def select_image(store: Store, query: str) -> Image:
     if not isinstance(found, Image):
         raise Finding("wrong-call", printable(query), "an image", "a container")
     return found
-
-
-def _exact(images: Sequence[Image], query: str) -> list[Image]:
-    return [image for image in images if query in image.names or query in image.references]
 
 
 def _familiar(images: Sequence[Image], query: str) -> list[Image]:
@@ -111,14 +99,10 @@ def _by_prefix(images: Sequence[Image], containers: Sequence[Container], query: 
     if not _HEX.fullmatch(query):
         return []
     wanted = query if ":" in query else f"sha256:{query}"
-    found: list[Image | Container] = [
-        image
-        for image in images
-        if any(
-            digest is not None and digest.startswith(wanted)
-            for digest in (image.id, image.config_digest, image.manifest_digest, *image.other_manifests)
-        )
-    ]
+    found: list[Image | Container] = []
+    for image in images:
+        digests = filter(None, (image.id, image.config_digest, image.manifest_digest, *image.other_manifests))
+        found += [image] if any(digest.startswith(wanted) for digest in digests) else []
     return found + [container for container in containers if container.id.startswith(query)]
 
 
@@ -126,12 +110,8 @@ def _only(matches: Sequence[Image | Container], query: str) -> Image | Container
     """The only match, or one of several with the same layers; platforms whose blobs are missing do not count."""
     present = [match for match in matches if not _is_absent(match)] or [match for match in matches if match.problems]
     if not present:
-        raise NoSuchImage(
-            "no-such-image",
-            query,
-            "an image whose blobs are here",
-            ", ".join(f"only the name of {_label(match)}" for match in matches),
-        )
+        names = ", ".join(f"only the name of {_label(match)}" for match in matches)
+        raise NoSuchImage("no-such-image", query, "an image whose blobs are here", names)
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
     # Of equal images one may be unpacked and another not.
@@ -149,11 +129,9 @@ def _is_absent(match: Image | Container) -> bool:
 
 
 def _key(match: Image | Container) -> tuple[str, ...]:
-    return (
-        (match.store, match.namespace, match.id)
-        if isinstance(match, Container)
-        else ("image", *(match.diff_ids or (match.id,)))
-    )
+    if isinstance(match, Container):
+        return match.store, match.namespace, match.id
+    return "image", *(match.diff_ids or (match.id,))
 
 
 def _label(match: Image | Container) -> str:
@@ -171,6 +149,5 @@ def _names(images: Sequence[Image]) -> str:
             known.setdefault(name, []).append(image.platform)
     if not known:
         return f"{len(images)} images without a name" if images else "no images"
-    return ", ".join(
-        name if len(set(known[name])) == 1 else f"{name} ({', '.join(known[name])})" for name in sorted(known)
-    )
+    several = {name: f" ({', '.join(platforms)})" for name, platforms in known.items() if len(set(platforms)) > 1}
+    return ", ".join(name + several.get(name, "") for name in sorted(known))

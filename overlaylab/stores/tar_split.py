@@ -111,9 +111,8 @@ class TarSplit:
             if self.place.type_of(self.directory) is None:
                 # It was there when the store was opened.
                 raise Finding("changed-while-reading", f"{self.place.where}: {self.directory}", "a folder", "nothing")
-            raise Finding(
-                "missing-content", f"{self.place.where}: {path}", f"a file of {piece.size} bytes", "no such file"
-            )
+            expected = f"a file of {piece.size} bytes"
+            raise Finding("missing-content", f"{self.place.where}: {path}", expected, "no such file")
         left = piece.size
         with self.place.open_plain(path) as file:
             while data := file.read(CHUNK):
@@ -209,7 +208,6 @@ def _crc_table() -> list[int]:
 
 
 _TABLE = _crc_table()
-
 _ONES = (1 << 64) - 1
 
 

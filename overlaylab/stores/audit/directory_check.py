@@ -47,10 +47,8 @@ class LostMarks:
         """The kinds that a copy has lost."""
         if self.nodes and "nodes" not in self.kinds:
             place, expected = next(iter(self.nodes.items()))
-            yield NotChecked(
-                f"deletions and devices, such as {expected} at {place}",
-                "no folder here has a device node: copied or unpacked without them",
-            )
+            why = "no folder here has a device node: copied or unpacked without them"
+            yield NotChecked(f"deletions and devices, such as {expected} at {place}", why)
         if self.opaque and "opaque" not in self.kinds:
             why = (
                 "no folder here has an opaque mark: "
@@ -91,19 +89,11 @@ def directory_problems(
     for path, entry in expected.puts.items():
         if path in there or path == ".":
             continue
-        if isinstance(entry, Device) or (
-            isinstance(entry, Link) and isinstance(expected.puts.get(entry.target), Device)
-        ):
+        if isinstance(expected.puts.get(entry.target) if isinstance(entry, Link) else entry, Device):
             lost.nodes[f"{where}/{path}"] = "a device"
         else:
-            problems.append(
-                Problem(
-                    "missing-content",
-                    f"{where}/{path}",
-                    _look(entry) if isinstance(entry, Inode) else "a hard link",
-                    "nothing",
-                )
-            )
+            missing = _look(entry) if isinstance(entry, Inode) else "a hard link"
+            problems.append(Problem("missing-content", f"{where}/{path}", missing, "nothing"))
     _note_deletions(expected, directory, where, marks, lost)
     return problems[:MOST]
 

@@ -51,7 +51,7 @@ def image_facts(image: Image, store: Store) -> dict[str, Any]:
         "manifest_digest": image.manifest_digest,
         "diff_ids": None if image.diff_ids is None else list(image.diff_ids),
         "chain_ids": None if image.chain_ids is None else list(image.chain_ids),
-        "directories": _directories(image, store),
+        "directories": directories_of(image, store),
         **_where(image),
     }
 
@@ -62,8 +62,8 @@ def _where(item: Image | Container) -> dict[str, str]:
     return namespace | ({"store": item.store} if item.store else {})
 
 
-def _directories(image: Image, store: Store) -> list[str | None] | None:
-    """Directories, bottom first; None for archives and for a platform whose blobs are absent."""
+def directories_of(image: Image, store: Store) -> list[str | None] | None:
+    """The directories of an image, bottom first; None for archives and for a platform whose blobs are absent."""
     if image.config is None or not store.directory_kind:
         return None
     return [layer.directory for layer in image.layers]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from overlaylab.errors import Finding
-from overlaylab.image.image import Image, Layer
+from overlaylab.image.image import Image
 from overlaylab.stores.store import Store
 
 # The image and the layer of a directory that no image uses.
@@ -51,7 +51,7 @@ def investigate(query: str, stores: Iterable[tuple[str, Store]]) -> tuple[Match,
         raise Finding("wrong-call", "id", "hex digits, or the name of a folder", query)
     return tuple(
         dict.fromkeys(
-            Match(kind=match.kind, value=match.value, image=match.image, position=match.position, path=path)
+            replace(match, path=path)
             for path, store in stores
             for part in store.parts
             for match in names_of(part)
@@ -81,14 +81,10 @@ def names_of(store: Store) -> Iterator[Match]:
 
 
 def names_of_image(store: Store, image: Image) -> Iterator[Match]:
-    """The names of one image and of its layers; short names of directories are left out."""
-    yield from _image_names(image)
-    for layer in image.layers:
-        yield from _layer_names(store, image, layer)
+    """The names of one image and of its layers; short names of directories are left out.
 
-
-def _image_names(image: Image) -> Iterator[Match]:
-    """The digests of an image's documents; its index may be what an engine shows as its ID."""
+    An index may be what an engine shows as the image's ID.
+    """
     for kind, digests in (
         ("config", [image.config_digest]),
         ("manifest", [image.manifest_digest, *image.other_manifests]),
@@ -100,17 +96,16 @@ def _image_names(image: Image) -> Iterator[Match]:
     for position, (diff_id, chain_id) in enumerate(zip(image.diff_ids or (), image.chain_ids or (), strict=True)):
         yield Match(kind="diff_id", value=diff_id, image=image.id, position=position)
         yield Match(kind="chain_id", value=chain_id, image=image.id, position=position)
-
-
-def _layer_names(store: Store, image: Image, layer: Layer) -> Iterator[Match]:
     blobs = image.manifest.layers if image.manifest and len(image.manifest.layers) == len(image.layers) else ()
-    names: list[tuple[str, str | None]] = [("layer-blob", blobs[layer.position].digest if blobs else None)]
-    names.append((store.directory_kind, layer.directory))
-    names += [("v1-id", name) for name in layer.v1_ids]
-    names += [("layer-blob", digest) for digest in layer.blobs]
-    for kind, name in names:
-        if name:
-            yield Match(kind=kind, value=name, image=image.id, position=layer.position)
+    for layer in image.layers:
+        for kind, name in (
+            ("layer-blob", blobs[layer.position].digest if blobs else None),
+            (store.directory_kind, layer.directory),
+            *(("v1-id", name) for name in layer.v1_ids),
+            *(("layer-blob", digest) for digest in layer.blobs),
+        ):
+            if name:
+                yield Match(kind=kind, value=name, image=image.id, position=layer.position)
 
 
 def _directory_names(store: Store) -> Iterator[Match]:
@@ -131,14 +126,6 @@ def _directory_names(store: Store) -> Iterator[Match]:
 
 def match_facts(query: str, matches: Iterable[Match]) -> dict[str, Any]:
     """Everything that ``id`` says, with fixed keys."""
-    listed = [
-        {
-            "kind": item.kind,
-            "value": item.value,
-            "image": item.image or None,
-            "position": item.position,
-            "path": item.path,
-        }
-        for item in matches
-    ]
+    keys = ("kind", "value", "image", "position", "path")
+    listed = [{key: getattr(item, key) for key in keys} | {"image": item.image or None} for item in matches]
     return {"query": query, "matches": listed}

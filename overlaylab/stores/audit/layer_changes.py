@@ -12,7 +12,7 @@ from overlaylab.stores.store import Store, stacked_names
 from overlaylab.tree import Directory, File, Inode, entry, sizes, walk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LayerWork:
     """One layer against the merged view below it.
 
@@ -52,14 +52,8 @@ def layer_work(layers: Sequence[Directory], marks: str) -> tuple[LayerWork, ...]
     # Equal layers may share inodes, so the layer belongs to the identity.
     visible = {(parts[0].layer, id(parts[0].inode)) for _, parts in Overlay.of_layers(layers, marks=marks).walk()}
     return tuple(
-        LayerWork(
-            added=added,
-            changed=changed,
-            removed=removed,
-            size=sizes(layer),
-            wasted=_hidden_bytes(layer, number, visible),
-        )
-        for number, (layer, (added, changed, removed)) in enumerate(zip(layers, counts, strict=True))
+        LayerWork(*count, sizes(layer), _hidden_bytes(layer, number, visible))
+        for number, (layer, count) in enumerate(zip(layers, counts, strict=True))
     )
 
 

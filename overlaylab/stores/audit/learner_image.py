@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 from overlaylab.errors import Finding, InputError, NotReadable
@@ -86,8 +87,7 @@ class Own:
     """One image or container of a store, with everything that can be recomputed about it.
 
     Args:
-        place: Where it was opened.
-        store: What was found there.
+        place: Where the store was opened.
         source: What to call it.
         target: The image or container; a good first one if none is given.
         limits: How much the input may ask for.
@@ -151,19 +151,12 @@ class Own:
         """What each layer's bytes are called, bottom first."""
         _ = self.report
         seen = [self.reader.known_reading(layer) for layer in self.layers]
-        plain: list[DiffID] = []
-        for reading in seen:
-            if reading is None:
-                break
-            plain.append(DiffID(reading.diff_id))
+        plain = [DiffID(reading.diff_id) for reading in takewhile(bool, seen) if reading]
         chains = (*chain_ids(plain), *[None] * len(self.layers))
         return tuple(
-            LayerProof(
-                layer,
-                reading.blob if reading and layer.descriptor else None,
-                reading.diff_id if reading else None,
-                chain,
-            )
+            LayerProof(layer, reading.blob if layer.descriptor else None, reading.diff_id, chain)
+            if reading
+            else LayerProof(layer, None, None, chain)
             for layer, reading, chain in zip(self.layers, seen, chains, strict=False)
         )
 
@@ -271,17 +264,16 @@ def plainly(where: str) -> Iterator[None]:
     """Turn what the system refuses into one sentence."""
     try:
         yield
+    except NotReadable:
+        raise
     except Finding as finding:
         raise NotReadable.of([finding.problem]) from None
     except PermissionError as error:
-        raise NotReadable(
-            "permission-denied", str(error.filename or where), "the right to read it", error.strerror
-        ) from None
+        place = str(error.filename or where)
+        raise NotReadable("permission-denied", place, "the right to read it", error.strerror) from None
     except FileNotFoundError as error:
         raise NotReadable("changed-while-reading", str(error.filename or where), "a file", "nothing") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, NotReadable):
-            raise
         raise NotReadable("truncated", where, "all of it", str(error)) from None
 
 
@@ -321,11 +313,9 @@ def _plain_tar(own: Own, layer: Layer, left: int) -> bytes:
     stream = own.home.open_layer(layer) if layer.readable else None
     if stream is None:
         raise Finding("missing-layer", layer.source, "the layer's tar", "nothing to make it from")
-    pieces, size = [], 0
+    pieces, size, packed = [], 0, stream.seekable()
     with stream:
-        for piece in (
-            inflate(stream, layer.source, own.limits) if stream.seekable() else iter(lambda: stream.read(1 << 18), b"")
-        ):
+        for piece in inflate(stream, layer.source, own.limits) if packed else iter(lambda: stream.read(1 << 18), b""):
             pieces.append(piece)
             size += len(piece)
             if size > left:

@@ -8,15 +8,14 @@ from typing import Any
 from overlaylab.image.image import Container, Image, Layer
 from overlaylab.stores.store import Store, StoreDirectory
 
-from .facts import one_per_config
+from .facts import directories_of, one_per_config
 
 
 def images_of(store: Store, container: Container) -> list[Image]:
     """The images that a container was made from: one, or one for each platform that its index names."""
     where = (container.store, container.namespace)
-    return [
-        image for image in store.images() if image.id == container.image_id and (image.store, image.namespace) == where
-    ]
+    images = [image for image in store.images() if image.id == container.image_id]
+    return [image for image in images if (image.store, image.namespace) == where]
 
 
 def owner_facts(
@@ -37,13 +36,9 @@ def owner_facts(
         images += [
             census.image(number)
             for number, image in enumerate(census.images)
-            if directory is None or directory in _names(image)
+            if directory is None or any(layer.directory == directory for layer in image.layers)
         ]
     return {"directories": directories, "images": images}
-
-
-def _names(image: Image) -> list[str | None]:
-    return [layer.directory for layer in image.layers]
 
 
 def _place(layer: Layer) -> str:
@@ -52,12 +47,7 @@ def _place(layer: Layer) -> str:
 
 
 class Census:
-    """The users of every layer and directory of one store.
-
-    Args:
-        store: One store, not a root of several.
-        layer_bytes: See `owner_facts`.
-    """
+    """The users of every layer and directory of one store, not of a root of several; see `owner_facts`."""
 
     def __init__(self, store: Store, layer_bytes: Callable[[Store, Layer], int]) -> None:
         self._store, self._layer_bytes = store, layer_bytes
@@ -93,7 +83,7 @@ class Census:
         return {
             "id": image.id,
             "names": list(image.names),
-            "directories": None if image.config is None or not self._store.directory_kind else _names(image),
+            "directories": directories_of(image, self._store),
             "own_bytes": sum(map(self._size, own)),
             "shared_bytes": sum(self._size(place) for place in places if place not in own),
             "shared_with": list(dict.fromkeys(str(self.images[other].id) for other in others)),
@@ -102,10 +92,8 @@ class Census:
     def _size(self, place: str) -> int:
         if place not in self._sizes:
             layer = next(iter(self._users[place].values()))
-            in_directory = layer.directory is not None
-            self._sizes[place] = (
-                self._store.directory_size(place) if in_directory else self._layer_bytes(self._store, layer)
-            )
+            packed = layer.directory is None
+            self._sizes[place] = self._layer_bytes(self._store, layer) if packed else self._store.directory_size(place)
         return self._sizes[place]
 
 

@@ -160,13 +160,7 @@ def merged_entries(overlay: Overlay) -> Mapping[str, dict[str, Any]]:
 
 def problem_facts(problem: Problem) -> dict[str, str]:
     """One finding as plain data."""
-    return {
-        "kind": problem.kind,
-        "severity": problem.severity,
-        "where": problem.where,
-        "expected": str(problem.expected),
-        "found": str(problem.found),
-    }
+    return {key: str(getattr(problem, key)) for key in ("kind", "severity", "where", "expected", "found")}
 
 
 def report_facts(report: Report) -> dict[str, Any]:

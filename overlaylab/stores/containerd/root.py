@@ -35,11 +35,8 @@ from .snapshots import Snapshot, Snapshots, bucket_at, text_at, text_of, varint
 CONTENT = "io.containerd.content.v1.content"
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
 SNAPSHOTS = f"{SNAPSHOTTER}/snapshots"
-
 DEFAULT_ROOT, DOCKER_ROOT = "/var/lib/containerd", "/var/lib/docker"
-
 MOBY = "moby"
-
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 _BUILDKIT = re.compile(r"[0-9a-z]{25}(-view)?|sha256:[0-9a-f]{64}-view")

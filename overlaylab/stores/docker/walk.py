@@ -19,7 +19,7 @@ from overlaylab.image.image import Container, Image
 from overlaylab.stores.files.place import Place
 from overlaylab.stores.selection import familiar, select
 from overlaylab.stores.store import Store
-from overlaylab.tree import Directory, File, Inode, Symlink, walk
+from overlaylab.tree import Directory, File, Symlink, walk
 from overlaylab.words import printable
 
 from .classic_store import ClassicStore
@@ -87,21 +87,16 @@ def follow(store: Store, query: str, position: int = -1) -> Walk:
     """
     if not isinstance(store, ClassicStore):
         raise Finding("wrong-call", "follow", "a Docker data root", store.kind)
-    found = select(store, query.strip())
+    query = query.strip()
+    found = select(store, query)
     if isinstance(found, Container):
-        return Walk(query=query.strip(), steps=tuple(_container_steps(store, found)), container=found)
+        return Walk(query=query, steps=tuple(_container_steps(store, found)), container=found)
     layers = len(found.layers)
     if not -layers <= position < layers:
-        raise Finding(
-            "wrong-call", "follow: position", f"0 to {layers - 1}" if layers else "an image with layers", position
-        )
+        expected = f"0 to {layers - 1}" if layers else "an image with layers"
+        raise Finding("wrong-call", "follow: position", expected, position)
     position %= layers
-    return Walk(
-        query=query.strip(),
-        steps=tuple(_image_steps(store, found, query.strip(), position)),
-        image=found,
-        position=position,
-    )
+    return Walk(query=query, steps=tuple(_image_steps(store, found, query, position)), image=found, position=position)
 
 
 # An image's layer
@@ -116,9 +111,7 @@ def _image_steps(store: ClassicStore, image: Image, query: str, position: int) -
     hashed = layer.diff_id if position == 0 else chain_text(image.layers[position - 1].chain_id, layer.diff_id)
     yield Step(key="chain", path="", content=hashed, found=layer.chain_id, origin="hash")
     entry = f"{store.layerdb.path}/{layer.chain_id.algorithm}/{layer.chain_id.hex}"
-    yield Step(
-        key="layerdb", path=f"{entry}/", content="  ".join(ls(store, entry)), found=layer.chain_id, origin="hash"
-    )
+    yield _listing(store, "layerdb", entry, layer.chain_id, "hash")
     cache_id = store.folder(layer.chain_id).cache_id
     yield Step(key="cache-id", path=f"{entry}/cache-id", content=cache_id, found=cache_id, origin="random")
     steps = {step.key: step for step in _directory_steps(store, cache_id)}
@@ -126,6 +119,10 @@ def _image_steps(store: ClassicStore, image: Image, query: str, position: int) -
     if "link" in steps:
         chain = ":".join(filter(None, (f"l/{steps['link'].content}", steps["lower"].content)))
         yield Step(key="lowerdir", path="", content=chain, found=f"lowerdir={chain}", origin="list")
+
+
+def _listing(store: ClassicStore, key: str, path: str, found: str, origin: str) -> Step:
+    return Step(key=key, path=f"{path}/", content="  ".join(ls(store, path)), found=found, origin=origin)
 
 
 def _name_step(store: ClassicStore, image: Image, query: str) -> Step:
@@ -144,13 +141,7 @@ def _name_step(store: ClassicStore, image: Image, query: str) -> Step:
 def _directory_steps(store: ClassicStore, name: str) -> Iterator[Step]:
     """What lies in a layer's directory; with overlay2 its short name and the chain beneath it, too."""
     directory = f"{store.driver.path}/{name}"
-    yield Step(
-        key="directory",
-        path=f"{directory}/",
-        content="  ".join(ls(store, directory)),
-        found=store.driver.content(name),
-        origin="random",
-    )
+    yield _listing(store, "directory", directory, store.driver.content(name), "random")
     if not isinstance(store, DockerRoot):
         return
     link = store.driver.link(name)
@@ -170,9 +161,7 @@ def _container_steps(store: ClassicStore, container: Container) -> Iterator[Step
     said = f'"Name": "/{container.name}"  "Image": "{container.image_id}"'
     yield Step(key="container", path=config, content=said, found=container.id, origin="random")
     mounts = f"{store.layerdb.path}/mounts/{container.id}"
-    yield Step(
-        key="mounts", path=f"{mounts}/", content="  ".join(ls(store, mounts)), found=container.id, origin="random"
-    )
+    yield _listing(store, "mounts", mounts, container.id, "random")
     for key, origin in (("parent", "hash"), ("init-id", "random"), ("mount-id", "random")):
         text = store.driver.text(f"{mounts}/{key}")
         if text is not None:
@@ -219,17 +208,9 @@ def layer_size(directory: Directory) -> int:
     A hard link is a further name of an inode and adds nothing. A symlink counts the length of its text; a directory
     counts nothing.
     """
-    inodes = {id(inode): inode for _, inode in walk(directory)}.values()
-    return sum(_length(inode) for inode in inodes)
-
-
-def _length(inode: Inode) -> int:
-    match inode:
-        case File():
-            return inode.size
-        case Symlink():
-            return len(inode.target.encode("utf-8", "surrogateescape"))
-    return 0
+    sizes = {id(inode): inode.size for _, inode in walk(directory) if isinstance(inode, File)}
+    links = {id(inode): inode.target for _, inode in walk(directory) if isinstance(inode, Symlink)}
+    return sum(sizes.values()) + sum(len(target.encode("utf-8", "surrogateescape")) for target in links.values())
 
 
 def _place(store: Store) -> Place:

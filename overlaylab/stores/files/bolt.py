@@ -19,7 +19,6 @@ from .place import Place
 Bucket = dict[bytes, "bytes | Bucket"]
 
 MAGIC, VERSION = 0xED0CDAED, 2
-
 BRANCH, LEAF, META, IS_BUCKET = 1, 2, 4, 1
 
 # id, flags, count, overflow
@@ -111,12 +110,8 @@ def _newest(data: bytes, where: str) -> Meta:
         if meta and (offset == 0 or meta.page_size == offset):
             found.append(meta)
     if not found:
-        kind, expected = (
-            ("bad-checksum", "a meta page whose checksum holds")
-            if seen
-            else ("not-bolt", "bolt's magic number in a meta page")
-        )
-        raise Finding(kind, where, expected, "none")
+        expected = "a meta page whose checksum holds" if seen else "bolt's magic number in a meta page"
+        raise Finding("bad-checksum" if seen else "not-bolt", where, expected, "none")
     return max(found, key=lambda meta: meta.transaction)
 
 
@@ -191,16 +186,12 @@ class _Reading:
         for index in range(count):
             flags, offset, key_size, size = struct.unpack_from("<IIII", view, 16 + 16 * index)
             start = 16 + 16 * index + offset
-            self._check(
-                offset >= 16 and start + key_size + size <= len(view),
-                where,
-                f"element {index} from byte {start} on, {key_size + size} long",
-            )
+            inside = offset >= 16 and start + key_size + size <= len(view)
+            self._check(inside, where, f"element {index} from byte {start} on, {key_size + size} long")
             key, value = bytes(view[start : start + key_size]), view[start + key_size : start + key_size + size]
             self._take(16 + key_size + (0 if flags & IS_BUCKET else size))
-            bucket[key] = (
-                self._inner(value, f"{where}, bucket {key!r:.60}", depth + 1) if flags & IS_BUCKET else bytes(value)
-            )
+            nested = flags & IS_BUCKET
+            bucket[key] = self._inner(value, f"{where}, bucket {key!r:.60}", depth + 1) if nested else bytes(value)
 
     def _inner(self, value: memoryview, where: str, depth: int) -> Bucket:
         """A nested bucket: the number of its root page, or an inline page if that is 0."""

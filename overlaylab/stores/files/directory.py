@@ -18,7 +18,6 @@ from overlaylab.limits import DEFAULT_LIMITS, Limits
 from overlaylab.tree import Device, Directory, Fifo, File, Inode, Socket, Symlink
 
 PIECE = 1 << 20
-
 TRIES = 3
 
 # O_BINARY exists on Windows only, the others everywhere else.

@@ -129,11 +129,8 @@ def _open_tar(stream: BinaryIO, where: str, limits: Limits, progress: Progress |
         if not head:
             raise NotReadable("empty", where, "an archive", "compressed data of no bytes")
     if not looks_like_tar(head) and head.strip(b"\0"):
-        if is_bolt(stream):
-            raise NotReadable(
-                "not-an-image", where, "an archive, a layout or a store", "a bolt database alone: only verify reads it"
-            )
-        raise NotReadable("not-an-image", where, "an archive, a layout or a store", _describe(head))
+        found = "a bolt database alone: only verify reads it" if is_bolt(stream) else _describe(head)
+        raise NotReadable("not-an-image", where, "an archive, a layout or a store", found)
     size = stream.seek(0, 2)
     return Tar(stream, size, where, limits)
 
@@ -164,13 +161,8 @@ def _on_disk(memory: io.BytesIO) -> BinaryIO:
 
 def _describe(head: bytes) -> str:
     """Guess what a file is, by its first bytes."""
-    for magic, name in (
-        (b"PK", "a zip file"),
-        (b"\xfd7zXZ", "xz data"),
-        (b"BZh", "bzip2 data"),
-        (b"{", "JSON"),
-        (b"\x7fELF", "a program"),
-    ):
+    kinds = {b"PK": "a zip file", b"\xfd7zXZ": "xz data", b"BZh": "bzip2 data", b"{": "JSON", b"\x7fELF": "a program"}
+    for magic, name in kinds.items():
         if head.startswith(magic):
             return name
     return "something else"

@@ -225,9 +225,8 @@ class DirectoryPlace(Place):
     def open_plain(self, path: str) -> BinaryIO:
         """See `Place`."""
         try:
-            descriptor = os.open(
-                self._full(path), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-            )
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(self._full(path), flags)
             return cast("BinaryIO", FileSection(os.fdopen(descriptor, "rb")))
         except PermissionError:
             raise self.denied(path) from None
@@ -275,11 +274,7 @@ class DirectoryPlace(Place):
 
 
 class DelegatingPlace(Place):
-    """A place that asks another one for everything.
-
-    Args:
-        place: The other one.
-    """
+    """A place that asks another one for everything."""
 
     def __init__(self, place: Place) -> None:
         self.where, self.limits, self._place = place.where, place.limits, place
