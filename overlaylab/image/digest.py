@@ -46,9 +46,8 @@ class Digest(str):
         if algorithm not in ALGORITHMS:
             raise Finding("unsupported-digest-algorithm", where, " or ".join(ALGORITHMS), algorithm)
         if len(encoded) != ALGORITHMS[algorithm] or not _HEX.fullmatch(encoded):
-            raise Finding(
-                "bad-digest", where, f"{ALGORITHMS[algorithm]} lower-case hex digits after {algorithm}:", text
-            )
+            expected = f"{ALGORITHMS[algorithm]} lower-case hex digits after {algorithm}:"
+            raise Finding("bad-digest", where, expected, text)
         return super().__new__(cls, text)
 
     @classmethod
@@ -190,12 +189,7 @@ class Hasher:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The size and the digests of bytes that were hashed to their end.
-
-    Args:
-        size: In bytes.
-        digests: Algorithm to digest.
-    """
+    """The size in bytes of what was hashed to its end, and its digests by algorithm."""
 
     size: int
     digests: dict[str, Digest]

@@ -54,12 +54,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the bytes of a blob hash to, as they are stored.
-
-    Args:
-        names: Their size and digests.
-        states: Of the blob's file.
-    """
+    """What the bytes of a blob hash to, as they are stored, and the states of its file."""
 
     names: Names
     states: States = frozenset()
@@ -67,13 +62,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Both readings of a layer together, without its changes.
-
-    Args:
-        layer: What the documents promise.
-        content: Of its tar.
-        stored: Of its blob.
-    """
+    """Both readings of a layer together, without its changes; `layer` is what the documents promise."""
 
     layer: Layer
     content: Content

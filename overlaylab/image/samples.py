@@ -37,19 +37,6 @@ def page_overlay() -> dict[str, Directory]:
     }
 
 
-def page_layers() -> tuple[Directory, Directory, Directory]:
-    """The same three directories, bottom first, as ``lowerdir=Fruits:Vegetables,upperdir=Meat`` stacks them.
-
-    Example:
-        >>> from overlaylab.overlay.overlay import Overlay
-        >>> vegetables, fruits, meat = page_layers()
-        >>> Overlay.of_layers([vegetables, fruits], upperdir=meat).lookup("Tomato").inode.data
-        b'Tomato from Fruits\\n'
-    """
-    directories = page_overlay()
-    return directories["Vegetables"], directories["Fruits"], directories["Meat"]
-
-
 def tiny_layer() -> bytes:
     """A layer with one directory and one file: a plain tar, the same bytes on every machine.
 

@@ -184,10 +184,7 @@ def rename(overlay: MountedStack, old: Node, parent: Node, name: str, new: Node 
     """Move a name, or exchange two.
 
     Args:
-        overlay: The overlay.
-        old: What is moved.
-        parent: The directory that receives it.
-        name: Its new name.
+        old: What is moved, to `name` in the directory `parent`.
         new: What has this name now, or None.
         flags: Those of renameat2(2).
         now: The new time of both directories, in nanoseconds.

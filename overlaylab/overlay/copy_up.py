@@ -22,8 +22,6 @@ def writable(overlay: MountedStack, node: Node, data: bool = True, size: int | N
     """The upper inode of a node, copied up first if need be.
 
     Args:
-        overlay: The overlay.
-        node: What is to be written to.
         data: Whether the content is wanted too, or metadata only.
         size: 0 if the old content is to go.
 
@@ -79,8 +77,6 @@ def copy_up(overlay: MountedStack, node: Node, data: bool, size: int | None) -> 
     """Copy one object to the upper layer, its parents first, each alone.
 
     Args:
-        overlay: The overlay.
-        node: What is to be copied.
         data: Whether the content is wanted too, or metadata only.
         size: 0 if the old content is to go.
 
@@ -124,11 +120,8 @@ def copy_up(overlay: MountedStack, node: Node, data: bool, size: int | None) -> 
 def _may_copy(overlay: MountedStack, node: Node, lower: Inode, parent: Directory) -> None:
     """Refuse copies that cannot be made in a user namespace.
 
-    Raises:
-        OSError: EOVERFLOW for an owner that is not mapped; EPERM for a device.
-
-    Spec:
-        Kernel, section 17: owners (ux-10), devices (ux-14); the directory is marked impure before the device is tried.
+    Kernel, section 17: EOVERFLOW for an owner that is not mapped (ux-10), EPERM for a device (ux-14); the directory is
+    marked impure before the device is tried.
     """
     if overlay.userns and NOBODY in (lower.uid, lower.gid):
         raise fail(errno.EOVERFLOW, node.path)
@@ -170,13 +163,8 @@ def copy_inode(overlay: MountedStack, node: Node, lower: Inode, data: bool, size
         for name, value in overlay.xattrs.copied(lower).items()
         if not (overlay.userns and name.startswith("trusted."))
     }
-    common: dict[str, Any] = {
-        "mode": lower.mode,
-        "uid": lower.uid,
-        "gid": lower.gid,
-        "mtime_ns": lower.mtime_ns,
-        "xattrs": kept,
-    }
+    common: dict[str, Any] = {name: getattr(lower, name) for name in ("mode", "uid", "gid", "mtime_ns")}
+    common["xattrs"] = kept
     made: Inode
     if isinstance(lower, Directory):
         made = Directory(**common)

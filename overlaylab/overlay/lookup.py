@@ -22,7 +22,6 @@ def look_up(parents: Sequence[Part], name: str, marks: str = TRUSTED) -> tuple[t
 
     Args:
         parents: The parts of the directory, topmost first.
-        name: The name to look up in it.
         marks: The namespace of the overlay xattrs.
 
     Returns:
@@ -97,7 +96,6 @@ class Stack(Protocol):
 
         Args:
             parents: The parts of the directory, topmost first.
-            name: The name.
             path: The path of the name, for messages and the trace.
             seen: Where to note what was met, by layer; None for no trace.
         """
@@ -110,7 +108,6 @@ def lookup(stack: Stack, path: str) -> Found:
     """Resolve a path, and keep what was met in every layer. Symlinks are not followed.
 
     Args:
-        stack: The layers.
         path: Relative or absolute; ``.`` or ``/`` is the root.
 
     Raises:
@@ -141,10 +138,7 @@ def note(
     Args:
         seen: What was noted before, by layer; it stays.
         parents: What was searched.
-        found: What was found, see `look_up`.
-        end: What ended the search, see `look_up`.
-        path: The path of the name.
-        marks: The namespace of the overlay xattrs.
+        found: What was found, and `end` what ended the search; see `look_up`.
     """
     with_part = {part.layer for part in found}
     for layer, _ in parents:
@@ -169,8 +163,7 @@ def _reason(inode: Inode, marks: str) -> str:
 def readdir(stack: Stack, path: str = ".") -> tuple[str, ...]:
     """List a directory as the kernel does, sorted.
 
-    A directory that is not merged is listed straight from its layer, so a
-    stray whiteout shows up as a name that lookup does not find.
+    A directory that is not merged is listed straight from its layer: a stray whiteout is a name that is not found.
 
     Raises:
         FileNotFoundError: There is no such path.
@@ -203,9 +196,7 @@ def children(
     """The visible paths in a directory with their parts, names sorted backwards.
 
     Args:
-        stack: The layers.
-        path: The directory's path.
-        parts: Its parts, topmost first.
+        parts: The directory's parts, topmost first.
         among: Look these names up; None for all that are listed.
     """
     prefix = "" if path == "." else path + "/"

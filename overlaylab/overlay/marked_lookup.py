@@ -23,16 +23,10 @@ from .whiteouts import TRUSTED, USER, XattrReader, is_opaque, is_whiteout
 
 
 class MarkedStack(Stack, Protocol):
-    """A stack of layers with what the mount options say of their overlay xattrs.
+    """A stack of layers with what the mount options say of their overlay xattrs; the attributes are `Overlay`'s.
 
-    Attributes:
-        lowerdirs: The lower layers, topmost first.
-        upperdir: The writable layer, or None.
-        datadirs: The data-only layers, topmost first.
-        features: What the mount options make the overlay do.
-        marks: Their namespace.
-        traps: Directories that are layers themselves, by `id`: what leads into one from another layer is ELOOP
-            (mount-14, mount-74).
+    `traps` are directories that are layers themselves, by `id`: what leads into one from another layer is ELOOP
+    (mount-14, mount-74).
     """
 
     lowerdirs: tuple[Directory, ...]
@@ -83,9 +77,8 @@ class _Search:
     """A lookup on its way down the layers.
 
     Args:
-        names: What to look for in the next layer: one name, or a path from its root.
+        names: What to look for in the next layer: one name, or a path from its root, if `absolute`.
         path: The name in the merged view, for messages.
-        absolute: Whether `names` is such a path.
         redirect: The last redirect that was met.
         is_dir: Whether a directory was found.
         metacopy: Whether what was found last has no data of its own.
@@ -152,14 +145,10 @@ def _is_last(stack: MarkedStack, part: Part, search: _Search, rest: deque[Part])
 
 
 def _in_layer(stack: MarkedStack, part: Part, search: _Search, last: bool) -> Inode | None:
-    """Search one part for what the lookup is after: a name, or a path from the layer's root.
+    """Search one part for a name, or a path from the layer's root; why the search ends is noted in `search`.
 
-    Returns:
-        What belongs to the merged object, or None; whether and why the search ends is noted in `search`.
-
-    Spec:
-        Kernel, section 2: whiteouts end it (wo-03, wo-08), opaque directories after themselves (wo-10), redirects lead
-        it on (rd-14).
+    Kernel, section 2: whiteouts end it (wo-03, wo-08), opaque directories after themselves (wo-10), redirects lead it
+    on (rd-14).
     """
     node: Inode = part.inode
     for left in range(len(search.names), 0, -1):
@@ -202,19 +191,9 @@ def _a_file(stack: MarkedStack, inode: Inode, part: Part, search: _Search, final
 
 
 def _redirect(stack: MarkedStack, inode: Inode, search: _Search, left: int) -> None:
-    """Go on below under another name, if the redirect xattr of an inode says so.
+    """Go on below under another name, if the redirect xattr says so; `left` names are not passed yet, with this one.
 
-    Args:
-        stack: The layers.
-        inode: What was found in this layer.
-        search: The lookup.
-        left: How many names of the search are not passed yet, this one included.
-
-    Raises:
-        Refused: EINVAL for a malformed value.
-
-    Spec:
-        Kernel, sections 2 and 9: what is malformed (rd-18); by name (rd-01), by path (rd-02, rd-14).
+    Kernel, sections 2 and 9: what is malformed, EINVAL (rd-18); by name (rd-01), by path (rd-02, rd-14).
     """
     value = stack.xattrs.get(inode, "redirect")
     if value is None:
@@ -232,14 +211,10 @@ def _redirect(stack: MarkedStack, inode: Inode, search: _Search, left: int) -> N
 
 
 def _may_follow(stack: MarkedStack, search: _Search) -> None:
-    """Refuse to go on below where the options do not allow it.
+    """Refuse with EPERM to go on below where the options do not allow it.
 
-    Raises:
-        Refused: EPERM.
-
-    Spec:
-        Kernel, sections 2, 16 and 17: a redirect with nofollow or userxattr (rd-13, rd-22, ux-06); metadata without
-        data with metacopy=off (mc-07).
+    Kernel, sections 2, 16 and 17: a redirect with nofollow or userxattr (rd-13, rd-22, ux-06); metadata without data
+    with metacopy=off (mc-07).
     """
     if search.redirect and stack.features.redirect == "nofollow":
         raise Refused(errno.EPERM, search.path, "a name, or a path from the root", f"redirect {search.redirect!r}")
@@ -250,12 +225,8 @@ def _may_follow(stack: MarkedStack, search: _Search) -> None:
 def _last_data(stack: MarkedStack, search: _Search, found: Sequence[Part]) -> list[Part]:
     """The end of a search: data of a file may lie in a data-only layer, reached by an absolute redirect.
 
-    Raises:
-        Refused: EIO if there is no data at all (mc-09).
-
-    Spec:
-        Kernel, section 16: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing
-        data shows at open only (mount-48).
+    Kernel, section 16: mount-46; needs neither metacopy=on nor redirects from a file of the bottom layer; missing data
+    shows at open only (mount-48), no data at all is EIO (mc-09).
     """
     in_lower = any(not is_upper(stack, part) for part in found)
     if search.metacopy and in_lower and stack.datadirs and search.absolute:
@@ -327,7 +298,8 @@ def entries(stack: MarkedStack, parts: Sequence[Part], gone: Callable[[str, Inod
     names: set[str] = set()
     hidden: set[str] = set()
     for part in parts:
-        marked, impure = _has_marked_files(stack, part), _is_impure(stack, part)
+        marked = _has_marked_files(stack, part)
+        impure = is_upper(stack, part) and stack.xattrs.has(part.inode, "impure")
         if not (marked or impure):
             merge_names(names_of(part.inode), names, hidden)
             continue
@@ -359,14 +331,6 @@ def _has_marked_files(stack: MarkedStack, part: Part) -> bool:
     if is_upper(stack, part) or stack.xattrs.get(part.inode, "opaque") != b"x":
         return False
     return part.layer > 0 or part.inode is stack.root_parts[-1].inode
-
-
-def _is_impure(stack: MarkedStack, part: Part) -> bool:
-    """Whether every name of a directory is looked up before it is listed.
-
-    Kernel, section 3: an impure upper one (wo-36).
-    """
-    return is_upper(stack, part) and stack.xattrs.has(part.inode, "impure")
 
 
 def is_upper(stack: MarkedStack, part: Part) -> bool:

@@ -110,9 +110,6 @@ class Parsed:
         datadirs: Paths of data-only layers.
         added: Whether they came by ``lowerdir+``, one by one.
         lower_text: The value of ``lowerdir=`` as it was typed.
-        values: Settings that were given.
-        flags: Flags that were given.
-        superblock: Flags that any file system takes.
         read_only: Whether the text says ``ro`` or ``rw``, which then counts more than the flag of mount(2).
         given: Names of the settings that were given, once `verify` has begun to change them.
     """

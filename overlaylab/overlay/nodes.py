@@ -24,11 +24,8 @@ class MountedStack(MarkedStack, FileSystem, Protocol):
     """A stack of layers that is mounted: what the functions for system calls need to know of an overlay.
 
     Attributes:
-        numbers: The inode numbers of the disk that holds the layers.
         index: With index=on, the copies that the work directory knows, by the number of the lower hard link.
         moved: The copies that were made in this mount, for descriptors that are open on the lower objects.
-        userns: Whether it is mounted in a user namespace.
-        xattrs: Reads and writes the overlay xattrs.
     """
 
     xattrs: OverlayXattrs

@@ -160,8 +160,6 @@ class OverlayXattrs(XattrReader):
         """Mark a directory opaque.
 
         Args:
-            directory: The upper directory.
-            path: Its path, for the error.
             number: The errno where overlay xattrs cannot be kept; None where the xattr is an optimization only.
 
         Raises:
@@ -181,7 +179,6 @@ class OverlayXattrs(XattrReader):
         """Remember where the lower part of a moved object is.
 
         Args:
-            node: What was moved.
             absolute: Whether the parent changes.
 
         Raises:

@@ -11,7 +11,7 @@ import pytest
 from mountproof import MODES_OF_THIS_USER, STACKS, differences
 
 from overlaylab.errors import Finding, KernelUnavailable
-from overlaylab.image.samples import page_layers
+from overlaylab.image.samples import page_overlay
 from overlaylab.kernel import mount
 from overlaylab.kernel import recorded_mounts as record
 from overlaylab.kernel.machine import check_machine
@@ -27,7 +27,7 @@ each_mode = pytest.mark.parametrize("mode", MODES_OF_THIS_USER)
 
 
 def test_the_page_s_mount_line():
-    vegetables, fruits, meat = page_layers()
+    fruits, meat, vegetables = page_overlay().values()
     options = MountOptions(lowerdirs=("Fruits", "Vegetables"), upperdir="Meat", workdir="work")
 
     view = mounted_view([fruits, vegetables], meat, options=options)

@@ -35,13 +35,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTar:
-    """One layer's uncompressed tar, which is made anew each time that it is asked for.
-
-    Args:
-        diff_id: Its digest.
-        size: Its bytes.
-        pieces: Gives the tar from its start.
-    """
+    """One layer's uncompressed tar; `pieces` makes it anew each time that it is asked for, and `size` are its bytes."""
 
     diff_id: DiffID
     size: int
@@ -154,19 +148,11 @@ def commit(
     Spec:
         image-spec, config.md; overlay vectors oci-23 to oci-31, img-01 to img-12.
     """
-    step = {"created": created, "created_by": created_by, "author": author, "comment": comment}
-    return commit_changeset(config, to_changeset(upper, overlay, marks), step)
-
-
-def commit_changeset(config: ImageConfig, changeset: Changeset, step: dict[str, str]) -> Commit:
-    """Put a layer that is known as a changeset on an image; otherwise as `commit`.
-
-    Args:
-        step: The history entry: ``created``, ``created_by``, ``author``, ``comment``; empty ones are left out.
-    """
-    if not _RFC3339.fullmatch(step["created"]):
-        raise Finding("wrong-call", "created", "a time such as 2024-01-02T03:04:05Z", step["created"])
+    changeset = to_changeset(upper, overlay, marks)
+    if not _RFC3339.fullmatch(created):
+        raise Finding("wrong-call", "created", "a time such as 2024-01-02T03:04:05Z", created)
     layer = LayerTar.of(changeset)
+    step = {"created": created, "created_by": created_by, "author": author, "comment": comment}
     return Commit(config=_child(config, layer.diff_id, step), changeset=changeset, layer=layer)
 
 
@@ -181,11 +167,9 @@ def _child(config: ImageConfig, diff_id: DiffID, step: dict[str, str]) -> ImageC
         for key, value in parse_json(config.raw, "config", "bad-config").value.items()
         if key not in _OF_ONE_STEP
     }
-    document["created"] = step["created"]
-    if step.get("author"):
-        document["author"] = step["author"]
+    document |= {key: step[key] for key in ("created", "author") if step[key]}
     history: list[dict[str, Any]] = document.get("history") or [{} for _ in config.diff_ids]
-    entry = {key: step[key] for key in ("created", "created_by", "author", "comment") if step.get(key)}
+    entry = {key: text for key, text in step.items() if text}
     document["history"] = [*history, entry]
     document["rootfs"] = {**document["rootfs"], "diff_ids": [*config.diff_ids, diff_id]}
     return _written(document)

@@ -66,12 +66,9 @@ class _Export:
 
     def _points_below(self, inode: Inode) -> bool:
         """Whether an object is completed by a lower one under another name: no archive can say that (oci-29)."""
-        redirect = (
-            isinstance(inode, Directory)
-            and self._marks + "redirect" in inode.xattrs
-            and not is_opaque(inode, self._marks)
-        )
-        return redirect or (isinstance(inode, File) and self._marks + "metacopy" in inode.xattrs)
+        if isinstance(inode, Directory):
+            return self._marks + "redirect" in inode.xattrs and not is_opaque(inode, self._marks)
+        return isinstance(inode, File) and self._marks + "metacopy" in inode.xattrs
 
     def _put(self, path: str, inode: Inode, shown: Inode) -> bool:
         """Write an inode, or a link to its first name."""

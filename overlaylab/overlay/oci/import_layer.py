@@ -152,8 +152,7 @@ class _Layer:
             # The target first; a circle ends at a link whose target is not there.
             for step in reversed(chain):
                 if not self._linked(step):
-                    where = f"{self._where}: {step.path}"
-                    self.problems.append(Problem("dangling-hardlink", where, f"a file at {step.target}", "nothing"))
+                    self._report("dangling-hardlink", step.path, f"a file at {step.target}", "nothing")
 
     def _linked(self, link: Link) -> bool:
         target = find(self.root, link.target) or self._below(link.target)
@@ -169,15 +168,13 @@ class _Layer:
         closed, opaque = self._above(path)
         if closed is not None and not is_whiteout(closed):
             # umoci writes these for a directory that became a file. Docker refuses them.
-            self.problems.append(
-                Problem("no-op-whiteout", f"{self._where}: {path}", "a directory above", f"a {closed.type}")
-            )
+            self._report("no-op-whiteout", path, "a directory above", f"a {closed.type}")
             return
         if opaque:
             # Nothing shines through there, and a whiteout would be listed as it is (wo-06).
             return
         if self._below(path) is None:
-            self.problems.append(Problem("no-op-whiteout", f"{self._where}: {path}", "a name below", "nothing"))
+            self._report("no-op-whiteout", path, "a name below", "nothing")
         there = find(self.root, path)
         if isinstance(there, Directory):
             self._mark_opaque(there)
@@ -203,11 +200,7 @@ class _Layer:
         return None, opaque
 
     def make_opaque(self, path: str) -> None:
-        """Mark a directory opaque.
-
-        On a layer's root the kernel ignores the xattr (wo-15, wo-16): lower names stay visible, as with all
-        engines, and the finding says so.
-        """
+        """Mark a directory opaque; on a layer's root the kernel ignores that (wo-15, wo-16), as the finding says."""
         if path == ".":
             self.problems.append(
                 Problem("opaque-root", self._where, "an opaque mark below the root", "one on the root")
@@ -217,9 +210,10 @@ class _Layer:
         if closed is None:
             self._mark_opaque(self._directory(path))
         elif not is_whiteout(closed):
-            self.problems.append(
-                Problem("no-op-whiteout", f"{self._where}: {path}/{OPAQUE}", "a directory above", f"a {closed.type}")
-            )
+            self._report("no-op-whiteout", f"{path}/{OPAQUE}", "a directory above", f"a {closed.type}")
+
+    def _report(self, kind: str, path: str, expected: str, found: str) -> None:
+        self.problems.append(Problem(kind, f"{self._where}: {path}", expected, found))
 
     def _mark_opaque(self, directory: Directory) -> None:
         self._opaque = True
