@@ -180,24 +180,17 @@ class Problem:
 class OverlayLabError(Exception):
     """The base class of all errors that this package raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: one sentence."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InputError(OverlayLabError, ValueError):
-    """Something is wrong with an input; `problem` describes it as data.
-
-    Args:
-        kind: A key of `KINDS`.
-        where: The place in the input.
-        expected: What should be there.
-        found: What is there.
-    """
+    """Something is wrong with an input; `problem` describes it as data, and has the same arguments."""
 
     def __init__(self, kind: str, where: str, expected: object = "", found: object = "") -> None:
         self.problem = Problem(kind, where, _short(expected), _short(found))
         super().__init__(str(self.problem))
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback: one sentence."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 class Finding(InputError):
@@ -230,10 +223,6 @@ class KernelUnavailable(OverlayLabError, RuntimeError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback."""
-        return [f"KernelUnavailable: {self.reason}"]
 
 
 def _short(value: object, limit: int = 2000) -> str:

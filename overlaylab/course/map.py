@@ -162,10 +162,8 @@ class MachineReport:
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th style='text-align:left'>{html.escape(say(f'info.{name}'))}</th>"
-            for name in ("column_name", "column_found", "column_means")
-        )
+        names = (html.escape(say(f"info.column_{name}")) for name in ("name", "found", "means"))
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
         return html_table(f"<td></td>{head}", map(_fact_cells, self.facts))
 
 

@@ -25,10 +25,9 @@ from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
 from overlaylab.stores.files.place import Place
 
-from .marker_files import IMAGES
 from .overlay_driver import OverlayDriver
 from .storage_driver import collected
-from .store import NotChecked
+from .store import IMAGES, NotChecked
 from .tar_split import TarSplitStore
 from .unpacked_store import config_layers, unpacked_in
 

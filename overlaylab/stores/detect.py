@@ -14,9 +14,8 @@ from overlaylab.stores.files.open_place import Progress, open_place
 from overlaylab.stores.files.place import DirectoryPlace, Place, within
 from overlaylab.stores.files.tar_place import Tar
 
-from .marker_files import DAEMON, IMAGES, META
 from .oci_layout import OciLayout
-from .store import Store
+from .store import DAEMON, IMAGES, META, Store
 
 LEVELS = 6
 READINGS = 5

@@ -115,11 +115,9 @@ def _only(matches: Sequence[Image | Container], query: str) -> Image | Container
     if len({_key(match) for match in present}) > 1:
         raise NoSuchImage("ambiguous-image", query, "one image", ", ".join(_label(match) for match in present))
     # Of equal images one may be unpacked and another not.
-    return min(present, key=_packed_layers)
-
-
-def _packed_layers(match: Image | Container) -> int:
-    return 0 if isinstance(match, Container) else sum(layer.directory is None for layer in match.layers)
+    return min(
+        present, key=lambda match: isinstance(match, Image) and [layer.directory for layer in match.layers].count(None)
+    )
 
 
 def _is_absent(match: Image | Container) -> bool:

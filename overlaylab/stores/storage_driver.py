@@ -11,12 +11,30 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from overlaylab.errors import Finding, Problem
 
-if TYPE_CHECKING:
-    from overlaylab.stores.files.place import Place
+
+class Files(Protocol):
+    """Read access to the files of a store: a `Place`, be it a directory or a tar of one."""
+
+    where: str
+
+    def has(self, name: str, /) -> bool:
+        """Whether there is something of this name; symlinks are followed."""
+
+    def read(self, name: str, /) -> bytes:
+        """The bytes of a file."""
+
+    def names(self, path: str, /) -> tuple[str, ...]:
+        """The names in a directory, sorted; none if it does not exist."""
+
+    def type_of(self, path: str, /) -> str | None:
+        """``file``, ``dir``, ``symlink``, ``other``, or None; a symlink is not followed."""
+
+    def link_target(self, path: str, /) -> str:
+        """The text of a symlink."""
 
 
 @contextmanager
@@ -44,7 +62,7 @@ class StorageDriver:
     # The subdirectory that holds the content, such as ``diff``; empty if a directory is all content.
     inner = ""
 
-    def __init__(self, place: Place, path: str, pattern: re.Pattern[str], noun: str) -> None:
+    def __init__(self, place: Files, path: str, pattern: re.Pattern[str], noun: str) -> None:
         self.place, self.path, self.pattern, self.noun = place, path, pattern, noun
         self._missed: set[str] = set()
 

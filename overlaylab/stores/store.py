@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from overlaylab.overlay.mount_options import Mount
     from overlaylab.stores.files.place import Place
 
+# The files by which a store is recognised, relative to its root. containerd's database of images and containers:
+META = "io.containerd.metadata.v1.bolt/meta.db"
+# The root of the containerd that dockerd runs by itself.
+DAEMON = "containerd/daemon"
+# The images of podman, buildah and CRI-O.
+IMAGES = "overlay-images/images.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreDirectory:

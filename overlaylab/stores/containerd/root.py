@@ -24,10 +24,9 @@ from overlaylab.overlay.mount_options import Mount
 from overlaylab.overlay.mount_parameters import PAGE
 from overlaylab.stores.files.bolt import Bucket, read_database
 from overlaylab.stores.files.place import Place, within
-from overlaylab.stores.marker_files import DAEMON, META
 from overlaylab.stores.oci_layout import IndexWalker
 from overlaylab.stores.storage_driver import StorageDriver, collected
-from overlaylab.stores.store import Collector, NotChecked
+from overlaylab.stores.store import DAEMON, META, Collector, NotChecked
 from overlaylab.stores.unpacked_store import UnpackedStore
 
 from .snapshots import Snapshot, Snapshots, bucket_at, text_at, text_of, varint

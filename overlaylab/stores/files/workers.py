@@ -79,7 +79,9 @@ class Workers:
     """
 
     def __init__(self, number: int = 0, too_little: int = TOO_LITTLE, threads: bool = True) -> None:
-        self._number, self._too_little = number or _processors(), too_little
+        # The processors that this program may use.
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._number, self._too_little = number or usable, too_little
         self._most_threads = self._number if threads else 0
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -265,8 +267,3 @@ def _shares(sizes: Sequence[int], most: int) -> list[list[int]]:
         shares[least].append(number)
         loads[least] += size
     return [share for share in shares if share]
-
-
-def _processors() -> int:
-    """How many processors this program may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

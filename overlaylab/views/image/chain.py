@@ -24,12 +24,9 @@ PANEL = 200
 def layer_table(diff_ids: Sequence[DiffID]) -> DigestTable:
     """Every layer with its two names, **topmost first**, as in a stack; `diff_ids` bottom first."""
     pairs = list(zip(diff_ids, chain_ids(diff_ids), strict=True))
-    rows = [(number, *pairs[number - 1], _equal(*pairs[number - 1])) for number in range(len(pairs), 0, -1)]
+    equal = f"{PALETTE['equal'].glyph} {say('palette.equal')}"
+    rows = [(n, *pair, equal if str(pair[0]) == pair[1] else "") for n, pair in reversed([*enumerate(pairs, 1)])]
     return DigestTable.of([say(f"chain.column.{name}") for name in ("layer", "diff_id", "chain_id", "equal")], rows)
-
-
-def _equal(diff_id: DiffID, chain_id: ChainID) -> str:
-    return f"{PALETTE['equal'].glyph} {say('palette.equal')}" if str(diff_id) == chain_id else ""
 
 
 def chain_picture(diff_ids: Sequence[DiffID], before: Sequence[DiffID] = ()) -> Picture:

@@ -185,7 +185,8 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
         if each == path:
             sheet.box(4, y - 3, x + wide + 2, 31, "", "equal", title=path_text(path))
         for layer, x in edges.items():
-            _cell(sheet, overlay, found[each], each, layer, x + 8, y, wide - 16, room)
+            if (mark := _mark(overlay, found[each], each, layer)) is not None:
+                sheet.box(x + 8, y, wide - 16, 25, fitted(mark[0], room - 1), mark[1], middle=True, title=mark[0])
     lines = []
     if path:
         y = 66 + 31 * len(shown) + 22
@@ -194,7 +195,7 @@ def panes_picture(overlay: Overlay, names: Sequence[str] = (), path: str = "") -
             sheet.text(10, y + number * 22, fitted(line, 112), width=890, face=MONO)
     layers = joined([called[layer] for layer in order])
     alt = outcome(overlay, path, names) if path else say("overlay.panes.alt", layers=layers, count=len(shown))
-    return Picture(sheet.dot, alt, _panes_text(overlay, called, order, shown, found, lines))
+    return Picture(sheet.dot, alt, _panes_text(overlay, called, order, found, lines))
 
 
 def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, str] | None:
@@ -214,28 +215,15 @@ def _mark(overlay: Overlay, found: Found, path: str, layer: int) -> tuple[str, s
     return path_text(path), "plain"
 
 
-def _cell(
-    sheet: Sheet, overlay: Overlay, found: Found, path: str, layer: int, x: float, y: float, width: float, room: int
-) -> None:
-    mark = _mark(overlay, found, path, layer)
-    if mark is not None:
-        sheet.box(x, y, width, 25, fitted(mark[0], room - 1), mark[1], middle=True, title=mark[0])
-
-
 def _panes_text(
-    overlay: Overlay,
-    called: Sequence[str],
-    order: Sequence[int],
-    shown: Sequence[str],
-    found: Mapping[str, Found],
-    lines: Sequence[str],
+    overlay: Overlay, called: Sequence[str], order: Sequence[int], found: Mapping[str, Found], lines: Sequence[str]
 ) -> str:
     heads = [*(called[layer] for layer in order), say("palette.merged")]
-    rows = [[(_mark(overlay, found[path], path, layer) or ("",))[0] for layer in [*order, -1]] for path in shown]
-    for row, path in zip(rows, shown, strict=True):
-        giver = found[path].layer
-        if giver is not None:
-            row[-1] = f"{row[-1]} ({called[giver]})"
+    rows = []
+    for path, each in found.items():
+        rows.append([(_mark(overlay, each, path, layer) or ("",))[0] for layer in [*order, -1]])
+        if each.layer is not None:
+            rows[-1][-1] += f" ({called[each.layer]})"
     return "\n".join([*columns([heads, *rows], "   "), *([""] if lines else []), *lines])
 
 

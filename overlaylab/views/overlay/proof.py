@@ -79,14 +79,11 @@ def entry_text(item: Mapping[str, Any] | None) -> str:
 
 def layers_text(given: Experiment) -> str:
     """The lower layers of an experiment, the topmost first."""
-    layers = [
-        ", ".join(_name_text(path, inode) for path, inode in walk(lower) if path != ".")
-        for lower in given.overlay().lowerdirs
-    ]
-    return "\n".join(
-        f"{say('overlay.lower', number=number)}: {names or say('believe.nothing')}"
-        for number, names in enumerate(layers, start=1)
-    )
+    lines = []
+    for number, lower in enumerate(given.overlay().lowerdirs, start=1):
+        names = ", ".join(_name_text(path, inode) for path, inode in walk(lower) if path != ".")
+        lines.append(f"{say('overlay.lower', number=number)}: {names or say('believe.nothing')}")
+    return "\n".join(lines)
 
 
 def _name_text(path: str, inode: Inode) -> str:

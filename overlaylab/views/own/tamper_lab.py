@@ -16,7 +16,7 @@ from overlaylab.image.image import Image
 from overlaylab.stores.audit.learner_image import Own
 from overlaylab.stores.audit.tampering import CHECKS, Spot, Tampering, Witness, spots, tamper
 from overlaylab.stores.files.flipped import Flip
-from overlaylab.views.kit.palette import MONO
+from overlaylab.views.kit.palette import MONO, SANS
 from overlaylab.views.kit.panel import Panel, Pick, button, checkbox, control_row, number_field
 from overlaylab.views.kit.picture import Picture
 from overlaylab.views.kit.progress import ReadProgress, cell_progress
@@ -175,11 +175,9 @@ def _names(checks: Sequence[str]) -> str:
 
 def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> Picture:
     """The flipped byte, the names before and after, and what each check says; the notes below."""
-    sheet, lines = Sheet("tamper"), []
-    title, byte = _byte(result, spot)
-    for row, line in enumerate((title, byte)):
-        sheet.text(0, row * 22, line, width=WIDE, face=MONO if row else "Verdana")
-        lines.append(line)
+    sheet, lines = Sheet("tamper"), list(_byte(result, spot))
+    for row, line in enumerate(lines):
+        sheet.text(0, row * 22, line, width=WIDE, face=MONO if row else SANS)
     y = 56.0
     for key, old, new in _changes(result):
         sign, shown = ("=", say("tamper.same")) if old == new else ("→", new)
@@ -192,7 +190,8 @@ def tamper_picture(result: Tampering, spot: Spot, notes: Sequence[str] = ()) -> 
     y += 12
     for witness in result.witnesses:
         y = _witness(sheet, y, witness)
-        lines.append(f"{STYLES[witness.verdict][1]} {say(f'tamper.check.{witness.check}')}: {_words(witness)}")
+        found = sentence(witness.problem) if witness.problem else say(f"tamper.verdict.{witness.verdict}")
+        lines.append(f"{STYLES[witness.verdict][1]} {say(f'tamper.check.{witness.check}')}: {found}")
     noticed = result.noticed
     verdict = say("tamper.noticed" if noticed else "tamper.unnoticed", spot=spot_name(spot), checks=_names(noticed))
     for row, line in enumerate(line for said in (verdict, *notes) for line in wrapped(said, 112)):
@@ -214,10 +213,6 @@ def _witness(sheet: Sheet, y: float, witness: Witness) -> float:
     for row, line in enumerate(words):
         sheet.text(250, y + 3 + row * LINE, fitted(line, 80), width=WIDE - 260)
     return y + 6 + LINE * len(words) + 8
-
-
-def _words(witness: Witness) -> str:
-    return sentence(witness.problem) if witness.problem else say(f"tamper.verdict.{witness.verdict}")
 
 
 def _byte(result: Tampering, spot: Spot) -> tuple[str, str]:

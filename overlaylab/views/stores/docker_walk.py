@@ -101,7 +101,8 @@ def _lines(walk: Walk, step: Step) -> list[str]:
         case "name" | "prefix":
             return [path, f"# image ID {short_digests(step.found)}"]
         case "config":
-            return [path, f"# diff_id  {short_digests(step.found)} {_layer_number(walk)}"]
+            number = say("walk.layer", number=walk.position + 1, count=len(walk.image.layers) if walk.image else 0)
+            return [path, f"# diff_id  {short_digests(step.found)} {number}"]
         case "chain" if walk.position == 0:
             return [say("walk.base"), f"# chain_id {short_digests(step.found)}"]
         case "chain":
@@ -122,10 +123,6 @@ def _lines(walk: Walk, step: Step) -> list[str]:
     lower, upper, work = (option.partition("=")[2] for option in step.content.split(","))
     upper, work = (short_digests(path.rpartition(f"{OVERLAY2}/")[2]) for path in (upper, work))
     return ["lowerdir=", *_some(lower), f"upperdir={upper}", f"workdir={work}"]
-
-
-def _layer_number(walk: Walk) -> str:
-    return say("walk.layer", number=walk.position + 1, count=len(walk.image.layers) if walk.image else 0)
 
 
 def _count(lower: str) -> str:

@@ -80,16 +80,13 @@ def layers_table(stores: Mapping[str, Store], query: str = "kit/app:1") -> Diges
     images = _found(stores, query)
     first = next(iter(images.values()))
     columns = ["layer", "diff_id", "chain_id"]
-    columns += [f"{label} {_word(stores[label], image)}" for label, image in images.items()]
+    for label, image in images.items():
+        columns.append(f"{label} {kept_as(home(stores[label], image), image.layers[0])[0] if image.layers else ''}")
     rows = []
     for layer in reversed(first.layers):
         places = (_place(stores[label], image, layer.position) for label, image in images.items())
         rows.append((layer.position + 1, layer.diff_id, layer.chain_id, *places))
     return DigestTable.of(columns, rows)
-
-
-def _word(store: Store, image: Image) -> str:
-    return kept_as(home(store, image), image.layers[0])[0] if image.layers else ""
 
 
 def _place(store: Store, image: Image, position: int) -> str:
