@@ -1,6 +1,7 @@
 """One table holds all words that a learner reads, so another language needs no change of code."""
 
 import ast
+import importlib.resources
 import re
 import string
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_another_language_is_another_file_and_falls_back_to_english(tmp_path, mo
     (tmp_path / "data/words").mkdir(parents=True)
     (tmp_path / "data/words/en.toml").write_text('[a]\nb = "hello {x}"\nc = "more"\n', encoding="utf-8")
     (tmp_path / "data/words/zh.toml").write_text('[a]\nb = "你好 {x}"\n', encoding="utf-8")
-    monkeypatch.setattr(words, "files", lambda package: tmp_path)
+    monkeypatch.setattr(importlib.resources, "files", lambda package: tmp_path)
     monkeypatch.setenv("OVERLAYLAB_LANGUAGE", "zh")
     words.table.cache_clear()
     try:
