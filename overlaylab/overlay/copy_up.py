@@ -61,14 +61,14 @@ def fresh(overlay: MountedStack, node: Node) -> Node:
         node.origin = node.lowers[0].inode
         if isinstance(copy, File) and not overlay.xattrs.has(copy, "metacopy"):
             node.lowers = ()
+    elif node.parent is not None and node.upper is not None:
+        # With index=on another descriptor, or a call before, may have given the copy this name. Read off a live mount.
+        node.alias = node.alias or names_of(node.parent.upper).get(node.name) is node.upper
     return node
 
 
 def _has_name(node: Node, copy: Inode) -> bool:
-    """Whether a copy has its name in the upper; with index=on it may have other names only.
-
-    Kernel, section 10: ln-11.
-    """
+    """Whether a copy has its name in the upper; with index=on maybe only others. Kernel, section 10: ln-11."""
     upper = None if node.parent is None else node.parent.upper
     return names_of(upper).get(node.name) is copy or not is_shared(node.lowers[0].inode)
 

@@ -353,3 +353,20 @@ def test_the_guard_notices(harm):
 
     with pytest.raises(Corrupt):
         guard.check()
+
+
+def test_a_shared_copy_gets_a_further_name_once_however_often_its_descriptor_is_used():
+    """Read off a live mount: with index=on, fchmod gives the copy of a hard link its second name, and works again."""
+    lower = ol.make_tree({"a": {"c": "x"}})
+    lower.names["c"] = lower.names["a"].names["c"]
+    lower.names["c"].nlink = 2
+    upper = Directory()
+    system = System.over(ol.Overlay(lowerdirs=[lower], upperdir=upper, features=Features(index=True)))
+    system.overwrite("a/c", b"O")
+    fd = system.open("c", 0o4000)
+
+    for mode in (0o600, 0o640):
+        system.fchmod(fd, mode)
+
+    assert upper.names["c"] is upper.names["a"].names["c"]
+    assert system.stat("c").st_mode & 0o777 == 0o640
